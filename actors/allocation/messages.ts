@@ -1,0 +1,123 @@
+// The partition allocator: coordinates what takes from several actors, owns the VRF and ASN pools, and keeps the index
+// of candidates. The index is a hint; the machine decides.
+import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
+import type { SizeReservation } from '../directory/size-reservation.ts';
+import type { BootInfo } from '../machine/record.ts';
+import type { MachineView, Registration } from '../machine/messages.ts';
+import type { NetworkView } from '../network/messages.ts';
+import type { Family } from '../ipam/address.ts';
+import type { AllocationRequest } from './allocation-request.ts';
+
+/** A network named by an allocation, as the edge located it. */
+export interface LocatedNetwork {
+  id: string;
+  autoacquire: boolean;
+  /** `block`: a global network, served by this partition's block actor. */
+  holder: 'network' | 'block';
+}
+
+/** Everything an allocation needs from the directory comes with it, resolved by the edge from its copy. */
+export interface AllocateMachine {
+  request: AllocationRequest;
+  /** Set: exactly this machine. */
+  machine: string | null;
+  /** '' with `machine`: the machine's own. */
+  size: string;
+  /** Resolved id of the image. */
+  image: string;
+  role: 'machine' | 'firewall';
+  /** Layouts that may serve, by size: the explicit one, or the first match of the image for each size. */
+  layouts: Array<{ size: string; layout: FilesystemLayout }>;
+  networks: LocatedNetwork[];
+  /** Given addresses with the network each lies in. */
+  ips: Array<{ address: string; network: string; holder: 'network' | 'block' }>;
+  /** Reservations that cover this partition, of all sizes. */
+  reservations: SizeReservation[];
+  /** Project quota; null: unlimited. */
+  machineQuota: number | null;
+  /** Machines of the project in other partitions. */
+  usedElsewhere: number;
+  dnsServers: Array<{ ip: string }>;
+  ntpServers: Array<{ address: string }>;
+}
+
+/** What the index keeps of a machine; told by the machine actor after each commit that changes it. */
+export interface MachineSummary {
+  machine: string;
+  /** Larger than every earlier summary of the machine: an older one is ignored. */
+  version: number;
+  /** false: the record is gone. */
+  exists: boolean;
+  size: string;
+  rack: string;
+  tags: string[];
+  /** '' : may be elected. */
+  stateValue: string;
+  waiting: boolean;
+  lastEventMs: number;
+  liveliness: string;
+  allocation: { uuid: string; project: string; role: 'machine' | 'firewall'; tags: string[] } | null;
+}
+
+export interface AllocatorCommands {
+  allocateMachine: { ask: AllocateMachine; reply: MachineView };
+  freeMachine: { ask: { machine: string }; reply: MachineView };
+  registerMachine: { ask: Registration & { machine: string }; reply: { view: MachineView; created: boolean } };
+  reportInstalled: {
+    ask: { machine: string; consolePassword: string; bootInfo: BootInfo; success: boolean };
+    reply: Record<string, never>;
+  };
+  reinstallMachine: {
+    ask: { machine: string; image: string; layouts: Array<{ size: string; layout: FilesystemLayout }> };
+    reply: MachineView;
+  };
+  deleteMachine: { ask: { machine: string }; reply: MachineView };
+
+  allocateNetwork: {
+    ask: {
+      id: string;
+      name: string;
+      description: string;
+      labels: Record<string, string>;
+      project: string;
+      shared: boolean;
+      nat: boolean;
+      destinationPrefixes: string[];
+      length: Partial<Record<Family, number>>;
+      family?: Family;
+    };
+    reply: NetworkView;
+  };
+  /** Child networks; also `DELETE /v1/network/{id}` of a child (N03). */
+  freeNetwork: { ask: { network: string; as: 'free' | 'delete' }; reply: NetworkView };
+
+  /** Hints from this partition's actors. */
+  machineChanged: { ask: MachineSummary; reply: Record<string, never> };
+  switchChanged: {
+    ask: { switch: string; version: number; exists: boolean; name: string; rack: string; machines: string[] };
+    reply: Record<string, never>;
+  };
+  networkChanged: {
+    ask: { network: string; version: number; exists: boolean; privateSuper: boolean; underlay: boolean };
+    reply: Record<string, never>;
+  };
+
+  /** For inspection and GET /v1/project/{id}: machines of a project here. */
+  machinesOf: { ask: { project: string }; reply: { machines: number; firewalls: number } };
+  pools: {
+    ask: Record<string, never>;
+    reply: Record<'vrf' | 'asn', { held: number; free: number; reserved: number }>;
+  };
+}
+
+export interface AllocatorReservations {
+  /** Chooses a candidate (or takes the given one) and one ASN; counts against quota and reservations until it ends. */
+  elect: {
+    ask: AllocateMachine & { allocation: string; excluded: string[] };
+    reply: { machine: string; asn: number; size: string };
+  };
+  releaseAsn: { ask: { asn: number; allocation: string }; reply: Record<string, never> };
+  /** `number` 0: any. `shared`: the number may have several owners. */
+  takeVrf: { ask: { network: string; number: number; shared: boolean }; reply: { vrf: number } };
+  releaseVrf: { ask: { network: string; vrf: number }; reply: Record<string, never> };
+}

@@ -1,0 +1,45 @@
+// Global networks (design.md §6): the home's ledger of blocks, and what a partition holds of them.
+import type { NetworkRecord } from '../network/record.ts';
+
+/** A partition's copy of a global network, taken from the directory, so that it decides alone while cut off. */
+export interface GlobalNetworkRecord {
+  network: NetworkRecord;
+  /** Site that is home of the network. */
+  home: string;
+}
+
+/** One block in the home's ledger. Free blocks have no row. */
+export interface BlockRecord {
+  network: string;
+  /** First address, canonical text. All blocks of one prefix have one size. */
+  first: string;
+  /** Length of the block as a prefix, e.g. 24. */
+  length: number;
+  prefix: string;
+  /** The partition that holds it or is about to. */
+  holder: string;
+  holderSite: string;
+  /** Operation id of the hand-over that gave it. */
+  h: string;
+  /** `sent`: offered, not yet confirmed; `delivered`: the holder has it; `returning`: the holder gave it up, h' names that. */
+  state: 'sent' | 'delivered';
+}
+
+/** A block that a partition holds. */
+export interface HoldingRecord {
+  network: string;
+  first: string;
+  length: number;
+  prefix: string;
+  h: string;
+  /** `held`: hands out addresses; `returning`: given to nobody, until the home confirmed. */
+  state: 'held' | 'returning';
+}
+
+/** A partition's request for blocks. */
+export interface WantRecord {
+  network: string;
+  h: string;
+  count: number;
+  createdMs: number;
+}

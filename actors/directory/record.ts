@@ -1,0 +1,47 @@
+// What every site reads its own copy of: entries have one home, where they are changed, and spread from there.
+import type { Partition } from './partition.ts';
+import type { Size } from './size.ts';
+import type { Image } from './image.ts';
+import type { SizeImageConstraint } from './size-image-constraint.ts';
+import type { SizeReservation } from './size-reservation.ts';
+import type { FilesystemLayout } from './filesystem-layout.ts';
+import type { Project } from './project.ts';
+import type { Tenant } from './tenant.ts';
+import type { NetworkRecord } from '../network/record.ts';
+
+/** Kind of directory entry → its entity. */
+export interface DirectoryEntities {
+  partition: Partition;
+  size: Size;
+  image: Image;
+  sizeimageconstraint: SizeImageConstraint;
+  sizereservation: SizeReservation;
+  filesystemlayout: FilesystemLayout;
+  project: Project;
+  tenant: Tenant;
+  /** Global networks: their home's network actor publishes them, partitions make block actors of them. */
+  globalnetwork: NetworkRecord;
+}
+export type DirectoryKind = keyof DirectoryEntities;
+
+/** Hybrid logical clock (Kulkarni et al. 2014): wall milliseconds, then a counter, then the site breaks ties. */
+export interface HybridTime {
+  wallMs: number;
+  counter: number;
+  site: string;
+}
+
+export type DirectoryRecord = {
+  [K in DirectoryKind]: {
+    kind: K;
+    id: string;
+    /** Site where it is changed. */
+    home: string;
+    /** Grows with each change at home; a copy applies only larger ones. */
+    revision: number;
+    created: HybridTime;
+    /** null: deleted; kept as a tombstone, so that an old copy can't bring it back. */
+    entity: DirectoryEntities[K] | null;
+  };
+}[DirectoryKind];
+export type DirectoryEntry<K extends DirectoryKind> = Extract<DirectoryRecord, { kind: K }>;

@@ -1,0 +1,77 @@
+import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
+import type { Bios, Hardware, Ipmi } from './hardware.ts';
+import type { AllocationRecord, BootInfo, MachineRecord, ProvisioningRecord } from './record.ts';
+
+export interface MachineView {
+  machine: MachineRecord;
+  allocation: AllocationRecord | null;
+  /** null: never had an event nor a registration. */
+  provisioning: ProvisioningRecord | null;
+}
+
+export interface Registration {
+  partition: string;
+  /** Result of matching the hardware against all sizes, made by the edge from its copy. */
+  size: string;
+  hardware: Hardware;
+  bios: Bios;
+  ipmi: Ipmi | null;
+  tags: string[];
+  hammerVersion: string;
+}
+
+/** One machine's part of a BMC report (machines.md §12); null: not reported. */
+export interface BmcReport {
+  partition: string;
+  ip: string;
+  fru: Partial<Ipmi['fru']>;
+  biosVersion: string;
+  bmcVersion: string;
+  powerState: string;
+  ledState: string;
+  powerMetric: Ipmi['powerMetric'];
+  powerSupplies: Ipmi['powerSupplies'];
+}
+
+/** Commands of the bus (machines.md §10.7, §11.2). */
+export type BmcCommand =
+  'ON' | 'OFF' | 'RESET' | 'CYCLE' | 'BIOS' | 'DISK' | 'PXE' | 'LED-ON' | 'LED-OFF' | 'REINSTALL' | 'UPDATE-FIRMWARE';
+
+export interface MachineCommands {
+  get: { ask: Record<string, never>; reply: MachineView };
+  /** A provisioning event; unknown machines become a stub. `stored` false: dropped or refused. */
+  event: { ask: { event: string; message: string; partition: string }; reply: { known: boolean; stored: boolean } };
+  bmcReport: { ask: BmcReport; reply: { outcome: 'updated' | 'created' | 'skipped' } };
+  /** The boot image waits. `allocated`: it need not. */
+  wait: { ask: Record<string, never>; reply: { allocated: boolean } };
+  /** The Wait stream ended with OK: the machine goes on. */
+  waitEnded: { ask: Record<string, never>; reply: Record<string, never> };
+  setState: {
+    ask: { value: '' | 'RESERVED' | 'TAINTED' | 'LOCKED'; description: string };
+    reply: MachineView;
+  };
+  /** Power and LED: publishes on `<partition>-machine`. `superUserPassword`: for machines without IPMI user. */
+  power: { ask: { command: BmcCommand; description: string; superUserPassword: string }; reply: MachineView };
+  update: { ask: { description?: string; tags?: string[]; sshPubKeys?: string[] }; reply: MachineView };
+  consolePassword: { ask: Record<string, never>; reply: { machine: MachineRecord; password: string } };
+  abortReinstall: { ask: { primaryDiskWiped: boolean }; reply: { bootInfo: BootInfo | null } };
+  /** The periodic evaluation of machines.md §3. */
+  evaluateLiveliness: { ask: Record<string, never>; reply: { liveliness: string } };
+}
+
+export interface MachineReservations {
+  /** Becomes the allocation's machine: checks state, layout fit; fills in tags (rack, chassis) and creation time. */
+  allocate: {
+    ask: { allocation: AllocationRecord; byUuid: boolean; layout: FilesystemLayout | null };
+    reply: MachineView;
+  };
+  /** Ends the allocation if there is one: reclaim event, bus messages. Refused while LOCKED. */
+  free: { ask: Record<string, never>; reply: { view: MachineView; ended: AllocationRecord | null } };
+  /** Registration's part of the machine: rack from its switches. */
+  register: { ask: Registration & { rack: string }; reply: { view: MachineView; created: boolean } };
+  /** Install report: console password and boot info; answers the VRF for its ports (`vrf<n>` or `default`). */
+  installed: { ask: { consolePassword: string; bootInfo: BootInfo; success: boolean }; reply: { vrf: string } };
+  reinstall: { ask: { image: string; layout: FilesystemLayout | null }; reply: MachineView };
+  /** Deletes the record: refused while allocated or not Dead. */
+  remove: { ask: Record<string, never>; reply: MachineView };
+}

@@ -1,0 +1,113 @@
+// What a network actor hears and says. The actor of a partition's network and, at its home, of a global one.
+import type { Family } from '../ipam/address.ts';
+import type { Usage } from '../ipam/usage.ts';
+import type { BlockRecord } from '../block/record.ts';
+import type { IpRecord, NetworkRecord } from './record.ts';
+
+export interface NetworkView {
+  network: NetworkRecord;
+  /** null: the network has no prefix of the family, or it was just freed. */
+  usage: Record<Family, Usage | null>;
+}
+
+/** Input of an acquisition by a user; checked by the edge for form, by the actor for the rules of networks.md §2.2. */
+export interface IpRequest {
+  /** A specific address in canonical text; absent: the lowest free one. */
+  address?: string;
+  family?: Family;
+  project: string;
+  name: string;
+  description: string;
+  type: 'ephemeral' | 'static';
+  tags: string[];
+  /** Attached at once; the machine need not exist. */
+  machine?: string;
+}
+
+export interface IpPatch {
+  address: string;
+  name?: string;
+  description?: string;
+  type?: 'ephemeral' | 'static';
+  tags?: string[];
+}
+
+/** Commands about addresses: the same for a partition's network and for a partition's blocks of a global network. */
+export interface IpCommands {
+  allocateIp: { ask: IpRequest; reply: IpRecord };
+  getIp: { ask: { address: string }; reply: IpRecord };
+  updateIp: { ask: IpPatch; reply: IpRecord };
+  freeIp: { ask: { address: string }; reply: IpRecord };
+  get: { ask: Record<string, never>; reply: NetworkView };
+}
+
+/** What a machine allocation takes from a network. */
+export interface IpsForMachine {
+  machine: string;
+  allocation: string;
+  project: string;
+  /** Name of the allocation, given to acquired addresses. */
+  name: string;
+  /** One new ephemeral address per family of the network. */
+  auto: boolean;
+  /** Addresses of this network that exist and are to be attached. */
+  given: string[];
+}
+
+export interface IpReservations {
+  acquireIps: { ask: IpsForMachine; reply: { network: NetworkRecord; ips: string[] } };
+  /** Detaches the machine; ephemeral addresses without another machine are released, static ones kept. Never refused for an address already gone. */
+  releaseIps: { ask: { machine: string; ips: string[] }; reply: { released: string[]; kept: string[] } };
+}
+
+export interface NetworkPatch {
+  name?: string;
+  description?: string;
+  labels?: Record<string, string>;
+  shared?: boolean;
+  defaultChildPrefixLength?: Partial<Record<Family, number>>;
+  prefixes?: string[];
+  destinationPrefixes?: string[];
+  /** Always replaces what is stored (networks.md §1.6). */
+  additionalAnnouncableCidrs: string[];
+  force: boolean;
+}
+
+export interface OfferedBlock {
+  first: string;
+  length: number;
+  prefix: string;
+}
+
+export interface NetworkCommands extends IpCommands {
+  /** Coordinates with the registry when prefixes change. */
+  update: { ask: NetworkPatch; reply: NetworkView };
+  /** Home of a global network: gives blocks to a partition. The same h is answered the same again (reliability.md §7.2). */
+  giveBlocks: {
+    ask: { h: string; partition: string; site: string; count: number };
+    reply: { blocks: OfferedBlock[]; /** nothing free at the home */ exhausted: boolean };
+  };
+  /** The receiver has written them. */
+  blocksDelivered: { ask: { h: string }; reply: { delivered: number } };
+  /** A partition gives an empty block back; idempotent. */
+  takeBack: { ask: { partition: string; first: string; h: string }; reply: Record<string, never> };
+  ledger: {
+    ask: Record<string, never>;
+    reply: { blocks: BlockRecord[]; blockLength: Partial<Record<Family, number>> };
+  };
+}
+
+export interface NetworkReservations extends IpReservations {
+  /** Makes the network; refused when the id is taken. */
+  create: { ask: { network: NetworkRecord }; reply: NetworkView };
+  /** Super network: cuts one child prefix per family, best fit. */
+  cutChildren: {
+    ask: { child: string; lengths: Partial<Record<Family, number>>; family?: Family };
+    reply: { prefixes: string[]; parent: NetworkRecord };
+  };
+  releaseChildren: { ask: { child: string; prefixes: string[] }; reply: Record<string, never> };
+  /** Ends the network: refused while addresses are in use, children exist, or blocks are out. */
+  close: { ask: { as: 'free' | 'delete' }; reply: NetworkRecord };
+  /** Applies a checked patch (coordinated by `update`). */
+  change: { ask: { network: NetworkRecord; removedPrefixes: string[]; addedPrefixes: string[] }; reply: NetworkView };
+}

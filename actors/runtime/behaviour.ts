@@ -1,0 +1,183 @@
+// What an actor is to the runtime: pure functions over its state. The runtime supplies time, chance and versions, and
+// is the only one that talks to the store.
+import type { Address, Kind, Scope } from '../address.ts';
+import type { BusMessage, Fence, RowKey } from '../ports.ts';
+import type {
+  Ask,
+  CommandName,
+  Protocol,
+  Reply,
+  ReservationAsk,
+  ReservationName,
+  ReservationReply,
+} from '../protocol.ts';
+import type { Change, Row, RowOf, TableName } from '../records.ts';
+import type { Refusal } from '../refusal.ts';
+
+/** Everything a decision may know besides the actor's state. */
+export interface Context {
+  scope: Scope;
+  /** Id of the actor. */
+  id: string;
+  /** Wall clock, read once per turn: for stored times. */
+  nowMs: number;
+  /** E-mail of the caller, or the agent's name. */
+  who: string;
+  random(): number;
+  uuid(): string;
+  /** The next version for a row of this scope; never falls. */
+  version(): number;
+  /** A live row that `needs` asked for, with the changes of this batch applied. Throws if it was not asked for. */
+  row<T extends TableName>(table: T, key: string): RowOf<T> | undefined;
+}
+
+/** A message to another actor after the commit, unanswered: may be lost in a crash, so only for what is rebuilt at load. */
+export interface Hint {
+  to: Address;
+  name: string;
+  body: unknown;
+}
+
+export interface Decided<R> {
+  reply: R;
+  changes?: Change[];
+  messages?: BusMessage[];
+  hints?: Hint[];
+}
+
+/**
+ * Not now: the message is decided again after the next change of this actor, until its deadline; then it is refused as
+ * unavailable with this text. `changes` are committed meanwhile (e.g. the wish for another block).
+ */
+export interface Waiting {
+  wait: string;
+  changes?: Change[];
+}
+
+/** Needs more than one actor: the runtime drives the generator, and starts it anew when the commit finds memory wrong. */
+export interface Coordinated<R> {
+  coordinate: () => Coordination<R>;
+}
+
+export type Decision<R> = Refusal | Decided<R> | Waiting | Coordinated<R>;
+
+/** A participant's answer to a reservation: what it will be once committed, made by its own rules. */
+export interface Granting<R> {
+  reply: R;
+  changes: Change[];
+  messages?: BusMessage[];
+  hints?: Hint[];
+}
+
+export interface Grant<R = unknown> {
+  from: Address;
+  operation: string;
+  reply: R;
+  changes: Change[];
+  messages: BusMessage[];
+  hints: Hint[];
+  fence: Fence;
+}
+
+/** A typed question to an actor: a command, or something to reserve. */
+export interface Question<R = unknown> {
+  to: Address;
+  name: string;
+  body: unknown;
+  /** Phantom: the type of the answer. */
+  readonly answer?: R;
+}
+
+export type Step = { ask: Question[] } | { reserve: Question[] } | { cancel: Grant[] };
+export type StepAnswer = unknown[] | Grant[] | Refusal | undefined;
+
+/**
+ * An operation over several actors, written as a generator of data: no I/O inside. What it reserved is committed in one
+ * transaction with the outcome's own changes, or released when it ends in a refusal.
+ */
+export type Coordination<R> = Generator<Step, Refusal | Decided<R>, StepAnswer>;
+
+export const command = <K extends Kind, C extends CommandName<K>>(
+  to: Address<K>,
+  name: C,
+  body: Ask<K, C>,
+): Question<Reply<K, C>> => ({ to, name, body });
+
+export const reservation = <K extends Kind, C extends ReservationName<K>>(
+  to: Address<K>,
+  name: C,
+  body: ReservationAsk<K, C>,
+): Question<ReservationReply<K, C>> => ({ to, name, body });
+
+type Answers<Q extends readonly Question[]> = { -readonly [I in keyof Q]: Q[I] extends Question<infer R> ? R : never };
+type Grants<Q extends readonly Question[]> = {
+  -readonly [I in keyof Q]: Q[I] extends Question<infer R> ? Grant<R> : never;
+};
+
+/** Asks all in parallel; the answers in order, or the first refusal. */
+export function* askAll<const Q extends readonly Question[]>(
+  questions: Q,
+): Generator<Step, Answers<Q> | Refusal, StepAnswer> {
+  return (yield { ask: [...questions] }) as Answers<Q> | Refusal;
+}
+
+/** Reserves all in parallel, all or nothing: the grants in order, or the first refusal with the others released. */
+export function* reserveAll<const Q extends readonly Question[]>(
+  questions: Q,
+): Generator<Step, Grants<Q> | Refusal, StepAnswer> {
+  return (yield { reserve: [...questions] }) as Grants<Q> | Refusal;
+}
+
+/** Gives back what an earlier step reserved, before trying something else. */
+export function* cancelAll(grants: Grant[]): Generator<Step, void, StepAnswer> {
+  yield { cancel: grants };
+}
+
+type CommandHandlers<K extends Kind, S> = {
+  [C in CommandName<K>]: (state: S, body: Ask<K, C>, context: Context) => Decision<Reply<K, C>>;
+};
+type ReservationHandlers<K extends Kind, S> = {
+  [C in ReservationName<K>]: (
+    state: S,
+    body: ReservationAsk<K, C>,
+    context: Context,
+  ) => Refusal | Waiting | Granting<ReservationReply<K, C>>;
+};
+
+/** The rows a command or reservation needs that memory does not hold; fetched for the whole batch before deciding. */
+type Needs<K extends Kind, S> = {
+  [C in CommandName<K> | ReservationName<K>]?: (
+    state: S,
+    body: C extends CommandName<K> ? Ask<K, C> : C extends ReservationName<K> ? ReservationAsk<K, C> : never,
+  ) => RowKey[];
+};
+
+export interface Behaviour<K extends Kind, S> {
+  kind: K;
+  /** Tables whose rows (of this owner) make up the state. Loading is `evolve` over them. */
+  tables: TableName[];
+  /** Tables read whole, for actors that keep an index over others' rows (`absorb`). */
+  scans?: TableName[];
+  create(id: string, scope: Scope): S;
+  /** Applies one committed (or tentatively decided) change of an own row. Mutates the state; must not fail. */
+  evolve(state: S, change: Change): void;
+  /** Takes one row of a scanned table into the index. */
+  absorb?(state: S, row: Row): void;
+  commands: CommandHandlers<K, S>;
+  reservations: ReservationHandlers<K, S>;
+  needs?: Needs<K, S>;
+  /** Marks what a granted reservation holds, so that it refuses others until confirmed or cancelled. */
+  hold(state: S, operation: string, changes: Change[]): void;
+  /** Ends the mark: committed (`evolve` follows for each change) or cancelled. */
+  unhold(state: S, operation: string, changes: Change[]): void;
+  /** For inspection: what a person wants to see of it. */
+  describe?(state: S): unknown;
+}
+
+export type AnyBehaviour = Behaviour<Kind, unknown>;
+
+/** Widens a typed behaviour for the runtime's table; the protocol keeps both sides honest. */
+export const anyBehaviour = <K extends Kind, S>(behaviour: Behaviour<K, S>): AnyBehaviour =>
+  behaviour as unknown as AnyBehaviour;
+
+export type { Protocol };

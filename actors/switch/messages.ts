@@ -1,0 +1,55 @@
+import type { Nic } from '../machine/hardware.ts';
+import type { BgpPortState, PortRecord, SwitchNic, SwitchOs, SwitchRecord, SwitchStatusRecord } from './record.ts';
+
+export interface SwitchView {
+  switch: SwitchRecord;
+  status: SwitchStatusRecord;
+  /** Ports with a VRF or a machine, by NIC key. */
+  ports: PortRecord[];
+}
+
+export interface SwitchRegistration {
+  name: string | null;
+  description: string | null;
+  partition: string;
+  rack: string;
+  /** `vrf` only counts for NICs that are new. */
+  nics: Array<SwitchNic & { vrf: string }>;
+  os: SwitchOs;
+  managementIp: string;
+  managementUser: string;
+}
+
+export interface SwitchCommands {
+  get: { ask: Record<string, never>; reply: SwitchView };
+  register: { ask: SwitchRegistration; reply: { view: SwitchView; created: boolean } };
+  notify: {
+    ask: {
+      durationNs: number;
+      error: string | null;
+      portStates: Record<string, string> | null;
+      bgpPortStates: Record<string, BgpPortState> | null;
+    };
+    reply: SwitchView;
+  };
+  update: { ask: { description?: string; consoleCommand?: string; mode: string | null }; reply: SwitchView };
+  toggle: { ask: { nic: string; status: string }; reply: SwitchView };
+  delete: { ask: { force: boolean }; reply: SwitchView };
+}
+
+export interface SwitchReservations {
+  /** Links between the machine's NICs and this switch (machines.md §6.3); no links releases a stored connection or refuses. */
+  connect: {
+    ask: { machine: string; nics: Nic[] };
+    reply: {
+      rack: string;
+      /** Names of the linked ports in this switch's naming. */
+      ports: string[];
+      /** Linked or otherwise connected port names of this machine, with the naming they follow. */
+      vendor: string;
+    };
+  };
+  disconnect: { ask: { machine: string }; reply: { ports: string[] } };
+  /** All ports of the machine on this switch. Nothing connected: nothing changes. */
+  setVrf: { ask: { machine: string; vrf: string }; reply: { ports: string[] } };
+}
