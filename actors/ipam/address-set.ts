@@ -1,0 +1,168 @@
+// The addresses that are held of one prefix or block. Memory follows what is held, not the size of the prefix; time does not grow with either.
+import { formatAddress } from './address.ts';
+import type { Address } from './address.ts';
+import { contains, hostBits, size } from './prefix.ts';
+import type { Prefix } from './prefix.ts';
+import {
+  ascend,
+  clearOffset,
+  createLevels,
+  descend,
+  putWide,
+  seekFree,
+  setOffset,
+  takeWide,
+  wide,
+} from './offset-levels.ts';
+import { hasBit, sortedSlots } from './word-table.ts';
+
+/** Which addresses nobody may acquire. A block of a prefix reserves only what is the prefix's own first or last address. */
+export type Reserved = 'network-and-broadcast' | 'network' | 'broadcast' | 'none';
+
+export interface AddressSet {
+  readonly prefix: Prefix;
+  /** Acquired addresses, without the reserved ones. */
+  readonly heldCount: number;
+  /** Addresses that nobody may acquire: 0, 1 or 2. `heldCount + freeCount + reservedCount` is the size of the prefix. */
+  readonly reservedCount: number;
+  readonly freeCount: bigint;
+  /** Bytes of the tables, for inspection. */
+  readonly sizeBytes: number;
+  /** The lowest address that is neither held nor reserved; it is not acquired by asking. */
+  lowestFree(): Address | undefined;
+  /** The lowest one at or after that offset; nothing wraps around. Throws a RangeError if the offset is negative. */
+  lowestFreeFrom(offset: bigint | number): Address | undefined;
+  /** False if it is held or reserved already, or lies outside of the prefix. */
+  acquire(address: Address): boolean;
+  /** False if nobody holds it. Reserved addresses are never released (networks.md N23). */
+  release(address: Address): boolean;
+  /** Whether somebody holds it; false for reserved addresses. */
+  has(address: Address): boolean;
+  isReserved(address: Address): boolean;
+  /**
+   * Acquires addresses that lie one after the other in network byte order, 4 or 16 bytes each; call it chunk by chunk. Returns how many of them
+   * were neither held nor reserved before. Throws a RangeError at half an address, or at one outside of the prefix.
+   */
+  loadPacked(bytes: Uint8Array): number;
+  /** The held addresses as of the call, ascending. */
+  [Symbol.iterator](): IterableIterator<Address>;
+}
+
+/** networks.md §3.2: IPv4 loses the first and the last address, IPv6 the first. */
+export const defaultReserved = (prefix: Prefix): Reserved =>
+  prefix.family === 'IPv4' ? 'network-and-broadcast' : 'network';
+
+/** An empty set. `reserved` defaults to the rule of the family; `/31`, `/32`, `/128` leave nothing, `/127` one address. */
+export function createAddressSet(prefix: Prefix, options: { readonly reserved?: Reserved } = {}): AddressSet {
+  const { reserved = defaultReserved(prefix) } = options;
+  const levels = createLevels(hostBits(prefix));
+  const { parts } = levels;
+  const reservedFirst = reserved === 'network-and-broadcast' || reserved === 'network' ? prefix.first : undefined;
+  const reservedLast = reserved === 'network-and-broadcast' || reserved === 'broadcast' ? prefix.last : undefined;
+  let reservedCount = 0;
+  let heldCount = 0;
+
+  const putOffset =
+    prefix.family === 'IPv4'
+      ? (value: number | bigint): void => putWide((value as number) - prefix.first, parts)
+      : (value: number | bigint): void => putWide((value as bigint) - prefix.first, parts);
+  const takeAddress =
+    prefix.family === 'IPv4'
+      ? (): Address => ({ family: 'IPv4', value: prefix.first + wide[0]! })
+      : (): Address => ({ family: 'IPv6', value: prefix.first + takeWide(parts) });
+
+  // Reserved addresses are bits like any other, so that words at both ends fill up and the search never meets them.
+  for (const value of [reservedFirst, reservedLast]) {
+    if (value === undefined) continue;
+    putOffset(value);
+    if (setOffset(levels)) reservedCount++;
+  }
+
+  const isReserved = (address: Address): boolean =>
+    address.family === prefix.family && (address.value === reservedFirst || address.value === reservedLast);
+
+  const acquire = (address: Address): boolean => {
+    if (!contains(prefix, address)) return false;
+    putOffset(address.value);
+    if (!setOffset(levels)) return false;
+    heldCount++;
+    return true;
+  };
+
+  const lowestFreeFrom = (offset: bigint | number): Address | undefined => {
+    if (offset < 0) throw new RangeError(`an offset into ${prefix.canonical} is not negative: ${offset}`);
+    if (offset >= size(prefix)) return undefined;
+    putWide(prefix.family === 'IPv4' ? Number(offset) : BigInt(offset), parts);
+    return seekFree(levels) ? takeAddress() : undefined;
+  };
+
+  const heldIn = function* (slots: Uint32Array): Generator<Address> {
+    const stride = levels.width + 2;
+    for (let base = 0; base < slots.length; base += stride) {
+      for (let bit = 0; bit < 64; bit++) {
+        if (((slots[base + (bit >>> 5)]! >>> (bit & 31)) & 1) === 0) continue;
+        // The caller may use this or another set between two addresses.
+        wide.fill(0);
+        wide.set(slots.subarray(base + 2, base + stride));
+        descend(parts, bit);
+        const address = takeAddress();
+        if (!isReserved(address)) yield address;
+      }
+    }
+  };
+
+  return {
+    prefix,
+    get heldCount() {
+      return heldCount;
+    },
+    reservedCount,
+    get freeCount() {
+      return size(prefix) - BigInt(reservedCount + heldCount);
+    },
+    get sizeBytes() {
+      return levels.tables.reduce((sum, table) => sum + (table?.slots.byteLength ?? 0), 0);
+    },
+    lowestFree() {
+      wide.fill(0);
+      return seekFree(levels) ? takeAddress() : undefined;
+    },
+    lowestFreeFrom,
+    acquire,
+    release(address) {
+      if (!contains(prefix, address) || isReserved(address)) return false;
+      putOffset(address.value);
+      if (!clearOffset(levels)) return false;
+      heldCount--;
+      return true;
+    },
+    has(address) {
+      if (!contains(prefix, address) || isReserved(address)) return false;
+      putOffset(address.value);
+      const bit = ascend(parts);
+      return hasBit(levels.tables[0]!, wide, bit);
+    },
+    isReserved,
+    loadPacked(bytes) {
+      const step = prefix.family === 'IPv4' ? 4 : 16;
+      if (bytes.byteLength % step !== 0) {
+        throw new RangeError(
+          `packed ${prefix.family} addresses come in ${step} bytes each, not ${bytes.byteLength} in all`,
+        );
+      }
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const before = heldCount;
+      for (let at = 0; at < bytes.byteLength; at += step) {
+        const address: Address =
+          prefix.family === 'IPv4'
+            ? { family: 'IPv4', value: view.getUint32(at) }
+            : { family: 'IPv6', value: (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8) };
+        if (!acquire(address) && !contains(prefix, address)) {
+          throw new RangeError(`${formatAddress(address)} is outside of ${prefix.canonical}`);
+        }
+      }
+      return heldCount - before;
+    },
+    [Symbol.iterator]: () => heldIn(sortedSlots(levels.tables[0]!)),
+  };
+}

@@ -1,0 +1,60 @@
+// What a refused request says. Scripts match these texts (networks.md §1.3, §2.2, §3.7), so they stand in one place.
+import { formatAddress } from './address.ts';
+import type { Address } from './address.ts';
+import type { ChildSpace } from './child-prefixes.ts';
+import type { Prefix } from './prefix.ts';
+
+// A fragmented /8 has a million free blocks; an answer that lists them all would be 17 MB.
+const MOST_LISTED = 32;
+
+function listed(free: readonly Prefix[]): string {
+  const shown = free.slice(0, MOST_LISTED).map((prefix) => prefix.canonical);
+  return free.length > MOST_LISTED ? `${shown.join(',')} and ${free.length - MOST_LISTED} more` : shown.join(',');
+}
+
+/** Why a child space gave no child of that length. */
+export function noChildPrefix(space: ChildSpace, length: number): string {
+  const { parent } = space;
+  if (length <= parent.length) return `given length:${length} must be greater than prefix length:${parent.length}`;
+  const free = space.free();
+  const wanted = `no prefix found in ${parent.canonical} with length:${length}`;
+  if (free.length === 0) return wanted;
+  return `${wanted}, but ${listed(free)} ${free.length === 1 ? 'is' : 'are'} available`;
+}
+
+/** Why a child space did not give exactly this child. */
+export const childNotAvailable = (parent: Prefix, child: Prefix): string =>
+  child.length <= parent.length
+    ? `given length:${child.length} must be greater than prefix length:${parent.length}`
+    : `specific prefix ${child.canonical} is not available in prefix ${parent.canonical}`;
+
+/** New first, then the stored one (networks.md §1.3, check 13). */
+export const prefixesOverlap = (added: Prefix, stored: Prefix): string =>
+  `${added.canonical} overlaps ${stored.canonical}`;
+
+export const unparsableCidr = (text: string): string =>
+  `unable to parse cidr:${text}, expected an address and a length such as 10.0.0.0/16 or 2001:db8::/48`;
+
+export const unparsableAddress = (text: string): string =>
+  `unable to parse specific ip: ${text}, expected an address such as 10.0.0.1 or 2001:db8::1, without leading zeros or zone`;
+
+export const notInPrefixes = (): string => 'specific ip not contained in any of the defined prefixes';
+
+export const alreadyAllocated = (): string => 'ip already allocated';
+
+export const addressNotHeld = (address: Address, prefix: Prefix): string =>
+  `unable to release ip:${formatAddress(address)} because it is not allocated in prefix:${prefix.canonical}`;
+
+export const noAddressLeft = (): string => 'cannot allocate free ip in ipam, no ips left';
+
+/** A child network (or a prefix) can't go while somebody holds an address in it. */
+export const prefixHasAddresses = (prefix: Prefix): string =>
+  `prefix ${prefix.canonical} has ips, deletion not possible`;
+
+/** A prefix that gives addresses can't be cut. */
+export const parentHasAddresses = (prefix: Prefix): string =>
+  `prefix ${prefix.canonical} has ips, acquire child prefix not possible`;
+
+/** A prefix that is cut can't give addresses. */
+export const parentHasChildren = (prefix: Prefix): string =>
+  `prefix ${prefix.canonical} has childprefixes, acquire ip not possible`;
