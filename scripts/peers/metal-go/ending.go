@@ -66,7 +66,7 @@ func (r *run) awaitFreed(p *place) {
 		return
 	}
 	r.step("machine of "+p.title+" waits again", func() error {
-		return within(patience, func() error {
+		return r.within(patience, func() error {
 			m, err := r.describeMachine(p.machine)
 			if err == nil && !isWaiting(m) {
 				err = fmt.Errorf("%s: last event %q, liveliness %q, allocated %v", p.machine, lastEvent(m), of(m.Liveliness), m.Allocation != nil)
@@ -75,7 +75,7 @@ func (r *run) awaitFreed(p *place) {
 		})
 	})
 	r.step("network ip ls of the freed machine in "+p.title, func() error {
-		return within(30*time.Second, func() error {
+		return r.within(30*time.Second, func() error {
 			hits, err := r.findIPs(&models.V1IPFindRequest{Machineid: p.machine})
 			if err == nil && len(hits) > 0 {
 				err = fmt.Errorf("still attached: %v", hits)
@@ -88,7 +88,7 @@ func (r *run) awaitFreed(p *place) {
 	}
 	// it was taken as ephemeral, and an ephemeral address goes with its last machine
 	r.step("network ip describe of the address that the machine in "+p.title+" had", func() error {
-		err := within(30*time.Second, func() error {
+		err := r.within(30*time.Second, func() error {
 			err := only(r.describeIP(p.external))
 			if err == nil {
 				err = fmt.Errorf("%s is ephemeral and outlived its machine", p.external)
@@ -114,7 +114,7 @@ func (r *run) takeAway() {
 		if name == "" {
 			continue
 		}
-		if r.step(name+" "+id, func() error { return within(30*time.Second, d.undo) }) {
+		if r.step(name+" "+id, func() error { return r.within(30*time.Second, d.undo) }) {
 			r.paid(d.key)
 		}
 	}

@@ -213,7 +213,7 @@ func (r *run) awaitMachine(p *place) {
 		return
 	}
 	home := r.step("machine in "+p.title+" phones home", func() error {
-		return within(patience, func() error {
+		return r.within(patience, func() error {
 			m, err := r.describeMachine(p.machine)
 			if err == nil && lastEvent(m) != phonedHome {
 				err = fmt.Errorf("last event of %s is %q", p.machine, lastEvent(m))

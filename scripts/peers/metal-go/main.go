@@ -78,6 +78,11 @@ func main() {
 		os.Exit(2)
 	}
 
+	if os.Getenv("METALCTL_HMAC") == "" {
+		fmt.Fprintln(os.Stderr, "METALCTL_HMAC is not set: the steps need the admin key")
+		os.Exit(2)
+	}
+
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r := &run{

@@ -62,7 +62,7 @@ func (r *record) paid(key string) {
 // undoAll takes away what is left, youngest first. After a complete run nothing is left.
 func (r *record) undoAll() {
 	for _, d := range slices.Backward(r.debts) {
-		err := within(30*time.Second, d.undo)
+		err := within(context.Background(), 30*time.Second, d.undo)
 		if err != nil && status(err) != 404 {
 			r.failed++
 			r.note("NOT taken away: %s: %v", d.key, err)
@@ -73,18 +73,25 @@ func (r *record) undoAll() {
 	r.debts = nil
 }
 
-// within repeats a check until it passes, and returns the last error if it never does in that time.
-func within(limit time.Duration, check func() error) error {
+// within repeats a check until it passes, and returns the last error if it never does in that time. A 404 is final.
+func (r *record) within(limit time.Duration, check func() error) error {
+	return within(r.interrupted, limit, check)
+}
+
+func within(until context.Context, limit time.Duration, check func() error) error {
 	began := time.Now()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := check()
 		if err == nil || status(err) == 404 {
 			return err
 		}
-		if time.Since(began)+pause > limit {
+		if time.Since(began)+pause > limit || until.Err() != nil {
 			return fmt.Errorf("after %s still: %w", time.Since(began).Round(time.Millisecond), err)
 		}
-		time.Sleep(pause)
+		select {
+		case <-until.Done():
+		case <-time.After(pause):
+		}
 	}
 }
 

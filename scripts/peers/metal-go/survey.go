@@ -53,7 +53,7 @@ func (r *run) surveyPartition(id string) bool {
 	}
 	var waiting []machine
 	ready := r.step(fmt.Sprintf("machine ls in %s: enough wait", id), func() error {
-		return within(patience, func() error {
+		return r.within(patience, func() error {
 			found, err := r.waiting(id)
 			waiting = found
 			if err == nil && len(found) < len(here) {
