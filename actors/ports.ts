@@ -88,8 +88,11 @@ export interface ShardStore {
   commit(group: Group, done: (outcome: CommitOutcome) => void): void;
   /** Ends the doubt about a group by inserting its id as abandoned (reliability.md §7.3). */
   resolve(groupId: string, done: (resolution: Resolution) => void): void;
-  /** Raises the epoch of this shard's own rows in the given scopes; answers the new fences. */
-  raise(scopes: Scope[], shard: number, done: (fences: Fence[] | Refusal) => void): void;
+  /**
+   * Raises this shard's own epochs, if they still are as `held` says (else somebody took over: a refusal), so that a
+   * statement of its predecessor that still runs on the server can't commit after the load. Answers the new fences.
+   */
+  raise(held: Fence[], done: (fences: Fence[] | Refusal) => void): void;
   /** The live rows of owners, in one serializable transaction that also proves `fences` (reliability.md §8). */
   load(scope: Scope, wanted: RowsOf[], fences: Fence[], done: (rows: Row[] | Refusal) => void): void;
   /** Named live rows, under the same proof. */

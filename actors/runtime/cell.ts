@@ -1,0 +1,140 @@
+import type { Address } from '../address.ts';
+import type { Change, Row } from '../records.ts';
+import type { AnyBehaviour } from './behaviour.ts';
+
+/** One message in an inbox. `respond` is called exactly once, with a reply, a Grant or a Refusal. */
+export interface Mail {
+  name: string;
+  body: unknown;
+  who: string;
+  /** By the monotonic clock, the same in all threads of the process. */
+  deadlineMs: number;
+  /** Operation id of a reservation; null for a command. */
+  reserve: string | null;
+  /** Shard of the coordinator that reserves; only with `reserve`. */
+  from: number;
+  respond(value: unknown): void;
+  /** How often it was decided; bounds what a wrong memory can cost. */
+  attempts: number;
+}
+
+export type CellStatus =
+  | 'cold' // no state in memory
+  | 'loading'
+  | 'idle'
+  | 'ready' // has mail, stands in the ready list
+  | 'fetching' // waits for rows that a batch needs
+  | 'committing'; // waits for its group
+
+/** A granted reservation: what will be once its coordinator commits. */
+export interface Held {
+  changes: Change[];
+  from: number;
+}
+
+/** An actor as the shard sees it. Idle ones cost this object and their state, nothing else. */
+export interface Cell {
+  readonly address: Address;
+  readonly behaviour: AnyBehaviour;
+  state: unknown;
+  status: CellStatus;
+  inbox: Mail[];
+  /** Decided `wait`: come back to the inbox after the next change. */
+  waiting: Mail[];
+  held: Map<string, Held>;
+  /** Rows fetched for the current batch, with the changes made since; by row name. */
+  rows: Map<string, Row | null> | null;
+  /** Operations of the current batch that have no outcome yet. */
+  open: number;
+  /** Mail to decide again after a reload. */
+  again: Mail[];
+  /** Its memory is known to be wrong: reload before the next turn. */
+  stale: boolean;
+  crashes: number;
+  turns: number;
+  touchedMs: number;
+}
+
+const NOTHING_HELD: Map<string, Held> = new Map();
+const NO_MAIL: Mail[] = [];
+
+export const createCell = (address: Address, behaviour: AnyBehaviour, nowMs: number): Cell => ({
+  address,
+  behaviour,
+  state: undefined,
+  status: 'cold',
+  inbox: NO_MAIL,
+  waiting: NO_MAIL,
+  held: NOTHING_HELD,
+  rows: null,
+  open: 0,
+  again: NO_MAIL,
+  stale: false,
+  crashes: 0,
+  turns: 0,
+  touchedMs: nowMs,
+});
+
+// The shared empty collections keep an idle cell small; these add to a list of the cell's own.
+export function pushInbox(cell: Cell, mail: Mail): void {
+  if (cell.inbox === NO_MAIL) cell.inbox = [mail];
+  else cell.inbox.push(mail);
+}
+
+export function pushWaiting(cell: Cell, mail: Mail): void {
+  if (cell.waiting === NO_MAIL) cell.waiting = [mail];
+  else cell.waiting.push(mail);
+}
+
+export function pushAgain(cell: Cell, mail: Mail): void {
+  if (cell.again === NO_MAIL) cell.again = [mail];
+  else cell.again.push(mail);
+}
+
+/** Takes up to `limit` mails, oldest first. */
+export function takeInbox(cell: Cell, limit: number): Mail[] {
+  if (cell.inbox.length <= limit) {
+    const all = cell.inbox;
+    cell.inbox = NO_MAIL;
+    return all;
+  }
+  return cell.inbox.splice(0, limit);
+}
+
+export function takeWaiting(cell: Cell): Mail[] {
+  const all = cell.waiting;
+  cell.waiting = NO_MAIL;
+  return all;
+}
+
+/** Everything that waits for an answer, in the order it came. */
+export function takeAll(cell: Cell): Mail[] {
+  const all = [...cell.again, ...cell.waiting, ...cell.inbox];
+  cell.again = NO_MAIL;
+  cell.waiting = NO_MAIL;
+  cell.inbox = NO_MAIL;
+  return all;
+}
+
+export function takeAgain(cell: Cell): Mail[] {
+  const all = cell.again;
+  cell.again = NO_MAIL;
+  return all;
+}
+
+export function hold(cell: Cell, operation: string, held: Held): void {
+  if (cell.held === NOTHING_HELD) cell.held = new Map();
+  cell.held.set(operation, held);
+}
+
+export function unhold(cell: Cell, operation: string): Held | undefined {
+  const held = cell.held.get(operation);
+  if (held !== undefined) {
+    cell.held.delete(operation);
+    if (cell.held.size === 0) cell.held = NOTHING_HELD;
+  }
+  return held;
+}
+
+/** Why a waiting mail waits: the text of the refusal when its deadline passes. */
+export const waitText = new WeakMap<Mail, string>();

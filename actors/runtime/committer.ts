@@ -1,0 +1,317 @@
+// Writes the changes of all actors of a shard: one group in flight, the next group is what waited meanwhile. No timer
+// decides its size, so throughput grows with load (design.md §4).
+import type { Scope } from '../address.ts';
+import type { BusMessage, CommitOutcome, Fence, Group, LogEntry, ShardStore, World } from '../ports.ts';
+import { rowName, type Change } from '../records.ts';
+import { unavailable, type Refusal } from '../refusal.ts';
+
+/** How one operation ended. */
+export type OperationOutcome =
+  | 'committed'
+  /** Nothing written, and this operation is the reason: its memory, or a rule of the database, says no. */
+  | { refused: string }
+  /** Nothing written, because an earlier one of the same entity was refused: decide it again. */
+  | 'redo'
+  | Refusal;
+
+/** What one message (or coordination) wants written: all of it or nothing. */
+export interface Operation {
+  id: string;
+  what: string;
+  who: string;
+  scope: Scope;
+  changes: Change[];
+  messages: BusMessage[];
+  /** Epochs of other shards whose entities it writes; its own are added. */
+  fences: Fence[];
+  deadlineMs: number;
+  done(outcome: OperationOutcome): void;
+}
+
+export interface CommitterOptions {
+  world: World;
+  store: ShardStore;
+  shard: number;
+  /** The shard's own fence in a scope. */
+  fence(scope: Scope): Fence;
+  onCommitted(entries: LogEntry[]): void;
+  /** An own fence did not hold: somebody else owns the scope. The shard must stop. */
+  onFenced(): void;
+  /** The outcome of a group stayed unknown for too long: the shard must raise its epoch and reload. */
+  onDoubt(): void;
+  limits?: Partial<typeof LIMITS>;
+}
+
+const LIMITS = {
+  operationsPerGroup: 512,
+  changesPerGroup: 2048,
+  /** After this long without an answer the doubt is ended by a raise (design.md §4). */
+  doubtMs: 250,
+  retryMs: 25,
+};
+
+export interface Committer {
+  submit(operation: Operation): void;
+  /** Operations without an outcome, in order; the committer is empty afterwards and answers of its past are ignored. */
+  abandon(): Operation[];
+  readonly depth: number;
+  readonly groups: { sent: number; refused: number; unknown: number; operations: number };
+  idle(done: () => void): void;
+}
+
+export function createCommitter(options: CommitterOptions): Committer {
+  const { world, store, shard } = options;
+  const limits = { ...LIMITS, ...options.limits };
+  const groups = { sent: 0, refused: 0, unknown: 0, operations: 0 };
+  const sequence = new Map<Scope, number>();
+  let queue: Operation[] = [];
+  let inFlight = false;
+  let scheduled = false;
+  /** Grows when the shard starts over: answers for an older life are ignored. */
+  let life = 0;
+  let idleWaiters: Array<() => void> = [];
+  /** Operations of the group in flight (and of its halves) that have no outcome yet. */
+  const current = new Set<Operation>();
+
+  function finish(operation: Operation, outcome: OperationOutcome): void {
+    current.delete(operation);
+    operation.done(outcome);
+  }
+
+  function schedule(): void {
+    if (scheduled || inFlight || queue.length === 0) return;
+    scheduled = true;
+    world.defer(() => {
+      scheduled = false;
+      flush();
+    });
+  }
+
+  function flush(): void {
+    if (inFlight) return;
+    if (queue.length === 0) {
+      const waiters = idleWaiters;
+      idleWaiters = [];
+      for (const waiter of waiters) waiter();
+      return;
+    }
+    const operations = takeGroup();
+    for (const operation of operations) current.add(operation);
+    inFlight = true;
+    const mine = life;
+    write(operations, mine, () => {
+      if (mine !== life) return;
+      inFlight = false;
+      flush();
+    });
+  }
+
+  function takeGroup(): Operation[] {
+    let changes = 0;
+    let count = 0;
+    while (count < queue.length && count < limits.operationsPerGroup) {
+      changes += (queue[count] as Operation).changes.length;
+      if (count > 0 && changes > limits.changesPerGroup) break;
+      count++;
+    }
+    return queue.splice(0, count);
+  }
+
+  function write(operations: Operation[], mine: number, finished: () => void): void {
+    const group = buildGroup(operations);
+    groups.sent++;
+    groups.operations += operations.length;
+    store.commit(group, (outcome) => {
+      if (mine === life) settle(operations, group, outcome, mine, finished);
+    });
+  }
+
+  function settle(
+    operations: Operation[],
+    group: Group,
+    outcome: CommitOutcome,
+    mine: number,
+    finished: () => void,
+  ): void {
+    switch (outcome.outcome) {
+      case 'committed':
+        return committed(operations, group, finished);
+      case 'refused':
+        groups.refused++;
+        return split(operations, outcome.constraint ?? 'version', mine, finished);
+      case 'fenced':
+        return fenced(operations, mine, finished);
+      case 'unsent':
+        return retryLater(operations, outcome.message, mine, finished);
+      case 'unknown':
+        groups.unknown++;
+        return resolve(operations, group, mine, world.monotonicMs(), finished);
+    }
+  }
+
+  function committed(operations: Operation[], group: Group, finished: () => void): void {
+    for (const entry of group.entries) sequence.set(entry.scope, entry.n);
+    options.onCommitted(group.entries);
+    for (const operation of operations) finish(operation, 'committed');
+    finished();
+  }
+
+  /** Halves in arrival order isolate what is wrong in log₂(n) steps; its neighbours succeed. */
+  function split(operations: Operation[], constraint: string, mine: number, finished: () => void): void {
+    const tainted = new Set<string>();
+    const whole = (part: Operation[], why: string, next: () => void): void => {
+      if (part.length === 1) {
+        const guilty = part[0] as Operation;
+        for (const entity of entitiesOf(guilty)) tainted.add(entity);
+        finish(guilty, { refused: why });
+        return next();
+      }
+      const middle = part.length >> 1;
+      half(part.slice(0, middle), () => half(part.slice(middle), next));
+    };
+    const half = (part: Operation[], next: () => void): void => {
+      const clean = part.filter((operation) => !touchesTainted(operation));
+      if (clean.length === 0) return next();
+      const group = buildGroup(clean);
+      groups.sent++;
+      store.commit(group, (outcome) => {
+        if (mine !== life) return;
+        if (outcome.outcome === 'refused') return whole(clean, outcome.constraint ?? 'version', next);
+        settle(clean, group, outcome, mine, next);
+      });
+    };
+    // Later operations on the same entity were decided on a state that never came to be, and so on transitively.
+    const touchesTainted = (operation: Operation): boolean => {
+      const entities = entitiesOf(operation);
+      if (!entities.some((entity) => tainted.has(entity))) return false;
+      for (const entity of entities) tainted.add(entity);
+      finish(operation, 'redo');
+      return true;
+    };
+    whole(operations, constraint, finished);
+  }
+
+  /** Either we are not the owner any more, or another shard of an operation has a new epoch. Only the store can tell. */
+  function fenced(operations: Operation[], mine: number, finished: () => void): void {
+    const scopes = [...new Set(operations.flatMap((operation) => [operation.scope, ...scopesOf(operation)]))];
+    const own = scopes.map((scope) => options.fence(scope)).filter((fence) => fence.epoch > 0);
+    const first = own[0];
+    if (first === undefined) return options.onFenced();
+    store.fetch(first.scope, [], own, (answer) => {
+      if (mine !== life) return;
+      if (!Array.isArray(answer)) return options.onFenced();
+      const foreign = operations.filter((operation) => operation.fences.length > 0);
+      const rest = operations.filter((operation) => operation.fences.length === 0);
+      for (const operation of foreign) finish(operation, { refused: 'another shard of the operation was restarted' });
+      if (rest.length === 0) return finished();
+      if (foreign.length === 0) return options.onFenced();
+      write(rest, mine, finished);
+    });
+  }
+
+  /** Nothing was sent: the database is not there. Tries again until nobody waits for it any more. */
+  function retryLater(operations: Operation[], message: string, mine: number, finished: () => void): void {
+    const now = world.monotonicMs();
+    const alive = operations.filter((operation) => operation.deadlineMs > now);
+    for (const operation of operations) {
+      if (operation.deadlineMs <= now) finish(operation, unavailable(`the database can't be reached: ${message}`));
+    }
+    // Who shares an entity with a dropped one was decided on its tentative state.
+    const dropped = new Set(operations.filter((o) => o.deadlineMs <= now).flatMap(entitiesOf));
+    const sound = alive.filter((operation) => {
+      if (!entitiesOf(operation).some((entity) => dropped.has(entity))) return true;
+      for (const entity of entitiesOf(operation)) dropped.add(entity);
+      finish(operation, 'redo');
+      return false;
+    });
+    if (sound.length === 0) return finished();
+    world.after(limits.retryMs, () => {
+      if (mine === life) write(sound, mine, finished);
+    });
+  }
+
+  /** Ends the doubt by writing the group's id, never by reading that it is absent (reliability.md §7.3). */
+  function resolve(operations: Operation[], group: Group, mine: number, sinceMs: number, finished: () => void): void {
+    store.resolve(group.id, (resolution) => {
+      if (mine !== life) return;
+      if (resolution.outcome === 'committed') return committed(operations, group, finished);
+      if (resolution.outcome === 'abandoned') return write(operations, mine, finished);
+      if (world.monotonicMs() - sinceMs >= limits.doubtMs) {
+        for (const operation of operations) {
+          finish(operation, unavailable(`outcome unknown: the database did not answer; operation ${operation.id}`));
+        }
+        return options.onDoubt();
+      }
+      world.after(limits.retryMs, () => {
+        if (mine === life) resolve(operations, group, mine, sinceMs, finished);
+      });
+    });
+  }
+
+  function buildGroup(operations: Operation[]): Group {
+    const changes = new Map<string, Change>();
+    const fences = new Map<string, Fence>();
+    const next = new Map(sequence);
+    const atMs = world.wallMs();
+    const entries: LogEntry[] = [];
+    for (const operation of operations) {
+      for (const change of operation.changes) merge(changes, change);
+      for (const fence of operation.fences) fences.set(`${fence.scope}/${fence.shard}`, fence);
+      for (const scope of [operation.scope, ...scopesOf(operation)]) {
+        const own = options.fence(scope);
+        fences.set(`${scope}/${shard}`, own);
+      }
+      const n = (next.get(operation.scope) ?? 0) + 1;
+      next.set(operation.scope, n);
+      entries.push({
+        scope: operation.scope,
+        shard,
+        epoch: options.fence(operation.scope).epoch,
+        n,
+        operation: operation.id,
+        what: operation.what,
+        who: operation.who,
+        atMs,
+        changes: operation.changes,
+        messages: operation.messages,
+      });
+    }
+    return { id: world.uuid(), fences: [...fences.values()], changes: [...changes.values()], entries };
+  }
+
+  return {
+    submit(operation) {
+      queue.push(operation);
+      schedule();
+    },
+    abandon() {
+      life++;
+      inFlight = false;
+      sequence.clear();
+      const rest = [...current, ...queue];
+      current.clear();
+      queue = [];
+      return rest;
+    },
+    get depth() {
+      return queue.length;
+    },
+    groups,
+    idle(done) {
+      if (!inFlight && queue.length === 0) return done();
+      idleWaiters.push(done);
+    },
+  };
+}
+
+/** One row a key and group: the first `prev` and the last state of an entity's several changes. */
+function merge(changes: Map<string, Change>, change: Change): void {
+  const name = rowName(change);
+  const earlier = changes.get(name);
+  changes.set(name, earlier === undefined ? change : ({ ...change, prev: earlier.prev } as Change));
+}
+
+const entitiesOf = (operation: Operation): string[] => [
+  ...new Set(operation.changes.map((change) => `${change.scope}|${change.owner}`)),
+];
+const scopesOf = (operation: Operation): Scope[] => operation.changes.map((change) => change.scope);

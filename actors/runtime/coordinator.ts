@@ -1,0 +1,177 @@
+// Drives the generators of operations that take from several actors: reserve, commit everything in one transaction,
+// confirm (reliability.md §7.1). Nothing to undo: before the commit nothing is written, after it nothing is missing.
+import { addressText, type Address, type Scope } from '../address.ts';
+import type { Fence, World } from '../ports.ts';
+import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
+import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
+import type { Mail } from './cell.ts';
+import type { Operation } from './committer.ts';
+
+/** After so many commits that found a memory wrong, the caller hears of it. */
+const MAX_ATTEMPTS = 4;
+
+export interface CoordinatorOptions {
+  world: World;
+  shard: number;
+  /** Delivers to an actor, wherever its shard is; `respond` is called exactly once. */
+  send(to: Address, mail: Omit<Mail, 'attempts' | 'from'>): void;
+  /**
+   * Ends reservations at their actors; `done` after every one of them has applied it. `reload`: the commit found the
+   * memory wrong.
+   */
+  end(operation: string, actors: Address[], how: 'committed' | 'cancelled' | 'reload', done: () => void): void;
+  submit(operation: Operation): void;
+  hint(hint: Hint, who: string): void;
+  /** The shard's own fence in a scope, to leave out of what an operation proves besides. */
+  isOwn(fence: Fence): boolean;
+}
+
+export interface Coordinator {
+  start(scope: Scope, mail: Mail, factory: () => Coordination<unknown>): void;
+  readonly running: number;
+  /** The shard starts over: what has not been submitted ends here. */
+  abandon(): void;
+}
+
+export function createCoordinator(options: CoordinatorOptions): Coordinator {
+  const { world } = options;
+  const running = new Set<{ refuse(): void }>();
+
+  function run(scope: Scope, mail: Mail, factory: () => Coordination<unknown>, attempt: number): void {
+    const operation = world.uuid();
+    const coordination = factory();
+    let grants: Grant[] = [];
+    let over = false;
+    const handle = {
+      refuse(): void {
+        over = true;
+        mail.respond(unavailable('the shard was restarted while the operation ran; nothing was changed'));
+      },
+    };
+    running.add(handle);
+
+    function advance(answer: StepAnswer): void {
+      if (over) return;
+      let next: IteratorResult<unknown, Refusal | Decided<unknown>>;
+      try {
+        next = coordination.next(answer) as IteratorResult<unknown, Refusal | Decided<unknown>>;
+      } catch (error) {
+        return finish(internal(`${mail.name} failed in operation ${operation}: ${messageOf(error)}`));
+      }
+      if (next.done === true) return isRefusal(next.value) ? finish(next.value) : commit(next.value);
+      const step = next.value as { ask: Question[] } | { reserve: Question[] } | { cancel: Grant[] };
+      if ('ask' in step) return gather(step.ask, null, advance);
+      if ('reserve' in step) return reserve(step.reserve);
+      release(step.cancel, () => advance(undefined));
+    }
+
+    function gather(
+      questions: Question[],
+      reserving: string | null,
+      done: (answers: unknown[] | Refusal) => void,
+    ): void {
+      const answers: unknown[] = Array.from({ length: questions.length });
+      let missing = questions.length;
+      if (missing === 0) return done(answers);
+      questions.forEach((question, i) => {
+        options.send(question.to, {
+          name: question.name,
+          body: question.body,
+          who: mail.who,
+          deadlineMs: mail.deadlineMs,
+          reserve: reserving,
+          respond(value) {
+            answers[i] = value;
+            if (--missing === 0) done(reserving === null ? (answers.find(isRefusal) ?? answers) : answers);
+          },
+        });
+      });
+    }
+
+    function reserve(questions: Question[]): void {
+      gather(questions, operation, (answers) => {
+        const granted = (answers as unknown[]).filter((answer): answer is Grant => !isRefusal(answer));
+        if (over) return end(granted, 'cancelled', () => {});
+        const refused = (answers as unknown[]).find(isRefusal);
+        if (refused !== undefined) return end(granted, 'cancelled', () => advance(refused));
+        grants = [...grants, ...granted];
+        advance(granted);
+      });
+    }
+
+    function release(unwanted: Grant[], done: () => void): void {
+      grants = grants.filter((grant) => !unwanted.includes(grant));
+      end(unwanted, 'cancelled', done);
+    }
+
+    function end(ended: Grant[], how: 'committed' | 'cancelled' | 'reload', done: () => void): void {
+      if (ended.length === 0) return done();
+      const actors = new Map(ended.map((grant) => [addressText(grant.from), grant.from]));
+      options.end(operation, [...actors.values()], how, done);
+    }
+
+    function finish(answer: unknown): void {
+      running.delete(handle);
+      const held = grants;
+      grants = [];
+      end(held, 'cancelled', () => {
+        if (!over) mail.respond(answer);
+      });
+    }
+
+    function commit(outcome: Decided<unknown>): void {
+      const changes = [...grants.flatMap((grant) => grant.changes), ...(outcome.changes ?? [])];
+      if (changes.length === 0) return finish(outcome.reply);
+      // From here on the committer answers for it, also when the shard starts over.
+      running.delete(handle);
+      options.submit({
+        id: operation,
+        what: mail.name,
+        who: mail.who,
+        scope,
+        changes,
+        messages: [...grants.flatMap((grant) => grant.messages), ...(outcome.messages ?? [])],
+        fences: grants.map((grant) => grant.fence).filter((fence) => !options.isOwn(fence)),
+        deadlineMs: mail.deadlineMs,
+        done(result) {
+          if (result === 'committed') {
+            end(grants, 'committed', () => {
+              for (const hint of [...grants.flatMap((grant) => grant.hints), ...(outcome.hints ?? [])]) {
+                options.hint(hint, mail.who);
+              }
+              mail.respond(outcome.reply);
+            });
+          } else if (isRefusal(result)) {
+            end(grants, 'reload', () => mail.respond(result));
+          } else {
+            const again = attempt + 1 < MAX_ATTEMPTS && mail.deadlineMs > world.monotonicMs();
+            end(grants, 'reload', () => {
+              if (again) run(scope, mail, factory, attempt + 1);
+              else
+                mail.respond(
+                  conflict(`${mail.name} met other changes ${attempt + 1} times (${reasonOf(result)}); try again`),
+                );
+            });
+          }
+        },
+      });
+    }
+
+    advance(undefined);
+  }
+
+  return {
+    start: (scope, mail, factory) => run(scope, mail, factory, 0),
+    get running() {
+      return running.size;
+    },
+    abandon() {
+      const all = [...running];
+      running.clear();
+      for (const handle of all) handle.refuse();
+    },
+  };
+}
+
+const reasonOf = (result: 'redo' | { refused: string }): string => (result === 'redo' ? 'redo' : result.refused);
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

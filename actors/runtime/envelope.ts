@@ -1,0 +1,49 @@
+// What travels between the threads of a process, as msgpackr frames.
+import type { Address, Kind, Scope } from '../address.ts';
+import type { Fence, LogEntry } from '../ports.ts';
+
+/** The main thread's place among the shards. */
+export const MAIN = -1;
+
+export type Envelope =
+  | {
+      m: 'ask';
+      id: number;
+      from: number;
+      scope: Scope;
+      kind: Kind;
+      actor: string;
+      name: string;
+      body: unknown;
+      who: string;
+      deadlineMs: number;
+      /** Operation that reserves; '' for a command. */
+      reserve: string;
+    }
+  | { m: 'reply'; id: number; value: unknown }
+  /** Ends the reservations of an operation at these actors; answered with a reply. */
+  | {
+      m: 'end';
+      id: number;
+      from: number;
+      operation: string;
+      actors: Address[];
+      how: 'committed' | 'cancelled' | 'reload';
+    }
+  | { m: 'hint'; scope: Scope; kind: Kind; actor: string; name: string; body: unknown; who: string }
+  /** Shard → main: what was just committed, in order. */
+  | { m: 'log'; entries: LogEntry[] }
+  /** Main → shards: `shard` has a new epoch; what it had reserved is void. */
+  | { m: 'restarted'; shard: number }
+  | { m: 'ready'; fences: Fence[] }
+  | { m: 'raised'; fences: Fence[] }
+  | { m: 'fenced' }
+  | { m: 'inspect'; id: number; from: number; actor: Address | null }
+  /** Main → shard: finish what was accepted, then say `stopped`. */
+  | { m: 'stop' }
+  | { m: 'stopped' };
+
+/** Sends envelopes to the other end of a pipe, in order. */
+export interface Pipe {
+  send(envelope: Envelope): void;
+}

@@ -1,0 +1,589 @@
+// A shard: the actors of its slice of the process's scopes, their mailboxes, their committer. Single-threaded, no
+// promises, no I/O but the ports.
+import { addressText, shardOf, type Address, type Kind, type Scope } from '../address.ts';
+import type { Fence, LogEntry, ShardStore, World } from '../ports.ts';
+import type { Row } from '../records.ts';
+import { internal, isRefusal, overloaded, unavailable } from '../refusal.ts';
+import type { AnyBehaviour, Hint } from './behaviour.ts';
+import {
+  createCell,
+  pushInbox,
+  takeAgain,
+  takeAll,
+  takeInbox,
+  takeWaiting,
+  unhold,
+  waitText,
+  type Cell,
+  type Mail,
+} from './cell.ts';
+import { createCommitter } from './committer.ts';
+import { createCoordinator } from './coordinator.ts';
+import { MAIN, type Envelope, type Pipe } from './envelope.ts';
+import { createReadyList } from './ready-list.ts';
+import { createSupervision } from './supervision.ts';
+import { decideBatch, neededRows, type TurnHost } from './turn.ts';
+import { createVersions, type Versions } from './versions.ts';
+
+export interface ShardOptions {
+  shard: number;
+  shards: number;
+  /** What takeover or the last raise gave: this shard's fence in each scope of the process. */
+  fences: Fence[];
+  behaviours: AnyBehaviour[];
+  world: World;
+  store: ShardStore;
+  /** To the main thread and to the other shards. */
+  pipe(to: number): Pipe | undefined;
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
+  /** Is somebody else the owner now? Then this shard has stopped. */
+  onFenced(): void;
+  limits?: Partial<ShardLimits>;
+}
+
+export interface ShardLimits {
+  inbox: number;
+  batch: number;
+  passivateMs: number;
+  /** Longest group in operations; process tests make it small, so that what is split is exercised. */
+  operationsPerGroup: number;
+}
+
+const LIMITS: ShardLimits = { inbox: 1024, batch: 256, passivateMs: 600_000, operationsPerGroup: 512 };
+const WHEEL_MS = 100;
+const HINT_DEADLINE_MS = 30_000;
+
+export interface Shard {
+  deliver(envelope: Envelope): void;
+  /** Raises the epoch (a predecessor's statement may still run) and begins to serve. */
+  start(ready: () => void): void;
+  /** Answers everything accepted so far, then calls back. New asks are refused meanwhile. */
+  stop(stopped: () => void): void;
+  readonly cells: ReadonlyMap<string, Cell>;
+}
+
+export function createShard(options: ShardOptions): Shard {
+  const { world, store, shard } = options;
+  const limits = { ...LIMITS, ...options.limits };
+  const behaviours = new Map<Kind, AnyBehaviour>(options.behaviours.map((behaviour) => [behaviour.kind, behaviour]));
+  const cells = new Map<string, Cell>();
+  const fences = new Map<Scope, Fence>(options.fences.map((fence) => [fence.scope, fence]));
+  const versions = new Map<Scope, Versions>();
+  const asks = new Map<number, (value: unknown) => void>();
+  const supervision = createSupervision(shard, (message, fields) => options.log('error', message, fields));
+  let nextAsk = 1;
+  let state: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
+  /** Grows with each start-over; callbacks of an older life are ignored. */
+  let life = 0;
+
+  const ready = createReadyList<Cell>(world, runCell);
+  const committer = createCommitter({
+    world,
+    store,
+    shard,
+    fence: fenceOf,
+    onCommitted: publish,
+    onFenced: fenced,
+    onDoubt: startOver,
+    limits: { operationsPerGroup: limits.operationsPerGroup },
+  });
+  const coordinator = createCoordinator({
+    world,
+    shard,
+    send,
+    end: endEverywhere,
+    submit: (operation) => committer.submit(operation),
+    hint,
+    isOwn: (fence) => fence.shard === shard,
+  });
+  const turnHost: TurnHost = {
+    world,
+    fenceOf,
+    version: (scope) => (versions.get(scope) as Versions).next(),
+    coordinate: (scope, mail, factory) => coordinator.start(scope, mail, factory),
+    submit: (operation) => committer.submit(operation),
+    hint,
+    settled,
+    crashed,
+  };
+
+  function fenceOf(scope: Scope): Fence {
+    return fences.get(scope) ?? { scope, shard, epoch: 0 };
+  }
+
+  function publish(entries: LogEntry[]): void {
+    options.pipe(MAIN)?.send({ m: 'log', entries });
+  }
+
+  // ---- mail -------------------------------------------------------------------------------------------------------
+
+  function send(to: Address, mail: Omit<Mail, 'attempts' | 'from'>): void {
+    const target = shardOf(to, options.shards);
+    if (target === shard) return post(to, { ...mail, attempts: 0, from: shard });
+    const pipe = options.pipe(target);
+    if (pipe === undefined) return mail.respond(unavailable(`shard ${target} is being restarted`));
+    const id = nextAsk++;
+    asks.set(id, mail.respond);
+    pipe.send({
+      m: 'ask',
+      id,
+      from: shard,
+      scope: to.scope,
+      kind: to.kind,
+      actor: to.id,
+      name: mail.name,
+      body: mail.body,
+      who: mail.who,
+      deadlineMs: mail.deadlineMs,
+      reserve: mail.reserve ?? '',
+    });
+  }
+
+  function post(to: Address, mail: Mail): void {
+    if (state === 'stopped') return mail.respond(unavailable('this process is stopping'));
+    if (!fences.has(to.scope)) return mail.respond(unavailable(`${to.scope} is not hosted by this process`));
+    const behaviour = behaviours.get(to.kind);
+    if (behaviour === undefined) return mail.respond(internal(`no such kind of actor: ${to.kind}`));
+    const name = addressText(to);
+    let cell = cells.get(name);
+    if (cell === undefined) {
+      cell = createCell(to, behaviour, world.monotonicMs());
+      cells.set(name, cell);
+    }
+    if (cell.inbox.length >= limits.inbox) {
+      return mail.respond(overloaded(`${to.kind} ${to.id} has ${cell.inbox.length} requests waiting`));
+    }
+    pushInbox(cell, mail);
+    wake(cell);
+  }
+
+  function wake(cell: Cell): void {
+    if (state === 'starting' || state === 'stopped') return;
+    if (cell.status === 'cold') return load(cell);
+    if (cell.status !== 'idle' || cell.inbox.length === 0) return;
+    cell.status = 'ready';
+    ready.add(cell);
+  }
+
+  function hint(to: Hint, who: string): void {
+    const target = shardOf(to.to, options.shards);
+    if (target === shard) {
+      return post(to.to, {
+        name: to.name,
+        body: to.body,
+        who,
+        deadlineMs: world.monotonicMs() + HINT_DEADLINE_MS,
+        reserve: null,
+        from: shard,
+        respond: () => {},
+        attempts: 0,
+      });
+    }
+    options
+      .pipe(target)
+      ?.send({ m: 'hint', scope: to.to.scope, kind: to.to.kind, actor: to.to.id, name: to.name, body: to.body, who });
+  }
+
+  // ---- loading ----------------------------------------------------------------------------------------------------
+
+  function load(cell: Cell): void {
+    const { behaviour, address } = cell;
+    const mine = life;
+    cell.status = 'loading';
+    cell.stale = false;
+    const state = behaviour.create(address.id, address.scope);
+    const own = [fenceOf(address.scope)];
+    const take = (rows: Row[]): void => {
+      for (const row of rows) behaviour.evolve(state, { ...row, prev: 0 });
+    };
+    const loaded = (failure: unknown): void => {
+      if (mine !== life) return;
+      if (isRefusal(failure)) {
+        cell.status = 'cold';
+        cells.delete(addressText(address));
+        for (const mail of takeAll(cell)) mail.respond(failure);
+        return;
+      }
+      if (cell.stale) return load(cell);
+      cell.state = state;
+      for (const [operation, held] of cell.held) behaviour.hold(state, operation, held.changes);
+      cell.status = 'idle';
+      requeue(cell, takeAgain(cell));
+      wake(cell);
+    };
+    const owned = (): void =>
+      store.load(
+        address.scope,
+        behaviour.tables.map((table) => ({ table, owner: address.id })),
+        own,
+        (rows) => {
+          if (mine !== life) return;
+          if (isRefusal(rows)) return loaded(rows);
+          take(rows);
+          loaded(undefined);
+        },
+      );
+    if (behaviour.scans === undefined) return owned();
+    store.scan(
+      address.scope,
+      behaviour.scans,
+      own,
+      (rows) => {
+        for (const row of rows) behaviour.absorb?.(state, row);
+      },
+      (failure) => {
+        if (mine !== life) return;
+        if (failure !== undefined) loaded(failure);
+        else owned();
+      },
+    );
+  }
+
+  function requeue(cell: Cell, mails: Mail[]): void {
+    if (mails.length > 0) cell.inbox = [...mails, ...cell.inbox];
+  }
+
+  // ---- turns ------------------------------------------------------------------------------------------------------
+
+  function runCell(cell: Cell): void {
+    if (cell.status !== 'ready') return;
+    if (cell.stale) return load(cell);
+    cell.touchedMs = world.monotonicMs();
+    cell.turns++;
+    const batch = takeInbox(cell, limits.batch).filter((mail) => {
+      if (mail.deadlineMs > cell.touchedMs) return true;
+      mail.respond(unavailable(`${mail.name}: the deadline passed before it was looked at; nothing was changed`));
+      return false;
+    });
+    const wanted = neededRows(cell, batch);
+    if (wanted.length === 0) return decide(cell, batch, null);
+    cell.status = 'fetching';
+    // Confirmations that arrive while the rows are on their way are newer than what the fetch may see.
+    cell.rows = new Map();
+    const mine = life;
+    store.fetch(cell.address.scope, wanted, [fenceOf(cell.address.scope)], (rows) => {
+      if (mine !== life) {
+        for (const mail of batch) mail.respond(unavailable('the shard was restarted; nothing was changed'));
+        return;
+      }
+      if (isRefusal(rows)) {
+        cell.rows = null;
+        cell.status = 'idle';
+        for (const mail of batch) mail.respond(rows);
+        return wake(cell);
+      }
+      if (cell.stale) {
+        cell.rows = null;
+        requeue(cell, batch);
+        return load(cell);
+      }
+      decide(cell, batch, rows, wanted);
+    });
+  }
+
+  function decide(cell: Cell, batch: Mail[], rows: Row[] | null, wanted: Parameters<typeof decideBatch>[4] = []): void {
+    const operations = decideBatch(turnHost, cell, batch, rows, wanted);
+    cell.rows = null;
+    if (operations > 0) {
+      cell.status = 'committing';
+      return;
+    }
+    settled(cell);
+  }
+
+  /** The batch is over: everything has its outcome. */
+  function settled(cell: Cell): void {
+    if (cell.stale) return load(cell);
+    cell.status = 'idle';
+    requeue(cell, takeAgain(cell));
+    wake(cell);
+  }
+
+  function changed(cell: Cell): void {
+    if (cell.waiting.length === 0) return;
+    cell.inbox = [...takeWaiting(cell), ...cell.inbox];
+    wake(cell);
+  }
+
+  function crashed(cell: Cell, error: unknown): void {
+    cell.crashes++;
+    supervision.crashed(cell.address.scope, cell.address.kind, {
+      actor: addressText(cell.address),
+      error,
+      times: cell.crashes,
+      restart: () => {},
+      quarantine: () => {
+        options.log('error', 'actor crashed again and again', {
+          actor: addressText(cell.address),
+          times: cell.crashes,
+        });
+      },
+    });
+  }
+
+  // ---- reservations -----------------------------------------------------------------------------------------------
+
+  function endEverywhere(
+    operation: string,
+    actors: Address[],
+    how: 'committed' | 'cancelled' | 'reload',
+    done: () => void,
+  ): void {
+    const byShard = new Map<number, Address[]>();
+    for (const actor of actors) {
+      const target = shardOf(actor, options.shards);
+      byShard.set(target, [...(byShard.get(target) ?? []), actor]);
+    }
+    let missing = byShard.size;
+    const one = (): void => {
+      if (--missing === 0) done();
+    };
+    if (missing === 0) return done();
+    for (const [target, mine] of byShard) {
+      if (target === shard) {
+        for (const actor of mine) endHere(operation, actor, how);
+        one();
+        continue;
+      }
+      const pipe = options.pipe(target);
+      // A shard that is being restarted loads what was committed; it has no reservation to end.
+      if (pipe === undefined) {
+        one();
+        continue;
+      }
+      const id = nextAsk++;
+      asks.set(id, one);
+      pipe.send({ m: 'end', id, from: shard, operation, actors: mine, how });
+    }
+  }
+
+  function endHere(operation: string, actor: Address, how: 'committed' | 'cancelled' | 'reload'): void {
+    const cell = cells.get(addressText(actor));
+    if (cell === undefined) return;
+    const held = unhold(cell, operation);
+    if (cell.status === 'loading' || cell.status === 'cold') {
+      // The load may or may not see the commit: look again.
+      if (how !== 'cancelled') cell.stale = true;
+      return;
+    }
+    if (held === undefined) return;
+    cell.behaviour.unhold(cell.state, operation, held.changes);
+    if (how === 'committed') {
+      for (const change of held.changes) {
+        cell.behaviour.evolve(cell.state, change);
+        if (cell.rows !== null)
+          cell.rows.set(
+            `${change.table}:${change.scope}:${change.key}`,
+            change.value === null ? null : (change as Row),
+          );
+      }
+    }
+    if (how === 'reload') reload(cell);
+    changed(cell);
+  }
+
+  function reload(cell: Cell): void {
+    if (cell.status === 'idle' || cell.status === 'ready') load(cell);
+    else cell.stale = true;
+  }
+
+  /** Another shard has a new epoch: what it had reserved here will never be committed, or was and must be read. */
+  function dropReservationsOf(from: number): void {
+    for (const cell of cells.values()) {
+      let dropped = false;
+      for (const [operation, held] of [...cell.held]) {
+        if (held.from !== from) continue;
+        unhold(cell, operation);
+        if (cell.status !== 'loading') cell.behaviour.unhold(cell.state, operation, held.changes);
+        dropped = true;
+      }
+      if (dropped) {
+        reload(cell);
+        changed(cell);
+      }
+    }
+  }
+
+  // ---- life -------------------------------------------------------------------------------------------------------
+
+  function fenced(): void {
+    if (state === 'stopped') return;
+    state = 'stopped';
+    life++;
+    options.log('error', 'fenced: another process owns these scopes now', { shard, fences: [...fences.values()] });
+    refuseEverything('this process lost its ownership; nothing was changed');
+    options.onFenced();
+  }
+
+  function refuseEverything(why: string): void {
+    coordinator.abandon();
+    for (const operation of committer.abandon()) operation.done(unavailable(why));
+    for (const cell of cells.values()) for (const mail of takeAll(cell)) mail.respond(unavailable(why));
+    cells.clear();
+  }
+
+  /** Ends a doubt that the database would not end: raise the own epoch, forget everything, load anew (design.md §4). */
+  function startOver(): void {
+    if (state === 'stopped') return;
+    options.log('warn', 'a commit stayed in doubt: raising the epoch and loading anew', { shard });
+    life++;
+    state = 'starting';
+    coordinator.abandon();
+    const unsent = committer.abandon();
+    const mails = new Map<Cell, Mail[]>([...cells.values()].map((cell) => [cell, takeAll(cell)]));
+    cells.clear();
+    // Their cells are gone from the map, so what comes back for them is only the mail to decide again.
+    for (const operation of unsent) operation.done('redo');
+    for (const [cell, mail] of mails) for (const one of [...mail, ...takeAgain(cell)]) post(cell.address, one);
+    raise(() => {
+      options.pipe(MAIN)?.send({ m: 'raised', fences: [...fences.values()] });
+    });
+  }
+
+  function raise(done: () => void): void {
+    const mine = life;
+    const attempt = (): void =>
+      store.raise([...fences.values()], (raised) => {
+        if (mine !== life) return;
+        if (isRefusal(raised)) {
+          if (raised.kind !== 'Unavailable') return fenced();
+          world.after(WHEEL_MS, () => {
+            if (mine === life) attempt();
+          });
+          return;
+        }
+        for (const fence of raised) {
+          fences.set(fence.scope, fence);
+          versions.set(fence.scope, createVersions(fence.epoch));
+        }
+        state = 'serving';
+        for (const cell of cells.values()) wake(cell);
+        done();
+      });
+    attempt();
+  }
+
+  /** Everything that is about time and not about one message: deadlines of waiting mail, passivation. */
+  function wheel(): void {
+    if (state === 'stopped') return;
+    const now = world.monotonicMs();
+    for (const [name, cell] of cells) {
+      if (cell.waiting.length > 0) expire(cell, now);
+      if (isForgettable(cell, now)) cells.delete(name);
+    }
+    world.after(WHEEL_MS, wheel);
+  }
+
+  function expire(cell: Cell, now: number): void {
+    const late = cell.waiting.filter((mail) => mail.deadlineMs <= now);
+    if (late.length === 0) return;
+    cell.waiting = cell.waiting.filter((mail) => mail.deadlineMs > now);
+    for (const mail of late) mail.respond(unavailable(waitText.get(mail) ?? `${mail.name} waited until its deadline`));
+  }
+
+  const isForgettable = (cell: Cell, now: number): boolean =>
+    cell.status === 'idle' &&
+    cell.inbox.length === 0 &&
+    cell.waiting.length === 0 &&
+    cell.held.size === 0 &&
+    cell.behaviour.scans === undefined &&
+    now - cell.touchedMs > limits.passivateMs;
+
+  function inspect(actor: Address | null): unknown {
+    const summary = (cell: Cell): unknown => ({
+      actor: addressText(cell.address),
+      status: cell.status,
+      inbox: cell.inbox.length,
+      waiting: cell.waiting.length,
+      held: cell.held.size,
+      turns: cell.turns,
+      crashes: cell.crashes,
+    });
+    if (actor === null) {
+      return {
+        shard,
+        fences: [...fences.values()],
+        groups: committer.groups,
+        depth: committer.depth,
+        cells: [...cells.values()].map(summary),
+      };
+    }
+    const cell = cells.get(addressText(actor));
+    return cell === undefined
+      ? null
+      : { ...(summary(cell) as object), state: cell.behaviour.describe?.(cell.state) ?? null };
+  }
+
+  function answerer(from: number, id: number): (value: unknown) => void {
+    return (value) => options.pipe(from)?.send({ m: 'reply', id, value });
+  }
+
+  return {
+    cells,
+    start(done) {
+      raise(() => {
+        wheel();
+        options.pipe(MAIN)?.send({ m: 'ready', fences: [...fences.values()] });
+        done();
+      });
+    },
+    deliver(envelope) {
+      switch (envelope.m) {
+        case 'ask': {
+          const respond = answerer(envelope.from, envelope.id);
+          if (state === 'stopping') return respond(unavailable('this process is stopping'));
+          return post(
+            { scope: envelope.scope, kind: envelope.kind, id: envelope.actor },
+            {
+              name: envelope.name,
+              body: envelope.body,
+              who: envelope.who,
+              deadlineMs: envelope.deadlineMs,
+              reserve: envelope.reserve === '' ? null : envelope.reserve,
+              from: envelope.from,
+              respond,
+              attempts: 0,
+            },
+          );
+        }
+        case 'reply': {
+          const respond = asks.get(envelope.id);
+          asks.delete(envelope.id);
+          return respond?.(envelope.value);
+        }
+        case 'end':
+          for (const actor of envelope.actors) endHere(envelope.operation, actor, envelope.how);
+          return answerer(envelope.from, envelope.id)(null);
+        case 'hint':
+          return hint(
+            {
+              to: { scope: envelope.scope, kind: envelope.kind, id: envelope.actor },
+              name: envelope.name,
+              body: envelope.body,
+            },
+            envelope.who,
+          );
+        case 'restarted':
+          return dropReservationsOf(envelope.shard);
+        case 'inspect':
+          return answerer(envelope.from, envelope.id)(inspect(envelope.actor));
+        default:
+          return options.log('warn', 'a shard does not expect this message', { m: envelope.m });
+      }
+    },
+    stop(stopped) {
+      state = 'stopping';
+      const wait = (): void => {
+        const busy = [...cells.values()].some((cell) => cell.status !== 'idle' && cell.status !== 'cold');
+        if (busy || coordinator.running > 0 || committer.depth > 0) return void world.after(10, wait);
+        committer.idle(() => {
+          state = 'stopped';
+          refuseEverything('this process is stopping; nothing was changed');
+          supervision.stop();
+          stopped();
+        });
+      };
+      wait();
+    },
+  };
+}

@@ -1,0 +1,217 @@
+// One turn of an actor: a batch of mail decided one after another on the evolving state. What has changes goes to the
+// committer; replies leave when everything they were decided on is committed.
+import type { Scope } from '../address.ts';
+import type { Fence, RowKey, World } from '../ports.ts';
+import { rowName, type Change, type Row, type RowOf, type TableName } from '../records.ts';
+import { conflict, internal, isRefusal } from '../refusal.ts';
+import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
+import { hold, pushAgain, pushWaiting, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
+import type { Operation, OperationOutcome } from './committer.ts';
+
+export interface TurnHost {
+  world: World;
+  fenceOf(scope: Scope): Fence;
+  version(scope: Scope): number;
+  coordinate(scope: Scope, mail: Mail, factory: () => Coordination<unknown>): void;
+  submit(operation: Operation): void;
+  hint(hint: Hint, who: string): void;
+  settled(cell: Cell): void;
+  crashed(cell: Cell, error: unknown): void;
+}
+
+/** A memory found wrong so often for one message is not memory any more: the caller hears of the conflict. */
+const MAX_ATTEMPTS = 4;
+const MAX_WAITING = 1024;
+
+type Handler = (state: unknown, body: unknown, context: Context) => unknown;
+
+/** The rows that the batch needs and memory does not hold. */
+export function neededRows(cell: Cell, batch: Mail[]): RowKey[] {
+  const needs = cell.behaviour.needs as Record<string, (state: unknown, body: unknown) => RowKey[]> | undefined;
+  if (needs === undefined) return [];
+  const wanted = new Map<string, RowKey>();
+  for (const mail of batch) {
+    for (const key of needs[mail.name]?.(cell.state, mail.body) ?? []) wanted.set(`${key.table}:${key.key}`, key);
+  }
+  return [...wanted.values()];
+}
+
+/**
+ * Decides a batch; answers how many operations went to the committer (0: the turn is over). `rows` are the fetched ones
+ * of `wanted`; what a confirmation brought meanwhile (cell.rows) is newer.
+ */
+export function decideBatch(
+  host: TurnHost,
+  cell: Cell,
+  batch: Mail[],
+  rows: Row[] | null,
+  wanted: RowKey[] = [],
+): number {
+  const { address, behaviour } = cell;
+  const known = new Map<string, Row | null>();
+  for (const key of wanted) known.set(rowName({ ...key, scope: address.scope }), null);
+  for (const row of rows ?? []) known.set(rowName(row), row);
+  for (const [name, row] of cell.rows ?? []) known.set(name, row);
+
+  const nowMs = host.world.wallMs();
+  const contextFor = (who: string): Context => ({
+    scope: address.scope,
+    id: address.id,
+    nowMs,
+    who,
+    random: () => host.world.random(),
+    uuid: () => host.world.uuid(),
+    version: () => host.version(address.scope),
+    row<T extends TableName>(table: T, key: string): RowOf<T> | undefined {
+      const row = known.get(rowName({ table, scope: address.scope, key }));
+      if (row === undefined) throw new Error(`${behaviour.kind} did not say that it needs ${table} ${key}`);
+      return row === null ? undefined : (row as RowOf<T>);
+    },
+  });
+
+  /** Answers that must wait for the commits before them: what they say was decided on tentative state. */
+  const followers: Array<{ mail: Mail; answer: unknown }> = [];
+  const operations: Operation[] = [];
+  let changed = false;
+
+  const answer = (mail: Mail, value: unknown): void => {
+    if (operations.length > 0) followers.push({ mail, answer: value });
+    else mail.respond(value);
+  };
+  const apply = (changes: Change[]): void => {
+    for (const change of changes) {
+      behaviour.evolve(cell.state, change);
+      const name = rowName(change);
+      if (known.has(name)) known.set(name, change.value === null ? null : (change as Row));
+    }
+    changed = true;
+  };
+  const propose = (
+    mail: Mail,
+    changes: Change[],
+    messages: Operation['messages'],
+    hints: Hint[],
+    reply: unknown,
+    waits: boolean,
+  ): void => {
+    apply(changes);
+    operations.push({
+      id: host.world.uuid(),
+      what: `${behaviour.kind}.${mail.name}`,
+      who: mail.who,
+      scope: address.scope,
+      changes,
+      messages,
+      fences: [],
+      deadlineMs: mail.deadlineMs,
+      done(outcome) {
+        finish(mail, outcome, hints, reply, waits);
+        if (--cell.open === 0) finishBatch();
+      },
+    });
+  };
+  const finish = (mail: Mail, outcome: OperationOutcome, hints: Hint[], reply: unknown, waits: boolean): void => {
+    if (outcome === 'committed') {
+      for (const one of hints) host.hint(one, mail.who);
+      if (!waits) mail.respond(reply);
+      return;
+    }
+    cell.stale = true;
+    if (waits) return;
+    if (isRefusal(outcome)) return mail.respond(outcome);
+    if (outcome !== 'redo' && ++mail.attempts >= MAX_ATTEMPTS) {
+      return mail.respond(
+        conflict(`${behaviour.kind} ${address.id} was changed meanwhile (${outcome.refused}); try again`),
+      );
+    }
+    pushAgain(cell, mail);
+  };
+  const finishBatch = (): void => {
+    for (const { mail, answer: value } of followers) {
+      if (cell.stale) pushAgain(cell, mail);
+      else mail.respond(value);
+    }
+    host.settled(cell);
+  };
+
+  for (const mail of batch) {
+    const context = contextFor(mail.who);
+    try {
+      if (mail.reserve === null) decideCommand(mail, context);
+      else decideReservation(mail, mail.reserve, context);
+    } catch (error) {
+      mail.respond(
+        internal(
+          `${behaviour.kind} ${address.id} failed at ${mail.name}: ${error instanceof Error ? error.message : String(error)}`,
+        ),
+      );
+      // `decide` is pure, `evolve` is not: what it left behind can't be trusted.
+      cell.stale = true;
+      host.crashed(cell, error);
+    }
+  }
+
+  function decideCommand(mail: Mail, context: Context): void {
+    const handler = (behaviour.commands as unknown as Record<string, Handler | undefined>)[mail.name];
+    if (handler === undefined) return answer(mail, internal(`${behaviour.kind} knows no command ${mail.name}`));
+    const decision = handler(cell.state, mail.body, context) as Decision<unknown>;
+    if (isRefusal(decision)) return answer(mail, decision);
+    if ('coordinate' in decision) return host.coordinate(address.scope, mail, decision.coordinate);
+    if ('wait' in decision) return waitFor(mail, decision);
+    const { changes = [], messages = [], hints = [] } = decision;
+    if (changes.length > 0 || messages.length > 0)
+      return propose(mail, changes, messages, hints, decision.reply, false);
+    for (const one of hints) host.hint(one, mail.who);
+    // An index that only listens changes without rows; who waits for it wants to know.
+    changed = true;
+    answer(mail, decision.reply);
+  }
+
+  function decideReservation(mail: Mail, operation: string, context: Context): void {
+    const handler = (behaviour.reservations as unknown as Record<string, Handler | undefined>)[mail.name];
+    if (handler === undefined) return answer(mail, internal(`${behaviour.kind} knows no reservation ${mail.name}`));
+    const decision = handler(cell.state, mail.body, context) as
+      Granting<unknown> | Waiting | ReturnType<typeof internal>;
+    if (isRefusal(decision)) return answer(mail, decision);
+    if ('wait' in decision) return waitFor(mail, decision);
+    behaviour.hold(cell.state, operation, decision.changes);
+    const earlier = cell.held.get(operation)?.changes ?? [];
+    hold(cell, operation, { changes: [...earlier, ...decision.changes], from: mail.from });
+    const grant: Grant = {
+      from: address,
+      operation,
+      reply: decision.reply,
+      changes: decision.changes,
+      messages: decision.messages ?? [],
+      hints: decision.hints ?? [],
+      fence: host.fenceOf(address.scope),
+    };
+    mail.respond(grant);
+  }
+
+  function waitFor(mail: Mail, decision: Waiting): void {
+    waitText.set(mail, decision.wait);
+    if (cell.waiting.length >= MAX_WAITING)
+      mail.respond(internal(`${cell.waiting.length} requests wait already: ${decision.wait}`));
+    else pushWaiting(cell, mail);
+    if (decision.changes !== undefined && decision.changes.length > 0) {
+      propose(mail, decision.changes, [], [], undefined, true);
+    }
+  }
+
+  // Mail that began to wait in this very batch must not spin: only earlier waiters are woken by the batch's changes.
+  if (changed && operations.length === 0 && cell.waiting.length > 0) wakeEarlier();
+  if (operations.length > 0 && cell.waiting.length > 0) wakeEarlier();
+  function wakeEarlier(): void {
+    const fresh = new Set(batch);
+    const all = takeWaiting(cell);
+    for (const mail of all) {
+      if (fresh.has(mail)) pushWaiting(cell, mail);
+      else pushAgain(cell, mail);
+    }
+  }
+
+  cell.open = operations.length;
+  for (const operation of operations) host.submit(operation);
+  return operations.length;
+}

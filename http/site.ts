@@ -1,0 +1,93 @@
+// What the edge needs of the process it runs in. scripts/partition.ts builds it; tests build a small one.
+import type { Address, Kind } from '../actors/address.ts';
+import type { BusMessage, LogEntry, RowReader } from '../actors/ports.ts';
+import type { Ask, CommandName, Reply } from '../actors/protocol.ts';
+import type { DirectoryEntities, DirectoryEntry, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
+import type { Claim } from '../actors/registry/messages.ts';
+import type { Refusal } from '../actors/refusal.ts';
+import type { Places } from '../router/places.ts';
+
+export interface Caller {
+  email: string;
+  name: string;
+  groups: string[];
+  tenant: string;
+  issuer: string;
+  subject: string;
+}
+
+export interface AskOptions {
+  /** E-mail of the caller or name of the agent; goes into the log. */
+  who: string;
+  /** Milliseconds that the answer may take; default 30,000 (agents: 10,000). */
+  withinMs?: number;
+}
+
+/** The site's copy of the directory: own entries and those of the other sites. Reads are synchronous. */
+export interface DirectoryCopy {
+  get<K extends DirectoryKind>(kind: K, id: string): DirectoryEntities[K] | undefined;
+  entry<K extends DirectoryKind>(kind: K, id: string): DirectoryEntry<K> | undefined;
+  /** Live entities, ordered by id. */
+  list<K extends DirectoryKind>(kind: K): Array<DirectoryEntities[K]>;
+}
+
+/** The other sites, as an operation needs them. */
+export interface Federation {
+  /** Ids of the other member sites. */
+  others(): string[];
+  /** Asks every other member; a member that can't be reached answers an `unavailable` refusal that names it. */
+  askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
+  /**
+   * The word of all others for claims that must be unique over the federation; refused with each collision, or 503
+   * naming who can't be reached. The caller must `settle` afterwards.
+   */
+  propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
+  settle(h: string, made: boolean): Promise<void>;
+  /** Waits until every reachable member has applied a directory entry, at most 250 ms (design.md §2, read your writes). */
+  spread(record: DirectoryRecord): Promise<void>;
+}
+
+export type ServiceStatus = 'healthy' | 'degraded' | 'partial-outage' | 'unhealthy';
+export interface Health {
+  status: ServiceStatus;
+  message: string;
+  services: Record<string, { status: ServiceStatus; message: string }>;
+}
+
+export interface EdgeConfig {
+  /** Keys by HMAC user (`Metal-View`, …) with the lifetime of a signature in milliseconds. */
+  hmac: Record<'Metal-View' | 'Metal-Edit' | 'Metal-Admin', { key: string; lifetimeMs: number }>;
+  providerTenant: string;
+  version: string;
+  minClientVersion: string;
+  passwordReasonMinLength: number;
+  superUserPassword: string;
+  /** Hosts (`host` or `host:port`) that URL probes may reach besides public addresses. */
+  probeAllow: string[];
+  /** Base path of the API, with slashes at both ends; default `/`. */
+  basePath: string;
+}
+
+export interface Site {
+  id: string;
+  config: EdgeConfig;
+  wallMs(): number;
+  uuid(): string;
+  ask<K extends Kind, C extends CommandName<K>>(
+    to: Address<K>,
+    command: C,
+    body: Ask<K, C>,
+    options: AskOptions,
+  ): Promise<Reply<K, C> | Refusal>;
+  rows: RowReader;
+  directory: DirectoryCopy;
+  places: Places;
+  federation: Federation;
+  health(): Promise<Health>;
+  /** Every committed log entry of this process, in order per stream; answers how to stop listening. */
+  onCommitted(listener: (entry: LogEntry) => void): () => void;
+  /** Messages of the partition-local bus, as they are published; answers how to stop listening. */
+  onBusMessage(listener: (message: BusMessage) => void): () => void;
+  /** Starts to host a partition that was just created here. */
+  host(partition: string): Promise<void>;
+}
