@@ -1,0 +1,57 @@
+import { refusalOf, type AskAnswer } from './asks.ts';
+import type { IncomingExchange, RequestHead } from './exchanges.ts';
+import type { LinkResponse, Peer } from './link.ts';
+import { firstOf, iterateBody, pumpBody } from './streams.ts';
+
+/** A request that a peer passed on. `signal` aborts when nobody waits for the answer any more. */
+export type IncomingRequest = RequestHead & {
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+  /** Milliseconds that the asker waits for the head of the response. */
+  readonly deadlineMs: number;
+};
+
+export type RequestHandler = (request: IncomingRequest, peer: Peer) => Promise<LinkResponse>;
+/** Answers an ask; the body comes as it was sent, so validate it. Throw `refuseAsk(…)` to refuse. */
+export type AskHandler = (body: unknown, peer: Peer, deadlineMs: number) => unknown;
+export type NotifyHandler = (body: unknown, peer: Peer) => void;
+
+/** Serves one exchange; what a handler throws reaches the asker only as a reset, and `failed` in full. */
+export async function serveExchange(
+  exchange: IncomingExchange,
+  handler: RequestHandler,
+  peer: Peer,
+  failed: (what: string, error: unknown) => void,
+): Promise<void> {
+  const { head, body, deadlineMs } = exchange;
+  const controller = new AbortController();
+  exchange.whenAborted(() => controller.abort());
+  try {
+    const response = await handler({ ...head, body: iterateBody(body), signal: controller.signal, deadlineMs }, peer);
+    const { status, headers } = response;
+    const sender = exchange.respond({ status, headers }, firstOf(response.body));
+    if (response.body === undefined || response.body instanceof Uint8Array) return;
+    if (sender !== undefined) await pumpBody(response.body, sender);
+    else await response.body[Symbol.asyncIterator]().return?.();
+  } catch (error) {
+    // A handler that stops because its asker left has not failed.
+    if (!controller.signal.aborted) failed(`${head.method} ${head.path}`, error);
+    exchange.abort(refusalOf(error, `${head.method} ${head.path}`));
+  }
+}
+
+/** Serves one ask. */
+export async function serveAsk(
+  kind: string,
+  run: () => unknown,
+  answer: (answer: AskAnswer) => void,
+  failed: (what: string, error: unknown) => void,
+): Promise<void> {
+  try {
+    answer({ body: await run() });
+  } catch (error) {
+    const refusal = refusalOf(error, kind);
+    if (refusal.kind === 'Failed') failed(`ask ${kind}`, error);
+    answer({ refusal });
+  }
+}
