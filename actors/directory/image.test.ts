@@ -30,7 +30,7 @@ const image = (id: string, expirationDate = 0): Image => {
   return created;
 };
 const kindOf = (result: unknown): string => (isRefusal(result) ? result.kind : 'ok');
-const ids = (result: Image[] | unknown): string[] => (result as Image[]).map((entry) => entry.id);
+const ids = (result: unknown): string[] => (result as Image[]).map((entry) => entry.id);
 
 const stored = [
   'ubuntu-20.4.20200401',

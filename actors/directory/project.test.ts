@@ -52,7 +52,7 @@ describe('project', () => {
   });
 
   it('networks.md §11.8, N48: an empty quota object is as good as none: the tenant default', () => {
-    const quotas = (project: Project | unknown) => (project as Project).quotas;
+    const quotas = (project: unknown) => (project as Project).quotas;
     assert.deepEqual(quotas(create()), { ...unlimited(), machine: 1 });
     assert.deepEqual(quotas(create({ quotas: { ...unlimited(), ip: 0 } })), { ...unlimited(), ip: 0 });
   });

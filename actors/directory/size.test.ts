@@ -1,6 +1,6 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { isRefusal } from '../refusal.ts';
 import { emptyHardware, type Hardware } from '../machine/hardware.ts';
 import {

@@ -51,7 +51,7 @@ describe('version', () => {
       '1.10.0',
       '2.0.0',
     ];
-    const shuffled = [...order].reverse().sort((a, b) => compareVersions(version(a), version(b)));
+    const shuffled = order.toReversed().sort((a, b) => compareVersions(version(a), version(b)));
     assert.deepEqual(shuffled, order);
     assert.equal(compareVersions(version('1.0.0+a'), version('1.0.0+b')), 0);
   });
