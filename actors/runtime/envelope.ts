@@ -35,6 +35,8 @@ export type Envelope =
   | { m: 'log'; entries: LogEntry[] }
   /** Main → shards: `shard` has a new epoch; what it had reserved is void. */
   | { m: 'restarted'; shard: number }
+  /** Main → shard: a scope was added (a partition created here). Answered with a reply. */
+  | { m: 'adopt'; id: number; from: number; fences: Fence[] }
   | { m: 'ready'; fences: Fence[] }
   | { m: 'raised'; fences: Fence[] }
   | { m: 'fenced' }

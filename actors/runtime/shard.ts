@@ -69,7 +69,7 @@ export function createShard(options: ShardOptions): Shard {
   const cells = new Map<string, Cell>();
   const fences = new Map<Scope, Fence>(options.fences.map((fence) => [fence.scope, fence]));
   const versions = new Map<Scope, Versions>();
-  const asks = new Map<number, (value: unknown) => void>();
+  const asks = new Map<number, { target: number; respond: (value: unknown) => void }>();
   const supervision = createSupervision(shard, (message, fields) => options.log('error', message, fields));
   let nextAsk = 1;
   let state: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
@@ -123,7 +123,7 @@ export function createShard(options: ShardOptions): Shard {
     const pipe = options.pipe(target);
     if (pipe === undefined) return mail.respond(unavailable(`shard ${target} is being restarted`));
     const id = nextAsk++;
-    asks.set(id, mail.respond);
+    asks.set(id, { target, respond: mail.respond });
     pipe.send({
       m: 'ask',
       id,
@@ -352,7 +352,7 @@ export function createShard(options: ShardOptions): Shard {
         continue;
       }
       const id = nextAsk++;
-      asks.set(id, one);
+      asks.set(id, { target, respond: one });
       pipe.send({ m: 'end', id, from: shard, operation, actors: mine, how });
     }
   }
@@ -387,11 +387,20 @@ export function createShard(options: ShardOptions): Shard {
     else cell.stale = true;
   }
 
+  /** What was on its way to a shard that died will never be answered. */
+  function failAsksTo(target: number): void {
+    for (const [id, ask] of asks) {
+      if (ask.target !== target) continue;
+      asks.delete(id);
+      ask.respond(unavailable(`shard ${target} was restarted; nothing was changed`));
+    }
+  }
+
   /** Another shard has a new epoch: what it had reserved here will never be committed, or was and must be read. */
   function dropReservationsOf(from: number): void {
     for (const cell of cells.values()) {
       let dropped = false;
-      for (const [operation, held] of [...cell.held]) {
+      for (const [operation, held] of cell.held) {
         if (held.from !== from) continue;
         unhold(cell, operation);
         if (cell.status !== 'loading') cell.behaviour.unhold(cell.state, operation, held.changes);
@@ -440,6 +449,13 @@ export function createShard(options: ShardOptions): Shard {
     });
   }
 
+  function adopt(held: Fence[]): void {
+    for (const fence of held) {
+      fences.set(fence.scope, fence);
+      versions.set(fence.scope, createVersions(fence.epoch));
+    }
+  }
+
   function raise(done: () => void): void {
     const mine = life;
     const attempt = (): void =>
@@ -452,10 +468,7 @@ export function createShard(options: ShardOptions): Shard {
           });
           return;
         }
-        for (const fence of raised) {
-          fences.set(fence.scope, fence);
-          versions.set(fence.scope, createVersions(fence.epoch));
-        }
+        adopt(raised);
         state = 'serving';
         for (const cell of cells.values()) wake(cell);
         done();
@@ -547,9 +560,9 @@ export function createShard(options: ShardOptions): Shard {
           );
         }
         case 'reply': {
-          const respond = asks.get(envelope.id);
+          const ask = asks.get(envelope.id);
           asks.delete(envelope.id);
-          return respond?.(envelope.value);
+          return ask?.respond(envelope.value);
         }
         case 'end':
           for (const actor of envelope.actors) endHere(envelope.operation, actor, envelope.how);
@@ -563,7 +576,11 @@ export function createShard(options: ShardOptions): Shard {
             },
             envelope.who,
           );
+        case 'adopt':
+          adopt(envelope.fences);
+          return answerer(envelope.from, envelope.id)(null);
         case 'restarted':
+          failAsksTo(envelope.shard);
           return dropReservationsOf(envelope.shard);
         case 'inspect':
           return answerer(envelope.from, envelope.id)(inspect(envelope.actor));

@@ -24,13 +24,14 @@ const QUARANTINE_AFTER = 3;
 /** nact allows no `:` in names. */
 const nameOf = (text: string): string => text.replaceAll(/[^A-Za-z0-9$_.+!*'(),-]/g, '.');
 
-type Reference = ReturnType<typeof start>;
+/** nact's own `Ref` is an empty class, to which everything is assignable: an opaque type of ours instead. */
+type Reference = { readonly nact: unique symbol };
 
 export function createSupervision(
   shard: number,
   log: (message: string, fields: Record<string, unknown>) => void,
 ): Supervision {
-  const system = start({ name: `shard-${shard}` } as never);
+  const system = start({ name: `shard-${shard}` } as never) as unknown as Reference;
   const scopes = new Map<Scope, Reference>();
   const kinds = new Map<string, Reference>();
 
@@ -42,11 +43,11 @@ export function createSupervision(
     if (known !== undefined) return known;
     let parent = scopes.get(scope);
     if (parent === undefined) {
-      parent = spawn(system, keep as never, nameOf(scope)) as Reference;
+      parent = spawn(system as never, keep as never, nameOf(scope)) as unknown as Reference;
       scopes.set(scope, parent);
     }
     const supervisor = spawn(
-      parent,
+      parent as never,
       ((_state: undefined, crash: Crash) => {
         throw crash;
       }) as never,
@@ -60,7 +61,7 @@ export function createSupervision(
           return context.resume;
         }) as never,
       },
-    ) as Reference;
+    ) as unknown as Reference;
     kinds.set(name, supervisor);
     return supervisor;
   }

@@ -1,0 +1,238 @@
+// The main thread's side: one Piscina pool a shard (it pins the shard to its thread and gives it its own death), the
+// ports, asks, restart with backoff.
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { shardOf, type Address } from '../address.ts';
+import type { Fence, LogEntry, World } from '../ports.ts';
+import { unavailable } from '../refusal.ts';
+import { MAIN, type Envelope, type Pipe } from './envelope.ts';
+import { createFrames, openFrame } from './frames.ts';
+import type { ShardLimits } from './shard.ts';
+import type { PeerPort, ShardTask } from './worker.ts';
+
+export interface HostOptions {
+  shards: number;
+  /** What the takeover gave, all shards. */
+  fences: Fence[];
+  /** URL of the composition root of a worker, and the name of the function it exports. */
+  module: { url: string; name: string };
+  /** Passed through to it. */
+  config: unknown;
+  limits?: Partial<ShardLimits>;
+  world: World;
+  onCommitted(entries: LogEntry[]): void;
+  /** A shard found that somebody else owns its scopes. */
+  onFenced(shard: number): void;
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
+  execArgv?: string[];
+}
+
+export interface ShardHost {
+  /** Settles when every shard serves. */
+  ready: Promise<void>;
+  ask(to: Address, name: string, body: unknown, options: { who: string; deadlineMs: number }): Promise<unknown>;
+  /** Serves a scope that was just taken over, besides those of the start. */
+  adopt(fences: Fence[]): Promise<void>;
+  inspect(shard: number, actor: Address | null): Promise<unknown>;
+  /** Finishes what was accepted, then ends the workers. */
+  stop(): Promise<void>;
+  readonly restarts: number;
+}
+
+interface Slot {
+  pool: Piscina | undefined;
+  port: MessagePort | undefined;
+  pipe: Pipe | undefined;
+  fences: Fence[];
+  /** Open asks to this shard; all fail when it dies. */
+  asks: Map<number, (value: unknown) => void>;
+  backoffMs: number;
+  serving: boolean;
+}
+
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 2_000;
+
+export function createShardHost(options: HostOptions): ShardHost {
+  const { world } = options;
+  const slots: Slot[] = Array.from({ length: options.shards }, (_, shard) => ({
+    pool: undefined,
+    port: undefined,
+    pipe: undefined,
+    fences: options.fences.filter((fence) => fence.shard === shard),
+    asks: new Map(),
+    backoffMs: FIRST_BACKOFF_MS,
+    serving: false,
+  }));
+  let nextAsk = 1;
+  let stopping = false;
+  let restarts = 0;
+  let missing = options.shards;
+  let allReady: () => void = () => {};
+  const ready = new Promise<void>((resolve) => {
+    allReady = resolve;
+  });
+  const ended: Array<Promise<unknown>> = [];
+
+  function launch(shard: number, first: boolean): void {
+    const slot = slots[shard] as Slot;
+    const { port1, port2 } = new MessageChannel();
+    const peers: ShardTask['peers'] = [];
+    slots.forEach((other, index) => {
+      // On the first start each pair is joined once, by the higher of the two.
+      if (index === shard || other.port === undefined) return;
+      const channel = new MessageChannel();
+      const peerPort: PeerPort = { peer: shard, port: channel.port1 };
+      other.port.postMessage(peerPort, [channel.port1]);
+      peers.push({ shard: index, port: channel.port2 });
+    });
+    slot.port = port1;
+    slot.pipe = createFrames(
+      (frame) => port1.postMessage(frame, [frame.buffer]),
+      (run) => world.defer(run),
+    );
+    port1.on('message', (frame: Uint8Array) => {
+      for (const envelope of openFrame(frame)) receive(shard, envelope);
+    });
+    port1.on('close', () => failAsks(shard, `shard ${shard} ended`));
+    const pool = new Piscina({
+      filename: options.module.url,
+      name: options.module.name,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Infinity,
+      atomics: 'disabled',
+      recordTiming: false,
+      closeTimeout: 5_000,
+      resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 48 },
+      ...(options.execArgv === undefined ? {} : { execArgv: options.execArgv }),
+    });
+    slot.pool = pool;
+    pool.on('error', (error) => options.log('error', 'worker pool failed', { shard, error: String(error) }));
+    const task: ShardTask = {
+      shard,
+      shards: options.shards,
+      fences: slot.fences,
+      port: port2,
+      peers,
+      limits: options.limits ?? {},
+      config: options.config,
+    };
+    const run = pool.run(task, { transferList: [port2, ...peers.map((peer) => peer.port)] as never });
+    ended.push(
+      run.then(
+        (how: unknown) => over(shard, how === 'fenced' ? 'fenced' : 'drained'),
+        (error: unknown) => over(shard, error),
+      ),
+    );
+    if (!first) restarts++;
+  }
+
+  function over(shard: number, how: unknown): void {
+    const slot = slots[shard] as Slot;
+    slot.serving = false;
+    slot.port?.close();
+    slot.port = undefined;
+    slot.pipe = undefined;
+    failAsks(shard, `shard ${shard} ended`);
+    // A pool whose worker failed may be dead for good (a module that throws at boot): never used again.
+    void slot.pool?.destroy();
+    slot.pool = undefined;
+    if (stopping || how === 'drained' || how === 'fenced') return;
+    options.log('error', 'shard died', {
+      shard,
+      error: how instanceof Error ? (how.stack ?? how.message) : String(how),
+    });
+    world.after(slot.backoffMs, () => {
+      if (!stopping) launch(shard, false);
+    });
+    slot.backoffMs = Math.min(slot.backoffMs * 2, LONGEST_BACKOFF_MS);
+  }
+
+  function failAsks(shard: number, why: string): void {
+    const slot = slots[shard] as Slot;
+    const open = [...slot.asks.values()];
+    slot.asks.clear();
+    for (const respond of open) respond(unavailable(`${why}: the outcome is unknown`));
+  }
+
+  function receive(shard: number, envelope: Envelope): void {
+    const slot = slots[shard] as Slot;
+    switch (envelope.m) {
+      case 'reply': {
+        const respond = slot.asks.get(envelope.id);
+        slot.asks.delete(envelope.id);
+        return respond?.(envelope.value);
+      }
+      case 'log':
+        return options.onCommitted(envelope.entries);
+      case 'ready':
+      case 'raised': {
+        slot.fences = envelope.fences;
+        slot.backoffMs = FIRST_BACKOFF_MS;
+        for (const [index, other] of slots.entries()) {
+          if (index !== shard && other.serving) other.pipe?.send({ m: 'restarted', shard });
+        }
+        if (envelope.m === 'ready') {
+          if (!slot.serving && missing > 0 && --missing === 0) allReady();
+          slot.serving = true;
+        }
+        return;
+      }
+      case 'fenced':
+        return options.onFenced(shard);
+      default:
+        return;
+    }
+  }
+
+  function call(shard: number, envelope: (id: number) => Envelope): Promise<unknown> {
+    const slot = slots[shard] as Slot;
+    return new Promise((resolve) => {
+      if (slot.pipe === undefined)
+        return resolve(unavailable(`shard ${shard} is being restarted; nothing was changed`));
+      const id = nextAsk++;
+      slot.asks.set(id, resolve);
+      slot.pipe.send(envelope(id));
+    });
+  }
+
+  for (let shard = 0; shard < options.shards; shard++) launch(shard, true);
+
+  return {
+    ready,
+    ask(to, name, body, { who, deadlineMs }) {
+      return call(shardOf(to, options.shards), (id) => ({
+        m: 'ask',
+        id,
+        from: MAIN,
+        scope: to.scope,
+        kind: to.kind,
+        actor: to.id,
+        name,
+        body,
+        who,
+        deadlineMs,
+        reserve: '',
+      }));
+    },
+    async adopt(fences) {
+      const answers = slots.map((slot, shard) => {
+        const own = fences.filter((fence) => fence.shard === shard);
+        slot.fences = [...slot.fences, ...own];
+        return call(shard, (id) => ({ m: 'adopt', id, from: MAIN, fences: own }));
+      });
+      await Promise.all(answers);
+    },
+    inspect: (shard, actor) => call(shard, (id) => ({ m: 'inspect', id, from: MAIN, actor })),
+    async stop() {
+      stopping = true;
+      for (const slot of slots) slot.pipe?.send({ m: 'stop' });
+      await Promise.allSettled(ended);
+    },
+    get restarts() {
+      return restarts;
+    },
+  };
+}

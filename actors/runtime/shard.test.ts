@@ -1,0 +1,384 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { addressOf, addressText, shardOf, type Address, type Scope } from '../address.ts';
+import type { LogEntry } from '../ports.ts';
+import type { Change, ChangeOf } from '../records.ts';
+import { conflict, isRefusal, notFound, type Refusal } from '../refusal.ts';
+import { reserveAll, type AnyBehaviour, type Context, type Coordination, type Question } from './behaviour.ts';
+import { MAIN, type Envelope } from './envelope.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { createShard, type Shard, type ShardLimits } from './shard.ts';
+import { createVirtualWorld } from './virtual-world.ts';
+
+// A bag of numbers, each taken at most once: small enough to read, with everything an actor can do.
+interface Bag {
+  id: string;
+  taken: Map<number, number>;
+  held: Set<number>;
+}
+const scope: Scope = 'partition:p';
+
+const pooled = (number: number, owners: string[]): ChangeOf<'pool'>['value'] => ({
+  pool: 'vrf',
+  number,
+  owners,
+  shared: false,
+  elected: null,
+});
+
+const takes = (state: Bag, n: number, context: Context): Change => ({
+  table: 'pool',
+  scope: context.scope,
+  key: `${state.id}|${n}`,
+  owner: state.id,
+  prev: 0,
+  version: context.version(),
+  value: pooled(n, [context.who]),
+});
+
+function* takeFromAll(bags: string[], n: number): Coordination<number[]> {
+  const questions: Question<number>[] = bags.map((bag) => ({
+    to: addressOf(scope, 'machine', bag),
+    name: 'reserve',
+    body: { n },
+  }));
+  const grants = yield* reserveAll(questions);
+  if (isRefusal(grants)) return grants;
+  return { reply: grants.map((grant) => grant.reply as number) };
+}
+
+const bagBehaviour = {
+  kind: 'machine',
+  tables: ['pool'],
+  create: (id: string): Bag => ({ id, taken: new Map(), held: new Set() }),
+  evolve(state: Bag, change: Change) {
+    const n = Number(change.key.split('|')[1]);
+    if (change.value === null) state.taken.delete(n);
+    else state.taken.set(n, change.version);
+  },
+  hold(state: Bag, _operation: string, changes: Change[]) {
+    for (const change of changes) state.held.add(Number(change.key.split('|')[1]));
+  },
+  unhold(state: Bag, _operation: string, changes: Change[]) {
+    for (const change of changes) state.held.delete(Number(change.key.split('|')[1]));
+  },
+  commands: {
+    take(state: Bag, { n, blind }: { n: number; blind?: boolean }, context: Context) {
+      if (blind !== true && (state.taken.has(n) || state.held.has(n))) return conflict(`${n} is taken`);
+      return { reply: n, changes: [takes(state, n, context)] };
+    },
+    drop(state: Bag, { n }: { n: number }, context: Context) {
+      const version = state.taken.get(n);
+      if (version === undefined) return notFound(`${n}`);
+      return { reply: n, changes: [{ ...takes(state, n, context), prev: version, value: null }] };
+    },
+    await(state: Bag, { n }: { n: number }) {
+      return state.taken.has(n) ? { reply: n } : { wait: `${n} did not come` };
+    },
+    list: (state: Bag) => ({ reply: [...state.taken.keys()].sort((a, b) => a - b) }),
+    explode() {
+      throw new Error('boom');
+    },
+    takeAll: (_state: Bag, body: { bags: string[]; n: number }) => ({
+      coordinate: () => takeFromAll(body.bags, body.n),
+    }),
+  },
+  reservations: {
+    reserve(state: Bag, { n }: { n: number }, context: Context) {
+      if (state.taken.has(n) || state.held.has(n)) return conflict(`${n} is taken in ${state.id}`);
+      return { reply: n, changes: [takes(state, n, context)] };
+    },
+  },
+} as unknown as AnyBehaviour;
+
+function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
+  const world = createVirtualWorld();
+  const store = createMemoryStore(world);
+  const log: LogEntry[] = [];
+  const fenced: number[] = [];
+  const answers = new Map<number, unknown>();
+  const shards: Array<Shard | undefined> = [];
+  let fences = store.takeOver([scope], shardCount);
+  let nextId = 1;
+
+  function boot(index: number): void {
+    const shard = createShard({
+      shard: index,
+      shards: shardCount,
+      fences: fences.filter((fence) => fence.shard === index),
+      behaviours: [bagBehaviour],
+      world,
+      store,
+      log: () => {},
+      onFenced: () => fenced.push(index),
+      limits,
+      pipe: (to) => ({ send: (envelope) => world.after(0.1, () => receive(to, envelope, index)) }),
+    });
+    shards[index] = shard;
+    shard.start(() => {});
+  }
+
+  function receive(to: number, envelope: Envelope, from: number): void {
+    if (to !== MAIN) return shards[to]?.deliver(structuredClone(envelope));
+    if (envelope.m === 'reply') answers.set(envelope.id, envelope.value);
+    if (envelope.m === 'log') log.push(...structuredClone(envelope.entries));
+    if (envelope.m === 'ready' || envelope.m === 'raised') {
+      fences = [...fences.filter((fence) => fence.shard !== from), ...envelope.fences];
+      shards.forEach((shard, index) => {
+        if (index !== from) shard?.deliver({ m: 'restarted', shard: from });
+      });
+    }
+  }
+
+  function ask(bag: string, name: string, body: unknown, withinMs = 5_000): () => unknown {
+    const to: Address = addressOf(scope, 'machine', bag);
+    const id = nextId++;
+    shards[shardOf(to, shardCount)]?.deliver({
+      m: 'ask',
+      id,
+      from: MAIN,
+      scope,
+      kind: 'machine',
+      actor: bag,
+      name,
+      body,
+      who: 'test',
+      deadlineMs: world.monotonicMs() + withinMs,
+      reserve: '',
+    });
+    return () => answers.get(id);
+  }
+
+  const settle = (ms = 1_000): void => void world.run(world.monotonicMs() + ms);
+  /** Bags that lie on different shards. */
+  const bagOn = (shard: number, from = 0): string => {
+    for (let i = from; ; i++)
+      if (shardOf(addressOf(scope, 'machine', `bag${i}`), shardCount) === shard) return `bag${i}`;
+  };
+  for (let index = 0; index < shardCount; index++) boot(index);
+  settle(50);
+  return { world, store, log, fenced, shards, ask, settle, boot, bagOn };
+}
+
+const kindOf = (answer: unknown): string => (isRefusal(answer) ? (answer as Refusal).kind : 'ok');
+
+describe('shard', () => {
+  it('answers after the commit, in batches: one group carries what waited', () => {
+    const plant = createPlant(1);
+    const answers = Array.from({ length: 100 }, (_, n) => plant.ask('a', 'take', { n }));
+    plant.settle();
+    assert.deepEqual(
+      answers.map((answer) => answer()),
+      Array.from({ length: 100 }, (_, n) => n),
+    );
+    assert.equal(plant.store.live('pool').length, 100);
+    assert.deepEqual(
+      plant.log.map((entry) => entry.n),
+      Array.from({ length: 100 }, (_, n) => n + 1),
+    );
+  });
+
+  it('decides a batch on the evolving state: two want one number, one gets it', () => {
+    const plant = createPlant(1);
+    const [first, second] = [plant.ask('a', 'take', { n: 1 }), plant.ask('a', 'take', { n: 1 })];
+    plant.settle();
+    assert.deepEqual([kindOf(first()), kindOf(second())], ['ok', 'Conflict']);
+  });
+
+  it('splits a refused group: the guilty one is refused, its neighbours succeed', () => {
+    const plant = createPlant(1);
+    plant.ask('other', 'list', {});
+    plant.settle();
+    // A row that the actor does not know of: its memory is wrong, as after a bug or a hand-made change.
+    plant.store.rows.set(`pool:${scope}:a|7`, {
+      table: 'pool',
+      scope,
+      key: 'a|7',
+      owner: 'nobody',
+      prev: 0,
+      version: 1,
+      value: pooled(7, []),
+    });
+    const bad = plant.ask('a', 'take', { n: 7 });
+    const good = Array.from({ length: 9 }, (_, i) => plant.ask(`b${i}`, 'take', { n: 1 }));
+    plant.settle();
+    assert.equal(kindOf(bad()), 'Conflict');
+    assert.deepEqual([...new Set(good.map((answer) => kindOf(answer())))], ['ok']);
+  });
+
+  it('decides again what was decided on the state of a refused neighbour', () => {
+    const plant = createPlant(1);
+    plant.store.faults.push('refused', 'refused');
+    const answers = [1, 2, 3].map((n) => plant.ask('a', 'take', { n }));
+    plant.settle();
+    assert.deepEqual(
+      answers.map((answer) => answer()),
+      [1, 2, 3],
+    );
+    assert.equal(plant.store.live('pool').length, 3);
+  });
+
+  for (const fault of ['lost before', 'lost after'] as const) {
+    it(`resolves an ambiguous commit by writing (${fault}): written once, answered once`, () => {
+      const plant = createPlant(1);
+      plant.store.faults.push(fault);
+      const answer = plant.ask('a', 'take', { n: 1 });
+      plant.settle();
+      assert.equal(answer(), 1);
+      assert.equal(plant.store.live('pool').length, 1);
+      assert.deepEqual(
+        plant.log.map((entry) => entry.n),
+        [1],
+      );
+    });
+  }
+
+  it('ends a doubt that the database does not end: outcome unknown, epoch raised, service goes on', () => {
+    const plant = createPlant(1);
+    plant.store.faults.push('lost after');
+    const answer = plant.ask('a', 'take', { n: 1 });
+    plant.world.run(plant.world.monotonicMs() + 2.5);
+    plant.store.down = true;
+    plant.settle(1_000);
+    assert.match((answer() as Refusal).message, /outcome unknown/);
+    plant.store.down = false;
+    plant.settle();
+    const list = plant.ask('a', 'list', {});
+    plant.settle();
+    assert.deepEqual(list(), [1]);
+    assert.ok([...plant.store.epochs.values()].every((epoch) => epoch >= 3));
+  });
+
+  it('waits for the database until the deadline, then 503; later ones succeed', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    plant.store.down = true;
+    const [early, late] = [plant.ask('a', 'take', { n: 1 }, 300), plant.ask('b', 'list', {}, 300)];
+    plant.settle(600);
+    assert.deepEqual([kindOf(early()), kindOf(late())], ['Unavailable', 'Unavailable']);
+    plant.store.down = false;
+    const again = plant.ask('a', 'take', { n: 1 });
+    plant.settle();
+    assert.equal(again(), 1);
+  });
+
+  it('a stale owner writes nothing and stops', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'take', { n: 1 });
+    plant.settle();
+    plant.store.takeOver([scope], 1);
+    const late = plant.ask('a', 'take', { n: 2 });
+    plant.settle();
+    assert.equal(kindOf(late()), 'Unavailable');
+    assert.deepEqual(plant.fenced, [0]);
+    assert.equal(plant.store.live('pool').length, 1);
+  });
+
+  it('a decision that throws harms its own request only', () => {
+    const plant = createPlant(1);
+    const answers = [plant.ask('a', 'take', { n: 1 }), plant.ask('a', 'explode', {}), plant.ask('a', 'take', { n: 2 })];
+    plant.settle();
+    assert.deepEqual(
+      answers.map((answer) => kindOf(answer())),
+      ['ok', 'Internal', 'ok'],
+    );
+  });
+
+  it('what waits comes back with the change it waits for, or is refused at its deadline', () => {
+    const plant = createPlant(1);
+    const [patient, hopeless] = [plant.ask('a', 'await', { n: 5 }), plant.ask('a', 'await', { n: 6 }, 500)];
+    plant.settle(50);
+    assert.equal(patient(), undefined);
+    plant.ask('a', 'take', { n: 5 });
+    plant.settle();
+    assert.equal(patient(), 5);
+    assert.equal((hopeless() as Refusal).message, '6 did not come');
+  });
+
+  it('reads wait for the commit they were decided on', () => {
+    const plant = createPlant(1);
+    plant.store.faults.push('refused', 'refused', 'refused', 'refused');
+    const [take, list] = [plant.ask('a', 'take', { n: 1 }), plant.ask('a', 'list', {})];
+    plant.settle();
+    assert.equal(kindOf(take()), 'Conflict');
+    assert.deepEqual(list(), []);
+  });
+});
+
+describe('coordination over shards', () => {
+  it('takes from several actors in one transaction', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 4 });
+    plant.settle();
+    assert.deepEqual(answer(), [4, 4]);
+    assert.equal(plant.log.length, 1);
+    assert.equal(plant.log[0]?.changes.length, 2);
+    const lists = bags.map((bag) => plant.ask(bag, 'list', {}));
+    plant.settle();
+    assert.deepEqual(
+      lists.map((list) => list()),
+      [[4], [4]],
+    );
+  });
+
+  it('one refusal releases the others', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    plant.ask(bags[1] as string, 'take', { n: 4 });
+    plant.settle();
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 4 });
+    plant.settle();
+    assert.equal(kindOf(answer()), 'Conflict');
+    const free = plant.ask(bags[0] as string, 'take', { n: 4 });
+    plant.settle();
+    assert.equal(free(), 4);
+  });
+
+  it('crossing operations: one wins, the other is refused, nothing stays held', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    const answers = bags.map((bag) => plant.ask(bag, 'takeAll', { bags, n: 9 }));
+    plant.settle();
+    const kinds = answers.map((answer) => kindOf(answer()));
+    assert.ok(kinds.filter((kind) => kind === 'ok').length <= 1);
+    const after = plant.ask(bags[0] as string, 'list', {});
+    plant.settle();
+    assert.equal((after() as number[]).length, kinds.includes('ok') ? 1 : 0);
+    for (const shard of plant.shards)
+      for (const cell of shard?.cells.values() ?? []) assert.equal(cell.held.size, 0, addressText(cell.address));
+  });
+
+  it('a participant whose shard was restarted meanwhile: the operation is decided again on its new epoch', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    plant.ask(bags[0] as string, 'list', {});
+    plant.settle();
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 3 });
+    plant.world.run(plant.world.monotonicMs() + 1.5);
+    plant.boot(1);
+    plant.settle();
+    assert.equal(kindOf(answer()) === 'ok' || kindOf(answer()) === 'Unavailable', true);
+    const lists = bags.map((bag) => plant.ask(bag, 'list', {}));
+    plant.settle();
+    assert.deepEqual(lists[0]?.(), lists[1]?.());
+  });
+
+  it('an ambiguous commit of an operation over shards is resolved like any other', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    plant.store.faults.push('lost after');
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 3 });
+    plant.settle();
+    assert.deepEqual(answer(), [3, 3]);
+    assert.equal(plant.store.live('pool').length, 2);
+  });
+
+  it('groups of one operation behave like large ones', () => {
+    const plant = createPlant(2, { operationsPerGroup: 1 });
+    const answers = Array.from({ length: 20 }, (_, n) => plant.ask('a', 'take', { n }));
+    plant.settle();
+    assert.deepEqual([...new Set(answers.map((answer) => kindOf(answer())))], ['ok']);
+  });
+});
