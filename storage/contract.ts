@@ -1,0 +1,42 @@
+// The contract of the store ports as a suite: whatever implements them has to pass it.
+import { after, before, describe } from 'node:test';
+import type { ShardStore, SiteStore } from '../actors/ports.ts';
+import { commitContract } from './contract/commit.ts';
+import { ownershipContract } from './contract/ownership.ts';
+import { readingContract } from './contract/reading.ts';
+import { siteContract } from './contract/site.ts';
+import { uniqueContract } from './contract/unique.ts';
+import { asked, type AskedStore } from './testing/samples.ts';
+
+export interface OpenStores {
+  shard: ShardStore;
+  site: SiteStore;
+  /** Another process's view of the same site, as far as leases are concerned: it takes pid 1 of each host for dead. */
+  other: SiteStore;
+  close(): Promise<void>;
+}
+
+export interface Stores {
+  store(): AskedStore;
+  site(): SiteStore;
+  other(): SiteStore;
+}
+
+/** Registers the suite. `open` is called once, before its first test. */
+export function storeContract(name: string, open: () => Promise<OpenStores>, skip: string | false = false): void {
+  describe(`store contract: ${name}`, { skip }, () => {
+    let opened: OpenStores | undefined;
+    let store: AskedStore | undefined;
+    before(async () => {
+      opened = await open();
+      store = asked(opened.shard);
+    });
+    after(() => opened?.close());
+    const stores: Stores = { store: () => store!, site: () => opened!.site, other: () => opened!.other };
+    commitContract(stores);
+    uniqueContract(stores);
+    ownershipContract(stores);
+    readingContract(stores);
+    siteContract(stores);
+  });
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Change, Row } from '../../actors/records.ts';
+import { isRefusal } from '../../actors/refusal.ts';
+import type { Stores } from '../contract.ts';
+import { freshScope, groupOf, ipChange, ipRecord, poolChange } from '../testing/samples.ts';
+
+const keys = (rows: unknown): string[] => {
+  assert.ok(Array.isArray(rows), JSON.stringify(rows));
+  return (rows as Row[]).map((row) => row.key).sort();
+};
+
+export function readingContract({ store, site }: Stores): void {
+  const filled = async () => {
+    const scope = freshScope();
+    const elsewhere = freshScope();
+    const fences = await site().takeOver([scope, elsewhere], 1);
+    const released = ipChange(scope, 'n1', '10.0.0.3');
+    const first: Change[] = [
+      ipChange(scope, 'n1', '10.0.0.1'),
+      ipChange(scope, 'n1', '10.0.0.2', { value: ipRecord(`n1 of ${scope}`, '10.0.0.2', { project: `p-${scope}` }) }),
+      released,
+      ipChange(scope, 'n2', '10.0.0.4'),
+      ipChange(elsewhere, 'n1', '10.0.1.1'),
+      poolChange(scope, 'asn', 1, 'n1'),
+    ];
+    assert.equal((await store().commit(groupOf(fences, first, 1))).outcome, 'committed');
+    const release = { ...released, prev: 1, version: 2, value: null };
+    assert.equal((await store().commit(groupOf(fences, [release], 2))).outcome, 'committed');
+    return { scope, elsewhere, fences };
+  };
+
+  test('a load sees the live rows of the owners asked for, of this scope, and nothing else', async () => {
+    const { scope, fences } = await filled();
+    const load = (owners: string[], tables: Row['table'][] = ['ip']) =>
+      store().load(
+        scope,
+        tables.flatMap((table) => owners.map((owner) => ({ table, owner }))),
+        fences,
+      );
+    assert.deepEqual(keys(await load(['n1'])), ['n1|10.0.0.1', 'n1|10.0.0.2']);
+    assert.deepEqual(keys(await load(['n1', 'n2', 'n1', 'n3'])), ['n1|10.0.0.1', 'n1|10.0.0.2', 'n2|10.0.0.4']);
+    assert.deepEqual(keys(await load(['n1'], ['ip', 'pool', 'network'])), ['asn|1', 'n1|10.0.0.1', 'n1|10.0.0.2']);
+    assert.deepEqual(await load(['n3']), []);
+    assert.deepEqual(await load([]), []);
+  });
+
+  test('a fetch sees the live rows named', async () => {
+    const { scope, fences } = await filled();
+    const wanted = ['n1|10.0.0.1', 'n1|10.0.0.3', 'n2|10.0.0.4', 'n1|10.0.1.1'].map((key) => ({
+      table: 'ip' as const,
+      key,
+    }));
+    const rows = await store().fetch(scope, [...wanted, { table: 'pool', key: 'asn|1' }], fences);
+    assert.deepEqual(keys(rows), ['asn|1', 'n1|10.0.0.1', 'n2|10.0.0.4']);
+  });
+
+  test('reliability.md §8: load, fetch and scan prove ownership; without it nothing is handed out', async () => {
+    const { scope, fences } = await filled();
+    await site().takeOver([scope], 1);
+    let handed = 0;
+    for (const answer of [
+      await store().load(scope, [{ table: 'ip', owner: 'n1' }], fences),
+      await store().fetch(scope, [{ table: 'ip', key: 'n1|10.0.0.1' }], fences),
+      await store().scan(scope, ['ip'], fences, (rows) => (handed += rows.length)),
+      await store().load(scope, [{ table: 'ip', owner: 'n1' }], []),
+    ])
+      assert.ok(isRefusal(answer) && answer.kind === 'Unavailable', JSON.stringify(answer));
+    const lost = await store().load(scope, [{ table: 'ip', owner: 'n1' }], fences);
+    assert.ok(isRefusal(lost) && lost.message.includes(`${scope} lost its ownership`));
+    assert.equal(handed, 0);
+  });
+
+  test('a scan hands out all live rows of whole tables in portions', async () => {
+    const scope = freshScope();
+    const fences = await site().takeOver([scope], 1);
+    const changes = Array.from({ length: 1200 }, (_, i) => ipChange(scope, `n${i % 7}`, `10.2.${i >> 8}.${i & 255}`));
+    assert.equal((await store().commit(groupOf(fences, changes, 1))).outcome, 'committed');
+    const portions: Row[][] = [];
+    assert.equal(await store().scan(scope, ['ip', 'pool'], fences, (rows) => portions.push(rows)), undefined);
+    assert.ok(portions.length >= 3 && portions.every((rows) => rows.length <= 500), `${portions.length} portions`);
+    assert.equal(new Set(portions.flat().map((row) => row.key)).size, 1200);
+    assert.deepEqual(portions[0]![0]!.value, changes.find((change) => change.key === portions[0]![0]!.key)!.value);
+  });
+
+  test('lists: every filter that is given must hold', async () => {
+    const { scope, elsewhere } = await filled();
+    const list = async (filter: Parameters<ReturnType<typeof site>['rows']>[1]) =>
+      keys(await site().rows('ip', filter));
+    assert.deepEqual(await list({ scopes: [scope] }), ['n1|10.0.0.1', 'n1|10.0.0.2', 'n2|10.0.0.4']);
+    assert.deepEqual(await list({ scopes: [scope, elsewhere], owners: ['n1'] }), [
+      'n1|10.0.0.1',
+      'n1|10.0.0.2',
+      'n1|10.0.1.1',
+    ]);
+    assert.deepEqual(await list({ scopes: [scope], keys: ['n1|10.0.0.1', 'n1|10.0.0.3'] }), ['n1|10.0.0.1']);
+    assert.deepEqual(await list({ project: `p-${scope}` }), ['n1|10.0.0.2']);
+    assert.deepEqual(await list({ scopes: [scope], addresses: ['10.0.0.4', '::1', 'nonsense'] }), ['n2|10.0.0.4']);
+    assert.deepEqual(await list({ scopes: [scope], owners: ['n2'], addresses: ['10.0.0.1'] }), []);
+    assert.ok((await list({ keys: ['n1|10.0.1.1'] })).length >= 1, 'keys without scopes');
+    assert.deepEqual(
+      await site().countByOwner('ip', scope),
+      new Map([
+        ['n1', 2],
+        ['n2', 1],
+      ]),
+    );
+    await assert.rejects(site().rows('pool', { project: 'p' }), /filter\.project: pool has no such column/);
+    await assert.rejects(site().rows('network', { addresses: ['10.0.0.1'] }), /filter\.addresses: network/);
+  });
+}

@@ -1,0 +1,1 @@
+export const serverContract = (_server: unknown): void => {};

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Scope } from '../../actors/address.ts';
+import type { Change } from '../../actors/records.ts';
+import type { Stores } from '../contract.ts';
+import { freshScope, groupOf, ipChange, ipRecord } from '../testing/samples.ts';
+
+const prefixChange = (
+  scope: Scope,
+  root: string,
+  cidr: string,
+  more: { prev?: number; version?: number } = {},
+): Change => ({
+  table: 'prefix',
+  scope,
+  key: cidr,
+  owner: 'super',
+  prev: 0,
+  version: 1,
+  value: { cidr, network: `net ${cidr}`, root },
+  ...more,
+});
+
+const holdingChange = (scope: Scope, network: string, state: 'held' | 'returning', prev = 0): Change => ({
+  table: 'holding',
+  scope,
+  key: `${network}|203.0.113.0`,
+  owner: network,
+  prev,
+  version: prev + 1,
+  value: { network, first: '203.0.113.0', length: 28, prefix: '203.0.113.0/24', h: 'h1', state },
+});
+
+/** database.md §6: unique keys as the last line behind the actors. */
+export function uniqueContract({ store, site }: Stores): void {
+  const owned = async (count = 1) => {
+    const scopes = Array.from({ length: count }, freshScope);
+    const fences = await site().takeOver(scopes, 1);
+    const write = (...changes: Change[]) => store().commit(groupOf(fences, changes));
+    return { scopes, scope: scopes[0]!, write };
+  };
+  const refusedBy = (constraint: string) => ({ outcome: 'refused', constraint });
+
+  test('an address is live once: in a network over all partitions, in a partition over all networks', async () => {
+    const { scopes, scope, write } = await owned(2);
+    const network = `global-${scope}`;
+    const global = (at: Scope, address: string) =>
+      ipChange(at, network, address, { value: ipRecord(network, address) });
+    assert.equal((await write(global(scope, '203.0.113.9'))).outcome, 'committed');
+    assert.deepEqual(await write(ipChange(scope, 'n2', '203.0.113.9')), refusedBy('ip_live_address'));
+    assert.deepEqual(await write(global(scopes[1]!, '203.0.113.9')), refusedBy('ip_live_network'));
+    const long = global(scope, '2001:0db8:0:0::1');
+    assert.equal((await write(global(scope, '2001:db8::1'))).outcome, 'committed');
+    assert.equal((await write(long)).outcome, 'refused', 'spellings of an address are one address');
+    assert.equal((await write(ipChange(scopes[1]!, 'n2', '203.0.113.9'))).outcome, 'committed');
+  });
+
+  test('what one row of a group releases, another one may take', async () => {
+    const { scope, write } = await owned();
+    const held = ipChange(scope, 'n1', '10.0.0.1');
+    assert.equal((await write(held)).outcome, 'committed');
+    const taken = ipChange(scope, 'n2', '10.0.0.1');
+    assert.equal((await write(taken, { ...held, prev: 1, version: 2, value: null })).outcome, 'committed');
+  });
+
+  test('a child prefix begins where no other of its root does; the root itself begins with its first child', async () => {
+    const { scope, write } = await owned();
+    const root = '10.0.0.0/14';
+    assert.equal((await write(prefixChange(scope, root, root))).outcome, 'committed');
+    assert.equal((await write(prefixChange(scope, root, '10.0.0.0/22'))).outcome, 'committed');
+    assert.deepEqual(await write(prefixChange(scope, root, '10.0.0.0/24')), refusedBy('prefix_live_first'));
+    assert.equal((await write(prefixChange(scope, root, '10.0.4.0/22'))).outcome, 'committed');
+    assert.equal((await write(prefixChange(scope, '10.0.0.0/8', '10.0.4.0/24'))).outcome, 'committed', 'another root');
+  });
+
+  test('a block is held once; while it is on its way back it may be held elsewhere', async () => {
+    const { scopes, scope, write } = await owned(2);
+    const network = `global-${scope}`;
+    assert.equal((await write(holdingChange(scope, network, 'held'))).outcome, 'committed');
+    assert.deepEqual(await write(holdingChange(scopes[1]!, network, 'held')), refusedBy('holding_live_first'));
+    assert.equal((await write(holdingChange(scope, network, 'returning', 1))).outcome, 'committed');
+    assert.equal((await write(holdingChange(scopes[1]!, network, 'held'))).outcome, 'committed');
+  });
+}

@@ -1,0 +1,3 @@
+import { plainEntity } from './entity.ts';
+
+export const directory = plainEntity('directory');

@@ -1,0 +1,52 @@
+// Loads: one statement that proves ownership and reads live rows of several tables, in a serializable transaction. Only
+// then is a late group of the owner before either seen by the load or refused (reliability.md §8).
+import type { Fence } from '../actors/ports.ts';
+import type { Row, TableName } from '../actors/records.ts';
+import { arrayLiteral } from './array.ts';
+import { fenceParameters, type Statement } from './statement.ts';
+
+/** By what rows are found: their owner, their key, or nothing (all of the scope). */
+export type FoundBy = 'owner' | 'key' | 'scope';
+
+export interface LoadedRow {
+  /** '' in the one row that says the fences held; a table's name in the others. */
+  kind: TableName | '';
+  key: string;
+  owner: string;
+  version: number;
+  body: Row['value'];
+}
+
+/** Text for loads from these tables; a constant for each combination. */
+export function loadText(tables: readonly TableName[], by: FoundBy): string {
+  const branches = tables.map(
+    (table, i) => `union all select '${table}', r.key, r.owner, r.version, r.body from ${table} r
+where (select held from fence) = $4::int8 and r.scope = $5::text and not r.released${
+      by === 'scope' ? '' : ` and r.${by} = any($${6 + i}::text[])`
+    }`,
+  );
+  return `with fence as (
+  select count(*) as held from ownership o, unnest($1::text[], $2::int4[], $3::int8[]) as p (scope, shard, epoch)
+  where o.scope = p.scope and o.shard = p.shard and o.epoch = p.epoch
+)
+select '' as kind, '' as key, '' as owner, 0::int8 as version, null::jsonb as body from fence where held = $4::int8
+${branches.join('\n')}`;
+}
+
+const texts = new Map<string, string>();
+
+/** `wanted` maps each table to the owners or keys to look for. */
+export function loadStatement(
+  scope: string,
+  wanted: ReadonlyMap<TableName, readonly string[]>,
+  by: FoundBy,
+  fences: readonly Fence[],
+): Statement {
+  const tables = [...wanted.keys()].sort();
+  const name = `${by}:${tables.join()}`;
+  let text = texts.get(name);
+  if (text === undefined) texts.set(name, (text = loadText(tables, by)));
+  const values = by === 'scope' ? [] : tables.map((table) => arrayLiteral(wanted.get(table)!));
+  // Without a table only the proof is left, and no parameter may be there that the text does not use.
+  return { text, parameters: [...fenceParameters(fences), ...(tables.length === 0 ? [] : [scope]), ...values] };
+}

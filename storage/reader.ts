@@ -1,0 +1,102 @@
+// Committed rows for lists: READ COMMITTED, outside the actors, never used for a decision.
+import type { Scope } from '../actors/address.ts';
+import type { RowFilter } from '../actors/ports.ts';
+import type { RowOf, TableName } from '../actors/records.ts';
+import { addressBytes, parseAddress } from '../actors/ipam/address.ts';
+import { arrayLiteral, bytesText } from './array.ts';
+import type { Pool } from './driver/pool.ts';
+import { entities } from './entity/entities.ts';
+import type { Statement } from './statement.ts';
+
+export interface ReadRow {
+  scope: Scope;
+  key: string;
+  owner: string;
+  version: number;
+  body: object;
+}
+
+const PORTION = 500;
+
+const hasColumn = (table: TableName, name: string): boolean =>
+  entities[table].columns.some((column) => column.name === name);
+
+const refuseFilter = (table: TableName, field: string, tables: string): never => {
+  throw new RangeError(`filter.${field}: ${table} has no such column, only ${tables}`);
+};
+
+const bytesOf = (address: string): string[] => {
+  const parsed = parseAddress(address);
+  // No row has an address that is none.
+  return parsed === undefined ? [] : [bytesText(addressBytes(parsed))];
+};
+
+/** The statement for a filter. Throws a RangeError for a filter by a column that the table does not have. */
+export function readStatement(table: TableName, filter: RowFilter): Statement {
+  const parameters: unknown[] = [];
+  const conditions = ['not r.released'];
+  const where = (condition: string, value: unknown): void => {
+    parameters.push(value);
+    conditions.push(condition.replace('$', `$${parameters.length}`));
+  };
+  if (filter.scopes !== undefined) where('r.scope = any($::text[])', arrayLiteral(filter.scopes));
+  // Keys and owners are indexed below their scope; the scopes of a site are few, and all have their row here.
+  else if (filter.keys !== undefined || filter.owners !== undefined)
+    conditions.push('r.scope = any(array(select distinct o.scope from ownership o))');
+  if (filter.owners !== undefined) where('r.owner = any($::text[])', arrayLiteral(filter.owners));
+  if (filter.keys !== undefined) where('r.key = any($::text[])', arrayLiteral(filter.keys));
+  if (filter.project !== undefined) {
+    if (!hasColumn(table, 'project')) refuseFilter(table, 'project', 'ip, allocation and network');
+    where('r.project = $::text', filter.project);
+  }
+  if (filter.addresses !== undefined) {
+    if (!hasColumn(table, 'address')) refuseFilter(table, 'addresses', 'ip');
+    where('r.address = any($::bytea[])', arrayLiteral(filter.addresses.flatMap(bytesOf)));
+  }
+  return {
+    text: `select r.scope, r.key, r.owner, r.version, r.body from ${table} r where ${conditions.join(' and ')}`,
+    parameters,
+  };
+}
+
+export const countByOwnerText = (table: TableName): string =>
+  `select owner, count(*)::int4 as rows from ${table} where scope = $1::text and not released group by owner`;
+
+/** In portions, so that a list of a whole plant doesn't hold up the event loop. */
+export async function readRows<T extends TableName>(pool: Pool, table: T, filter: RowFilter = {}): Promise<RowOf<T>[]> {
+  const { text, parameters } = readStatement(table, filter);
+  const rows: RowOf<T>[] = [];
+  const take = (portion: readonly ReadRow[]): void => {
+    for (const { scope, key, owner, version, body } of portion)
+      rows.push({ table, scope, key, owner, version, value: body } as unknown as RowOf<T>);
+  };
+  if (filter.keys !== undefined && filter.keys.length <= PORTION) {
+    take(await pool.run<ReadRow>(text, parameters, { prepare: true }));
+    return rows;
+  }
+  let isOver = false;
+  try {
+    await pool.transaction(
+      async (sql) => {
+        await sql.unsafe<ReadRow[]>(text, parameters as never[], { prepare: true }).cursor(PORTION, (portion) => {
+          if (isOver) throw new Error('the deadline of this list has passed');
+          take(portion);
+        });
+      },
+      { readOnly: true },
+    );
+    return rows;
+  } finally {
+    isOver = true;
+  }
+}
+
+export async function countByOwner(pool: Pool, table: TableName, scope: Scope): Promise<Map<string, number>> {
+  const rows = await pool.run<{ owner: string; rows: number }>(countByOwnerText(table), [scope], { prepare: true });
+  return new Map(rows.map(({ owner, rows }) => [owner, rows]));
+}
+
+/** Ids of the partitions whose home is the site, from its own directory entries. */
+export const HOSTED = `select body ->> 'id' as id from directory
+where scope = $1::text and owner = 'partition' and not released and body ->> 'home' = $2::text and body -> 'entity' <> 'null'::jsonb
+order by key`;

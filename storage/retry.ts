@@ -1,0 +1,38 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { toStatementFailure, type FailureKind, type StatementFailure } from './driver/failure.ts';
+
+export interface Retries {
+  /** Everything together, pauses included. */
+  deadlineMs: number;
+  /** Kinds of failure after which the work is tried again. */
+  on: readonly FailureKind[];
+  /** How often after a serialization failure; 8 by default. Other kinds only end with the deadline. */
+  conflicts?: number;
+}
+
+const LONGEST_PAUSE_MS = 64;
+
+/** 1, 2, 4, … 64 ms with full jitter, so that writers which met once don't meet again. */
+const pauseMs = (attempt: number): number => Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** attempt);
+
+/**
+ * Runs a whole transaction until it succeeds or trying again is pointless; rejects with the last failure. `work` hears
+ * how many milliseconds are left to it.
+ */
+export async function retrying<T>(work: (leftMs: number) => Promise<T>, retries: Retries): Promise<T> {
+  const end = performance.now() + retries.deadlineMs;
+  const most = retries.conflicts ?? 8;
+  let conflicts = 0;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work(Math.max(1, end - performance.now()));
+    } catch (error) {
+      const failure: StatementFailure = toStatementFailure(error);
+      const again = retries.on.includes(failure.kind) && (failure.kind !== 'retry' || ++conflicts <= most);
+      // A server that is away is not asked again each millisecond.
+      const pause = failure.kind === 'retry' ? pauseMs(conflicts - 1) : 10 + pauseMs(attempt);
+      if (!again || performance.now() + pause >= end) throw failure;
+      await wait(pause);
+    }
+  }
+}

@@ -1,0 +1,189 @@
+// A shard's side of the database (actors/ports.ts). Callbacks outside, promises inside; each call answers exactly once.
+import type { Fence, ShardStore } from '../actors/ports.ts';
+import type { Row, TableName } from '../actors/records.ts';
+import type { Scope } from '../actors/address.ts';
+import { isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
+import { commitGroup, resolveGroup } from './commit.ts';
+import { toStatementFailure } from './driver/failure.ts';
+import { createPool } from './driver/pool.ts';
+import { loadStatement, type FoundBy, type LoadedRow } from './loading.ts';
+import { raiseEpochs } from './ownership.ts';
+import { retrying } from './retry.ts';
+
+export interface ShardStoreOptions {
+  url: string;
+  /** Shown by the server in its list of sessions. */
+  applicationName: string;
+  /** Groups in flight at most, 2 by default; the committer sends a second one only when the database is far away. */
+  groupsInFlight?: number;
+  /** Loads, fetches and scans at the same time, 4 by default; more of them wait. */
+  reads?: number;
+  /** A group's time, all its retries included; 2,000 by default. */
+  commitMs?: number;
+  /** Time to end the doubt about a group, or to raise an epoch; 5,000 by default. */
+  resolveMs?: number;
+  /** Time of a load or fetch; 10,000 by default. */
+  loadMs?: number;
+  /** Time of a scan; 120,000 by default. */
+  scanMs?: number;
+  /** Rows a portion, 500 by default: a few milliseconds of the event loop. */
+  portion?: number;
+  /** Hears that connections were destroyed and made anew, and why. */
+  onReplaced?: (reason: string) => void;
+}
+
+const lost = (scope: Scope): Refusal =>
+  unavailable(`${scope} lost its ownership: another process or shard is its owner now`);
+
+/** Rows of one table merged: an owner asked for twice is loaded once. */
+function byTable(wanted: Iterable<readonly [TableName, string]>): Map<TableName, string[]> {
+  const sets = new Map<TableName, Set<string>>();
+  for (const [table, value] of wanted) {
+    const set = sets.get(table);
+    if (set === undefined) sets.set(table, new Set([value]));
+    else set.add(value);
+  }
+  return new Map([...sets].map(([table, set]) => [table, [...set]]));
+}
+
+/**
+ * Opens the store of one shard: connections are made when first needed, groups on their own, resolving and raising on
+ * another, reading on others, so that none waits behind the other.
+ */
+export function createShardStore(options: ShardStoreOptions): ShardStore & { close(): Promise<void> } {
+  const {
+    url,
+    applicationName,
+    commitMs = 2000,
+    resolveMs = 5000,
+    loadMs = 10_000,
+    scanMs = 120_000,
+    portion = 500,
+  } = options;
+  const open = (role: string, max: number, statementTimeoutMs: number, deadlineMs: number) =>
+    createPool(url, {
+      max,
+      isolation: 'serializable',
+      applicationName: `${applicationName}-${role}`,
+      statementTimeoutMs,
+      deadlineMs,
+      ...(options.onReplaced === undefined ? {} : { onReplaced: options.onReplaced }),
+    });
+  const groups = open('groups', options.groupsInFlight ?? 2, commitMs, commitMs);
+  const doubts = open('doubts', 2, resolveMs, resolveMs);
+  const reads = open('reads', options.reads ?? 4, scanMs, loadMs);
+
+  /** Streams the rows to `each`; nothing reaches it after the answer. */
+  async function read(
+    scope: Scope,
+    wanted: ReadonlyMap<TableName, readonly string[]>,
+    by: FoundBy,
+    fences: Fence[],
+    deadlineMs: number,
+    each: (rows: Row[]) => void,
+  ): Promise<Refusal | undefined> {
+    if (!fences.some((fence) => fence.scope === scope))
+      return unavailable(`${scope} can't be read without a fence of its own`);
+    const { text, parameters } = loadStatement(scope, wanted, by, fences);
+    let isProven = false;
+    let isOver = false;
+    const hand = (loaded: LoadedRow[]): void => {
+      if (isOver) throw new Error('the deadline of this load has passed');
+      const rows: Row[] = [];
+      for (const { kind, key, owner, version, body } of loaded) {
+        if (kind === '') isProven = true;
+        else rows.push({ table: kind, scope, key, owner, version, value: body } as Row);
+      }
+      if (rows.length > 0) each(rows);
+    };
+    try {
+      await reads.transaction(
+        async (sql) => {
+          await sql.unsafe<LoadedRow[]>(text, parameters as never[], { prepare: true }).cursor(portion, hand);
+        },
+        { deadlineMs, readOnly: true },
+      );
+      return isProven ? undefined : lost(scope);
+    } finally {
+      isOver = true;
+    }
+  }
+
+  const failed = (what: string, error: unknown): Refusal =>
+    unavailable(`${what}: ${toStatementFailure(error).message}`);
+
+  /** Collects; a conflict or a server that is away starts it again from nothing. */
+  const collect = (
+    scope: Scope,
+    wanted: Map<TableName, string[]>,
+    by: FoundBy,
+    fences: Fence[],
+  ): Promise<Row[] | Refusal> =>
+    retrying(
+      async (leftMs) => {
+        const rows: Row[] = [];
+        const refusal = await read(scope, wanted, by, fences, leftMs, (portion) => {
+          for (const row of portion) rows.push(row);
+        });
+        return refusal ?? rows;
+      },
+      { deadlineMs: loadMs, on: ['retry', 'unsent', 'unknown'] },
+    ).catch((error: unknown) => failed(`rows of ${scope} can't be loaded`, error));
+
+  const scan = async (
+    scope: Scope,
+    tables: TableName[],
+    fences: Fence[],
+    each: (rows: Row[]) => void,
+  ): Promise<Refusal | undefined> => {
+    let isBegun = false;
+    const refused = await retrying(
+      async (leftMs) => {
+        try {
+          return await read(
+            scope,
+            byTable(tables.map((table) => [table, ''] as const)),
+            'scope',
+            fences,
+            leftMs,
+            (rows) => {
+              isBegun = true;
+              each(rows);
+            },
+          );
+        } catch (error) {
+          // What was handed out can't be taken back: only a scan that has handed out nothing begins again by itself.
+          if (isBegun) return failed(`the scan of ${scope} broke off, begin it again`, error);
+          throw error;
+        }
+      },
+      { deadlineMs: scanMs, on: ['retry', 'unsent', 'unknown'] },
+    ).catch((error: unknown) => failed(`${scope} can't be scanned`, error));
+    return isRefusal(refused) ? refused : undefined;
+  };
+
+  return {
+    commit: (group, done) => void commitGroup(groups, group, commitMs).then(done),
+
+    resolve: (groupId, done) => void resolveGroup(doubts, groupId, resolveMs).then(done),
+
+    raise: (held, done) =>
+      void raiseEpochs(doubts, held, resolveMs)
+        .catch((error: unknown) => failed(`the epochs can't be raised`, error))
+        .then(done),
+
+    load: (scope, wanted, fences, done) =>
+      void collect(scope, byTable(wanted.map(({ table, owner }) => [table, owner] as const)), 'owner', fences).then(
+        done,
+      ),
+
+    fetch: (scope, wanted, fences, done) =>
+      void collect(scope, byTable(wanted.map(({ table, key }) => [table, key] as const)), 'key', fences).then(done),
+
+    scan: (scope, tables, fences, each, done) => void scan(scope, tables, fences, each).then(done),
+
+    close: async () => {
+      await Promise.all([groups.end(), doubts.end(), reads.end()]);
+    },
+  };
+}

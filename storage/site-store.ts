@@ -1,0 +1,109 @@
+// What the main thread of a site's process needs of the database (actors/ports.ts).
+import { siteScope } from '../actors/address.ts';
+import type { LeaseHolder, SiteStore } from '../actors/ports.ts';
+import { createPool } from './driver/pool.ts';
+import { acquireLease, releaseLease } from './lease.ts';
+import { readBacklog, saveCursors } from './log.ts';
+import { migrate } from './migrate.ts';
+import { takeOwnership } from './ownership.ts';
+import { countByOwner, HOSTED, readRows } from './reader.ts';
+import { retrying } from './retry.ts';
+import { sweepGroups, sweepLog, sweepReleased } from './sweep.ts';
+
+export interface SiteStoreOptions {
+  url: string;
+  /** Shown by the server in its list of sessions. */
+  applicationName: string;
+  /** Connections for lists, 4 by default. */
+  readers?: number;
+  /** Time of a lease or ownership statement; 1,000 by default, within a lease. */
+  controlMs?: number;
+  /** Time of a list; 30,000 by default. */
+  readMs?: number;
+  /** Whether a pid of this host lives; by default all do, and a lease is only taken when it ran out. */
+  isAlive?: (pid: number) => boolean;
+  /** Hears that connections were destroyed and made anew, and why. */
+  onReplaced?: (reason: string) => void;
+}
+
+/** Opens the store of a site, after it brought the database to the version of this code. */
+export async function createSiteStore(options: SiteStoreOptions): Promise<SiteStore> {
+  const { url, applicationName, controlMs = 1000, readMs = 30_000, isAlive = () => true } = options;
+  await migrate(url, { applicationName });
+  const open = (role: string, max: number, isolation: 'serializable' | 'read committed', deadlineMs: number) =>
+    createPool(url, {
+      max,
+      isolation,
+      applicationName: `${applicationName}-${role}`,
+      statementTimeoutMs: deadlineMs,
+      deadlineMs,
+      ...(options.onReplaced === undefined ? {} : { onReplaced: options.onReplaced }),
+    });
+  // The lease has a connection that nothing else can keep busy: a slow list must not cost the ownership.
+  const control = open('control', 1, 'serializable', controlMs);
+  const writes = open('upkeep', 1, 'serializable', 10_000);
+  const reads = open('lists', options.readers ?? 4, 'read committed', readMs);
+
+  let lastHeld: LeaseHolder | undefined;
+
+  return {
+    acquireLease: async (holder, leaseMs) => {
+      const answer = await retrying(() => acquireLease(control, holder, leaseMs, isAlive), {
+        deadlineMs: controlMs,
+        on: ['retry', 'unsent', 'unknown'],
+      });
+      lastHeld = answer.held ? holder : undefined;
+      return answer;
+    },
+
+    releaseLease: async (holder) => {
+      lastHeld = undefined;
+      await retrying(() => releaseLease(control, holder), {
+        deadlineMs: controlMs,
+        on: ['retry', 'unsent', 'unknown'],
+      });
+    },
+
+    takeOver: async (scopes, shards) => {
+      const holder = lastHeld;
+      const fences = await retrying(() => takeOwnership(control, scopes, shards, holder), {
+        deadlineMs: controlMs,
+        // Raising once more than needed does no harm.
+        on: ['retry', 'unsent', 'unknown'],
+      });
+      if (fences.length === 0 && scopes.length > 0 && shards > 0)
+        throw new Error(`the lease of ${holder?.site ?? 'the site'} ended before the takeover: acquire it again`);
+      return fences;
+    },
+
+    hostedPartitions: async (site) => {
+      const rows = await reads.run<{ id: string }>(HOSTED, [siteScope(site), site]);
+      return rows.map((row) => row.id);
+    },
+
+    backlog: (consumer, { messagesOnly }, each) => readBacklog(reads, consumer, messagesOnly, each),
+
+    saveCursors: (consumer, cursors) =>
+      retrying(() => saveCursors(writes, consumer, cursors), {
+        deadlineMs: 10_000,
+        on: ['retry', 'unsent', 'unknown'],
+      }),
+
+    sweep: async ({ groupMs, logMs, releasedMs }) => ({
+      groups: await sweepGroups(writes, groupMs),
+      entries: await sweepLog(writes, logMs),
+      rows: await sweepReleased(writes, releasedMs),
+    }),
+
+    rows: (table, filter) => readRows(reads, table, filter),
+    countByOwner: (table, scope) => countByOwner(reads, table, scope),
+
+    ping: async () => {
+      await control.run('select 1');
+    },
+
+    close: async () => {
+      await Promise.all([control.end(), writes.end(), reads.end()]);
+    },
+  };
+}

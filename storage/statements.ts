@@ -1,0 +1,32 @@
+import { ABANDON, OUTCOME } from './commit.ts';
+import { tableNames } from './entity/entities.ts';
+import { ACQUIRE, HOLDER, RELEASE } from './lease.ts';
+import { loadText } from './loading.ts';
+import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
+import { APPLIED, MIGRATION_TABLE, readMigrations, RECORD } from './migrate.ts';
+import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
+import { countByOwnerText, HOSTED, readStatement } from './reader.ts';
+import { groupText } from './statement.ts';
+import { ALL_CURSORS, LAST_ENTRY, SWEEP_END, SWEEP_ENTRIES, SWEEP_GROUPS, sweepRowsText } from './sweep.ts';
+
+/** Every text that storage sends to a database, migrations included: for parsers and `explain`. */
+export const allStatements = (): string[] => [
+  ...readMigrations().flatMap((migration) => migration.statements),
+  ...[MIGRATION_TABLE, APPLIED, RECORD],
+  ...[ABANDON, OUTCOME, NEXT_EPOCHS, RAISE, TAKE_OVER, ACQUIRE, HOLDER, RELEASE],
+  ...[CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS, HOSTED],
+  ...[ALL_CURSORS, LAST_ENTRY, SWEEP_END, SWEEP_ENTRIES, SWEEP_GROUPS],
+  groupText([]),
+  ...tableNames.map((table) => groupText([table])),
+  groupText(tableNames),
+  ...(['owner', 'key', 'scope'] as const).map((by) => loadText(tableNames, by)),
+  ...tableNames.flatMap((table) => [
+    sweepRowsText(table),
+    countByOwnerText(table),
+    readStatement(table, {}).text,
+    readStatement(table, { owners: [], keys: [] }).text,
+    readStatement(table, { scopes: [], owners: [], keys: [] }).text,
+  ]),
+  ...(['ip', 'allocation', 'network'] as const).map((table) => readStatement(table, { project: '' }).text),
+  readStatement('ip', { addresses: [] }).text,
+];

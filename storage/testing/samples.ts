@@ -1,0 +1,117 @@
+// Rows and groups for the tests of a store.
+import { randomUUID } from 'node:crypto';
+import type { Scope } from '../../actors/address.ts';
+import type {
+  CommitOutcome,
+  Fence,
+  Group,
+  LogEntry,
+  Resolution,
+  RowKey,
+  RowsOf,
+  ShardStore,
+} from '../../actors/ports.ts';
+import type { Change, ChangeOf, Row } from '../../actors/records.ts';
+import type { IpRecord } from '../../actors/network/record.ts';
+import type { Refusal } from '../../actors/refusal.ts';
+
+let scopes = 0;
+/** A scope that no other test uses. */
+export const freshScope = (): Scope => `partition:t${++scopes}-${randomUUID().slice(0, 8)}`;
+
+export const ipRecord = (network: string, address: string, more: Partial<IpRecord> = {}): IpRecord => ({
+  address,
+  uuid: randomUUID(),
+  network,
+  project: 'project-a',
+  name: 'a "quoted" \\ name, {braced} ü',
+  description: '',
+  type: 'ephemeral',
+  tags: ['color=red'],
+  machines: [],
+  prefix: '10.0.0.0/8',
+  created: 1_700_000_000_000,
+  changed: 1_700_000_000_000,
+  ...more,
+});
+
+/** An address of a network that only this scope has; give `value` for one that several have. */
+export const ipChange = (
+  scope: Scope,
+  network: string,
+  address: string,
+  more: Partial<ChangeOf<'ip'>> = {},
+): ChangeOf<'ip'> => ({
+  table: 'ip',
+  scope,
+  key: `${network}|${address}`,
+  owner: network,
+  prev: 0,
+  version: 1,
+  value: ipRecord(`${network} of ${scope}`, address),
+  ...more,
+});
+
+export const poolChange = (scope: Scope, pool: 'vrf' | 'asn', number: number, owner: string): ChangeOf<'pool'> => ({
+  table: 'pool',
+  scope,
+  key: `${pool}|${number}`,
+  owner,
+  prev: 0,
+  version: 1,
+  value: { pool, number, owners: [owner], shared: false, elected: null },
+});
+
+export const entryOf = (fence: Fence, n: number, changes: Change[], more: Partial<LogEntry> = {}): LogEntry => ({
+  ...fence,
+  n,
+  operation: randomUUID(),
+  what: 'network.acquire',
+  who: 'somebody@example.com',
+  atMs: 1_700_000_000_000 + n,
+  changes,
+  messages: [],
+  ...more,
+});
+
+/** A group that writes the changes, with one log entry in the stream of the first fence if a number is given. */
+export const groupOf = (fences: Fence[], changes: Change[], n?: number, more: Partial<LogEntry> = {}): Group => ({
+  id: randomUUID(),
+  fences,
+  changes,
+  entries: n === undefined ? [] : [entryOf(fences[0]!, n, changes, more)],
+});
+
+export interface AskedStore {
+  commit(group: Group): Promise<CommitOutcome>;
+  resolve(id: string): Promise<Resolution>;
+  raise(held: Fence[]): Promise<Fence[] | Refusal>;
+  load(scope: Scope, wanted: RowsOf[], fences: Fence[]): Promise<Row[] | Refusal>;
+  fetch(scope: Scope, wanted: RowKey[], fences: Fence[]): Promise<Row[] | Refusal>;
+  scan(
+    scope: Scope,
+    tables: Row['table'][],
+    fences: Fence[],
+    each: (rows: Row[]) => void,
+  ): Promise<Refusal | undefined>;
+}
+
+/** The callbacks of a store as promises; a second answer fails the process. */
+export function asked(store: ShardStore): AskedStore {
+  const once = <T>(ask: (done: (answer: T) => void) => void): Promise<T> =>
+    new Promise((resolve) => {
+      let answers = 0;
+      ask((answer) => {
+        if (++answers > 1) throw new Error('the store answered twice');
+        resolve(answer);
+      });
+    });
+  return {
+    commit: (group) => once((done) => store.commit(group, done)),
+    resolve: (id) => once((done) => store.resolve(id, done)),
+    raise: (held) => once((done) => store.raise(held, done)),
+    load: (scope, wanted, fences) => once((done) => store.load(scope, wanted, fences, done)),
+    fetch: (scope, wanted, fences) => once((done) => store.fetch(scope, wanted, fences, done)),
+    scan: (scope, tables, fences, each) => once((done) => store.scan(scope, tables, fences, each, done)),
+  };
+}
