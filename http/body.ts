@@ -1,0 +1,93 @@
+// The bytes of a request and what they say. Bytes are read once, from the socket: touching the Request of the platform
+// makes a request three times as dear, and drops the body of a GET (actors.md §4, machines.md §1.1).
+import type { IncomingMessage } from 'node:http';
+import type { Context } from 'hono';
+import { invalid, type Refusal } from '../actors/refusal.ts';
+import type { EdgeEnv } from './env.ts';
+
+/** The largest body that the edge reads; what is larger is answered 413. */
+export const BODY_LIMIT_BYTES = 1 << 20;
+
+/** JSON may nest as deep as this. */
+const DEEPEST = 32;
+
+export type BodyFailure = 'too-large' | 'aborted';
+export const isBodyFailure = (value: unknown): value is BodyFailure => value === 'too-large' || value === 'aborted';
+
+const NOTHING = new Uint8Array(0);
+
+const hasBody = (incoming: IncomingMessage): boolean =>
+  incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0;
+
+/** All bytes of a request that came over a socket. */
+export function readIncoming(
+  incoming: IncomingMessage,
+  limitBytes = BODY_LIMIT_BYTES,
+): Promise<Uint8Array | BodyFailure> {
+  if (!hasBody(incoming)) return Promise.resolve(NOTHING);
+  if (Number(incoming.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too-large');
+  return new Promise((resolve) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    incoming.on('data', (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size <= limitBytes) {
+        chunks.push(chunk);
+      } else {
+        chunks.length = 0;
+        resolve('too-large');
+      }
+    });
+    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    // Whichever comes first decides; a close after the end changes nothing.
+    incoming.on('error', () => resolve('aborted'));
+    incoming.on('close', () => resolve('aborted'));
+  });
+}
+
+/** The bytes of the body, read at most once; a GET may have one. */
+export async function readBody(c: Context<EdgeEnv>): Promise<Uint8Array | BodyFailure> {
+  // Without a server in front of the app there is no environment at all.
+  const env = (c.env ??= {});
+  if (env.body !== undefined) return env.body;
+  const body =
+    env.incoming === undefined ? new Uint8Array(await c.req.arrayBuffer()) : await readIncoming(env.incoming);
+  if (isBodyFailure(body)) return body;
+  env.body = body;
+  return body.length > BODY_LIMIT_BYTES ? 'too-large' : body;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Counted before parsing, so that a hostile body can't nest the parser, or anybody after it, to death. */
+function isTooDeep(bytes: Uint8Array): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (inText) {
+      if (byte === BACKSLASH) i++;
+      else if (byte === QUOTE) inText = false;
+    } else if (byte === QUOTE) inText = true;
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > DEEPEST) return true;
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+  return false;
+}
+
+// `fatal`: bytes that are no text must not turn into replacement characters that somebody stores.
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** The value that the bytes say; Invalid when empty, no UTF-8, no JSON, or nested deeper than 32. */
+export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
+  if (bytes.length === 0) return invalid('the request body is empty, expected JSON');
+  if (isTooDeep(bytes)) return invalid(`the request body nests deeper than ${DEEPEST} levels`);
+  try {
+    return { json: JSON.parse(decoder.decode(bytes)) as unknown };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unknown reason';
+    return invalid(`the request body is not JSON: ${why}`);
+  }
+}

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Hono } from 'hono';
+import type { Authenticate } from './auth/authenticate.ts';
+import type { Role } from './auth/roles.ts';
+import type { Site } from './site.ts';
+
+/** What comes with a request besides the Request itself. The same app answers sockets and peer links. */
+export interface Bindings {
+  incoming?: IncomingMessage;
+  outgoing?: ServerResponse;
+  /** Bytes of the body, once they are read, or as a peer link delivered them. */
+  body?: Uint8Array;
+  via?: 'http' | 'link';
+  /** Site at the other end of the link. */
+  peer?: string;
+}
+
+export interface EdgeEnv {
+  Bindings: Bindings;
+}
+
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** A route as it is declared; without a role there is none. */
+export interface RouteDeclaration {
+  method: Method;
+  /** Below the base path, e.g. `/v1/size/:id`. */
+  path: string;
+  role: Role;
+  /** operationId of the OpenAPI document. */
+  operation: string;
+  /** Default: everything but GET (machines.md §1.1). */
+  audited?: boolean;
+}
+
+/** An app with what its routes need. */
+export interface Edge {
+  hono: Hono<EdgeEnv>;
+  site: Site;
+  authenticate: Authenticate;
+  /** Everything registered so far, in order. */
+  routes: RouteDeclaration[];
+  /** Hears of every exception; the client hears only that there was one. */
+  report: (error: unknown, operation: string) => void;
+}

@@ -1,0 +1,147 @@
+// Declares a route: who may call it, what it is called, what its body looks like. Everything that all operations share
+// happens here, in one function, because each middleware costs microseconds on every request.
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { z } from 'zod';
+import { isRefusal, type Refusal } from '../actors/refusal.ts';
+import { refuseTenant } from './auth/authenticate.ts';
+import { hasRole } from './auth/roles.ts';
+import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES, type BodyFailure } from './body.ts';
+import type { Edge, EdgeEnv, RouteDeclaration } from './env.ts';
+import { compile, type Check } from './schema.ts';
+import type { AskOptions, Caller, Site } from './site.ts';
+import { bareForbidden, errorResponse, refusalResponse } from './wire-errors.ts';
+
+/** A success. The status codes are exact: clients refuse 201 where 200 is documented and the reverse. */
+export interface Answer {
+  status: 200 | 201;
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
+export const ok = (body: unknown, headers?: Record<string, string>): Answer =>
+  headers === undefined ? { status: 200, body } : { status: 200, body, headers };
+export const created = (body: unknown): Answer => ({ status: 201, body });
+
+export interface RouteRequest<B> {
+  caller: Caller;
+  /** Options of an ask in the caller's name. */
+  as: AskOptions;
+  body: B;
+  site: Site;
+  /** A parameter of the path, decoded; '' when the path has none of that name. */
+  param: (name: string) => string;
+  query: (name: string) => string | undefined;
+  /** For streams and other things that few routes need. */
+  context: Context<EdgeEnv>;
+}
+
+export type Handler<B> = (
+  request: RouteRequest<B>,
+) => Answer | Refusal | Response | Promise<Answer | Refusal | Response>;
+
+export interface Route<B> extends RouteDeclaration {
+  /** The form of the JSON body, required then. Absent: the body is never read. */
+  body?: z.ZodType<B>;
+  /** `any`: also without, and with any, content type (networks.md §1.5). Default: POST, PUT and PATCH need JSON. */
+  contentType?: 'any';
+}
+
+const JSON_HEADERS = { 'content-type': 'application/json' };
+
+/** May the answer be JSON for this Accept header? */
+const acceptsJson = (accept: string | undefined): boolean =>
+  accept === undefined ||
+  accept === '' ||
+  accept.split(',').some((range) => /^\s*(?:\*\/\*|application\/\*|application\/json)\s*(?:;|$)/i.test(range));
+
+const isJson = (contentType: string | undefined): boolean =>
+  contentType !== undefined && /^\s*(?:application\/json|\*\/\*)\s*(?:;|$)/i.test(contentType);
+
+const wantsContentType = (route: RouteDeclaration & { contentType?: 'any' }): boolean =>
+  route.contentType !== 'any' && (route.method === 'post' || route.method === 'put' || route.method === 'patch');
+
+/** The answer to a body that could not be read. */
+export const bodyFailureResponse = (failure: BodyFailure): Response =>
+  failure === 'too-large'
+    ? errorResponse(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`, { connection: 'close' })
+    : errorResponse(400, 'the request body ended before it was complete', { connection: 'close' });
+
+async function bodyOf<B>(c: Context<EdgeEnv>, check: Check<B>): Promise<{ value: B } | Response> {
+  const bytes = await readBody(c);
+  if (isBodyFailure(bytes)) return bodyFailureResponse(bytes);
+  const parsed = parseJson(bytes);
+  if (isRefusal(parsed)) return refusalResponse(parsed);
+  const value = check(parsed.json);
+  return isRefusal(value) ? refusalResponse(value) : { value };
+}
+
+/** Path below the base path of the API, e.g. `/metal/` and `/v1/size` give `/metal/v1/size`. */
+export const pathOf = (site: Site, path: string): string => site.config.basePath.replace(/\/$/, '') + path;
+
+/** Who asks, if the route may be called at all by them; else the refusing answer. */
+export async function admit(
+  edge: Edge,
+  c: Context<EdgeEnv>,
+  role: RouteDeclaration['role'],
+): Promise<Caller | Response> {
+  const pending = edge.authenticate(c);
+  const caller = pending instanceof Promise ? await pending : pending;
+  if (isRefusal(caller)) return refusalResponse(caller);
+  if (role === 'none') return caller;
+  const foreign = refuseTenant(caller, edge.site.config.providerTenant);
+  return foreign === undefined ? caller : bareForbidden(foreign);
+}
+
+/** What a caught exception is answered with: that it happened, never its text, which may be the database's. */
+export const crashResponse = (): Response => errorResponse(500, 'Internal an unexpected error occurred, it was logged');
+
+export function route<B = undefined>(edge: Edge, spec: Route<B>, handler: Handler<B>): void {
+  const { method, path, role, operation, body: schema } = spec;
+  const { site, hono } = edge;
+  const check = schema && compile(schema);
+  const needsContentType = wantsContentType(spec);
+  edge.routes.push({ method, path, role, operation, audited: spec.audited ?? method !== 'get' });
+
+  const serve = async (c: Context<EdgeEnv>): Promise<Response> => {
+    const caller = await admit(edge, c, role);
+    if (caller instanceof Response) return caller;
+    if (needsContentType && !isJson(c.req.header('content-type'))) {
+      return errorResponse(
+        415,
+        `content-type:"${c.req.header('content-type') ?? ''}" is not supported, use application/json`,
+      );
+    }
+    if (!acceptsJson(c.req.header('accept'))) {
+      return errorResponse(406, `accept:"${c.req.header('accept')}" can't be served, only application/json`);
+    }
+    if (!hasRole(caller.groups, role)) {
+      return errorResponse(403, `you are not member in one of the groups that role ${role} of ${operation} needs`);
+    }
+    const body = check === undefined ? { value: undefined as B } : await bodyOf(c, check);
+    if (body instanceof Response) return body;
+    const answer = await handler({
+      caller,
+      as: { who: caller.email },
+      body: body.value,
+      site,
+      param: (name) => c.req.param(name) ?? '',
+      query: (name) => c.req.query(name),
+      context: c,
+    });
+    if (answer instanceof Response) return answer;
+    if (isRefusal(answer)) return refusalResponse(answer);
+    return c.body(
+      JSON.stringify(answer.body),
+      answer.status as ContentfulStatusCode,
+      answer.headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...answer.headers },
+    );
+  };
+
+  hono.on(method.toUpperCase(), pathOf(site, path), (c) =>
+    serve(c).catch((error: unknown) => {
+      edge.report(error, operation);
+      return crashResponse();
+    }),
+  );
+}

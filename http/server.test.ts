@@ -1,0 +1,82 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { z } from 'zod';
+import { createEdge, finishEdge } from './app.ts';
+import { ok, route } from './route.ts';
+import { dispatch, serveEdge, type EdgeRequest } from './server.ts';
+import { createTestSite, signed } from './testing.ts';
+
+const app = () => {
+  const edge = createEdge(createTestSite());
+  const body = z.object({ id: z.string() });
+  route(edge, { method: 'get', path: '/v1/secret', role: 'edit', operation: 'secret', body }, (r) => ok(r.body));
+  route(edge, { method: 'post', path: '/v1/secret', role: 'edit', operation: 'post', body }, (r) => ok(r.body));
+  return finishEdge(edge);
+};
+
+/** node:http, because fetch refuses a body on GET. */
+const send = (port: number, method: string, body: string, headers: Record<string, string> = {}) =>
+  new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const all = { ...signed('Metal-Edit', method), 'content-type': 'application/json', ...headers };
+    const outgoing = request({ port, host: '127.0.0.1', method, path: '/v1/secret', headers: all }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+
+test('machines.md §1.1: the body of a GET arrives, over a socket and over a peer link', async () => {
+  const edge = await serveEdge(app(), { host: '127.0.0.1', port: 0 });
+  try {
+    const body = '{"id":"m"}\n';
+    const direct = await send(edge.port, 'GET', body, { 'content-length': String(body.length) });
+    assert.deepEqual([direct.status, direct.text], [200, '{"id":"m"}']);
+    const headers = Object.entries({ ...signed('Metal-Edit', 'GET'), 'content-type': 'application/json' });
+    const linked: EdgeRequest = { method: 'GET', path: '/v1/secret', headers, body: Buffer.from(body), via: 'link' };
+    assert.deepEqual(await (await dispatch(app(), linked, 'b')).json(), { id: 'm' });
+  } finally {
+    await edge.stop();
+  }
+});
+
+test('what stands in front sees the bytes once, and may answer', async () => {
+  const seen: EdgeRequest[] = [];
+  const edge = await serveEdge(app(), {
+    host: '127.0.0.1',
+    port: 0,
+    beforeApp: (early) => {
+      seen.push(early);
+      const text = Buffer.from(early.body).toString();
+      return text.includes('far') ? { status: 201, headers: [['x-from', 'b']], body: Buffer.from('far') } : undefined;
+    },
+  });
+  try {
+    assert.deepEqual(await send(edge.port, 'POST', '{"id":"far"}'), { status: 201, text: 'far' });
+    assert.deepEqual(await send(edge.port, 'POST', '{"id":"near"}'), { status: 200, text: '{"id":"near"}' });
+    assert.deepEqual(
+      seen.map(({ method, path, via }) => [method, path, via]),
+      [
+        ['POST', '/v1/secret', 'http'],
+        ['POST', '/v1/secret', 'http'],
+      ],
+    );
+  } finally {
+    await edge.stop();
+  }
+});
+
+test('a body above the limit is 413 in the error shape, by its length and by counting', async () => {
+  const edge = await serveEdge(app(), { host: '127.0.0.1', port: 0 });
+  try {
+    const big = JSON.stringify({ id: 'x'.repeat((1 << 20) + 10) });
+    const counted = await send(edge.port, 'POST', big, { 'transfer-encoding': 'chunked' });
+    assert.equal(counted.status, 413);
+    const declared = await send(edge.port, 'POST', big);
+    assert.equal((JSON.parse(JSON.parse(declared.text) as string) as { statuscode: number }).statuscode, 413);
+  } finally {
+    await edge.stop();
+  }
+});

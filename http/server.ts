@@ -1,0 +1,125 @@
+// The app on a socket.
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { isBodyFailure, readIncoming } from './body.ts';
+import type { EdgeEnv } from './env.ts';
+import { bodyFailureResponse, crashResponse } from './route.ts';
+
+/** A request as it came: its bytes are read once, for whoever answers it. */
+export interface EdgeRequest {
+  method: string;
+  /** With the query. */
+  path: string;
+  /** As sent: order, case and repetitions. */
+  headers: Array<[string, string]>;
+  body: Uint8Array;
+  via: 'http' | 'link';
+}
+
+export interface EdgeAnswer {
+  status: number;
+  headers: Array<[string, string]>;
+  body: Uint8Array | ReadableStream<Uint8Array> | null;
+}
+
+/** May answer a request itself (forwarded to its home, merged from several); `undefined`: the app answers. */
+export type BeforeApp = (request: EdgeRequest) => EdgeAnswer | undefined | Promise<EdgeAnswer | undefined>;
+
+export interface ServeOptions {
+  host: string;
+  /** 0: a free one, which `port` of the answer names. */
+  port: number;
+  beforeApp?: BeforeApp;
+  /** Hears of exceptions outside the app's own routes. */
+  report?: (error: unknown) => void;
+}
+
+export interface RunningEdge {
+  port: number;
+  server: Server;
+  /** Accepts nothing more, ends what is in flight within `graceMs` (default 5,000), then closes. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+// Longer than proxies keep idle connections, so that they close them, not we in the moment of their next request.
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_MS = 80_000;
+const REQUEST_MS = 30_000;
+
+const pairs = (rawHeaders: readonly string[]): Array<[string, string]> => {
+  const headers: Array<[string, string]> = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i]!, rawHeaders[i + 1]!]);
+  return headers;
+};
+
+const toResponse = ({ status, headers, body }: EdgeAnswer): Response => {
+  // A Response with one of these statuses must not have a body, not even an empty one.
+  const isBodiless = status === 204 || status === 304;
+  return new Response(isBodiless ? null : body, { status, headers });
+};
+
+/** Uploads are streams: whoever takes them reads them from the socket. */
+const isUpload = (contentType: string | undefined): boolean => contentType?.startsWith('multipart/') ?? false;
+
+/** Answers a request that came over a peer link, by the same app. */
+export async function dispatch(app: Hono<EdgeEnv>, request: EdgeRequest, peer: string): Promise<Response> {
+  const { method, path, headers, body } = request;
+  // The bytes travel beside the Request, which would refuse them on a GET.
+  return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer });
+}
+
+/** Listens; resolves when requests are accepted. */
+export async function serveEdge(app: Hono<EdgeEnv>, options: ServeOptions): Promise<RunningEdge> {
+  const { host, port, beforeApp, report = (error) => console.error('the edge failed:', error) } = options;
+
+  const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
+    try {
+      if (isUpload(incoming.headers['content-type'])) {
+        return await app.fetch(request, { incoming, outgoing, via: 'http' });
+      }
+      const body = await readIncoming(incoming);
+      if (isBodyFailure(body)) return bodyFailureResponse(body);
+      if (beforeApp !== undefined) {
+        const { method = 'GET', url = '/', rawHeaders } = incoming;
+        const early = await beforeApp({ method, path: url, headers: pairs(rawHeaders), body, via: 'http' });
+        if (early !== undefined) return toResponse(early);
+      }
+      return await app.fetch(request, { incoming, outgoing, body, via: 'http' });
+    } catch (error) {
+      report(error);
+      return crashResponse();
+    }
+  };
+
+  const server = createAdaptorServer({
+    fetch: (request, env) => answer(request, env as HttpBindings),
+    overrideGlobalObjects: false,
+  }) as Server;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.headersTimeout = HEADERS_MS;
+  server.requestTimeout = REQUEST_MS;
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    server,
+    stop: (graceMs = 5_000) =>
+      new Promise((resolve) => {
+        const late = setTimeout(() => server.closeAllConnections(), graceMs);
+        server.close(() => {
+          clearTimeout(late);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}

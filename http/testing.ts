@@ -1,0 +1,203 @@
+// A small site in memory for tests of the edge: asks are answered by a script, rows and directory by what is put in.
+import { addressText, type Address, type Kind } from '../actors/address.ts';
+import type { RowFilter } from '../actors/ports.ts';
+import type { Ask, CommandName } from '../actors/protocol.ts';
+import type { Row, RowOf, TableName } from '../actors/records.ts';
+import { isRefusal, notFound, type Refusal } from '../actors/refusal.ts';
+import { byId } from '../actors/directory/entity.ts';
+import type { DirectoryEntities, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
+import type { Claim } from '../actors/registry/messages.ts';
+import type { AddressPlace, NetworkPlace } from '../router/places.ts';
+import { signRequest, type HmacUser } from './auth/hmac.ts';
+import type { AskOptions, EdgeConfig, Health, Site } from './site.ts';
+
+export interface Asked {
+  to: Address;
+  command: string;
+  body: unknown;
+  options: AskOptions;
+}
+
+/** Answers of the actors, by `<kind>.<command>`: the answer itself, or a function of what was asked. */
+export type Script = Record<string, unknown>;
+
+export interface TestSite extends Site {
+  config: EdgeConfig;
+  script: Script;
+  /** All that was asked, in order. */
+  asked: Asked[];
+  stored: Row[];
+  entries: DirectoryRecord[];
+  networkPlaces: Map<string, NetworkPlace>;
+  addressPlaces: Map<string, AddressPlace>;
+  machinePlaces: Map<string, string>;
+  switchPlaces: Map<string, string>;
+  /** Other sites and what each answers to a kind of question. */
+  members: Map<string, (kind: string, body: unknown) => unknown>;
+  proposals: Array<{ h: string; claims: Claim[]; made?: boolean }>;
+  /** What the next proposals are answered with. */
+  proposalRefusal: Refusal | undefined;
+  spread: DirectoryRecord[];
+  hostedNow: string[];
+  healthNow: Health;
+}
+
+/** 2026-11-23T12:00:00Z; the clock of a test site stands there. */
+export const TEST_NOW_MS = Date.UTC(2026, 10, 23, 12);
+export const TEST_KEYS: Record<HmacUser, string> = {
+  'Metal-View': 'view-key',
+  'Metal-Edit': 'edit-key',
+  'Metal-Admin': 'admin-key',
+};
+
+const testConfig = (): EdgeConfig => ({
+  hmac: {
+    'Metal-View': { key: TEST_KEYS['Metal-View'], lifetimeMs: 30_000 },
+    'Metal-Edit': { key: TEST_KEYS['Metal-Edit'], lifetimeMs: 30_000 },
+    'Metal-Admin': { key: TEST_KEYS['Metal-Admin'], lifetimeMs: 90_000 },
+  },
+  providerTenant: 'metal-stack',
+  version: 'v0.43.2',
+  minClientVersion: 'v0.18.1',
+  passwordReasonMinLength: 0,
+  superUserPassword: '',
+  probeAllow: [],
+  basePath: '/',
+});
+
+const fits = (row: Row, table: TableName, filter: RowFilter): boolean => {
+  if (row.table !== table) return false;
+  const value = row.value as { project?: string; address?: string };
+  return (
+    (filter.scopes?.includes(row.scope) ?? true) &&
+    (filter.owners?.includes(row.owner) ?? true) &&
+    (filter.keys?.includes(row.key) ?? true) &&
+    (filter.project === undefined || value.project === filter.project) &&
+    (filter.addresses === undefined || filter.addresses.includes(value.address ?? ''))
+  );
+};
+
+/** The row of a value, under the owner and key that the tests mean. */
+export const rowOf = <T extends TableName>(
+  table: T,
+  scope: Row['scope'],
+  owner: string,
+  key: string,
+  value: RowOf<T>['value'],
+): Row => ({ table, scope, key, owner, version: 1, value }) as Row;
+
+export const entryOf = <K extends DirectoryKind>(kind: K, entity: DirectoryEntities[K], home = 'a'): DirectoryRecord =>
+  ({
+    kind,
+    id: entity.id,
+    home,
+    revision: 1,
+    created: { wallMs: TEST_NOW_MS, counter: 0, site: home },
+    entity,
+  }) as DirectoryRecord;
+
+/** Site `a`, which hosts partition `p`; nothing is in it. */
+export function createTestSite(script: Script = {}): TestSite {
+  let uuids = 0;
+  const find = (kind: DirectoryKind, id: string) =>
+    site.entries.find((entry) => entry.kind === kind && entry.id === id && entry.entity !== null);
+  const site: TestSite = {
+    id: 'a',
+    config: testConfig(),
+    script,
+    asked: [],
+    stored: [],
+    entries: [],
+    networkPlaces: new Map(),
+    addressPlaces: new Map(),
+    machinePlaces: new Map(),
+    switchPlaces: new Map(),
+    members: new Map(),
+    proposals: [],
+    proposalRefusal: undefined,
+    spread: [],
+    hostedNow: ['p'],
+    healthNow: { status: 'healthy', message: '', services: {} },
+    wallMs: () => TEST_NOW_MS,
+    uuid: () => `00000000-0000-7000-8000-${String(++uuids).padStart(12, '0')}`,
+    ask: async <K extends Kind, C extends CommandName<K>>(
+      to: Address<K>,
+      command: C,
+      body: Ask<K, C>,
+      options: AskOptions,
+    ) => {
+      const asked: Asked = { to, command, body, options };
+      site.asked.push(asked);
+      const name = `${to.kind}.${command}`;
+      if (!(name in site.script)) return notFound(`the script of the test has no answer of ${addressText(to)} ${name}`);
+      const answer = site.script[name];
+      return (typeof answer === 'function' ? await (answer as (asked: Asked) => unknown)(asked) : answer) as never;
+    },
+    rows: {
+      rows: async (table, filter = {}) => site.stored.filter((row) => fits(row, table, filter)) as never,
+      countByOwner: async (table, scope) => {
+        const counts = new Map<string, number>();
+        for (const row of site.stored) {
+          if (row.table === table && row.scope === scope) counts.set(row.owner, (counts.get(row.owner) ?? 0) + 1);
+        }
+        return counts;
+      },
+    },
+    directory: {
+      get: (kind, id) => find(kind, id)?.entity as never,
+      entry: (kind, id) => find(kind, id) as never,
+      list: (kind) =>
+        site.entries
+          .filter((entry) => entry.kind === kind && entry.entity !== null)
+          .map((entry) => entry.entity!)
+          .sort(byId) as never,
+    },
+    places: {
+      machine: (id) => site.machinePlaces.get(id),
+      switch: (id) => site.switchPlaces.get(id),
+      network: (id) => site.networkPlaces.get(id),
+      address: (text) => site.addressPlaces.get(text),
+      partition: (id) => (site.hostedNow.includes(id) ? 'a' : undefined),
+      hosted: () => [...site.hostedNow],
+    },
+    federation: {
+      others: () => [...site.members.keys()],
+      askOthers: async (kind, body) =>
+        new Map([...site.members].map(([member, answer]) => [member, answer(kind, body)])),
+      propose: async (h, claims) => {
+        if (isRefusal(site.proposalRefusal)) return site.proposalRefusal;
+        site.proposals.push({ h, claims });
+        return undefined;
+      },
+      settle: async (h, made) => {
+        const proposal = site.proposals.find((candidate) => candidate.h === h);
+        if (proposal !== undefined) proposal.made = made;
+      },
+      spread: async (record) => void site.spread.push(record),
+    },
+    health: async () => site.healthNow,
+    onCommitted: () => () => undefined,
+    onBusMessage: () => () => undefined,
+    host: async (partition) => void site.hostedNow.push(partition),
+  };
+  return site;
+}
+
+/** Headers of a well-signed request of the test site's time. */
+export const signed = (user: HmacUser, method: string): Record<string, string> =>
+  signRequest(user, TEST_KEYS[user], method, TEST_NOW_MS, 'abcdefghijklmnopqrstuvwx');
+
+/** A request as metalctl sends it. */
+export const asUser = (user: HmacUser, method: string, body?: unknown): RequestInit => ({
+  method,
+  headers: {
+    ...signed(user, method),
+    accept: 'application/json',
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+  },
+  ...(body === undefined ? {} : { body: typeof body === 'string' ? body : `${JSON.stringify(body)}\n` }),
+});
+
+/** What a double-encoded error says. */
+export const errorOf = async (response: Response): Promise<{ statuscode: number; message: string }> =>
+  JSON.parse((await response.json()) as string) as { statuscode: number; message: string };
