@@ -1,0 +1,97 @@
+// Who speaks: the client certificate binds an agent to partitions, and an agent may act only for machines of those (W35).
+import { Metadata, status, type ServerUnaryCall, type ServiceError, type sendUnaryData } from '@grpc/grpc-js';
+import { forbidden, invalid, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { peerIdentity } from '../../router/link/certificates.ts';
+import type { Site } from '../site.ts';
+
+export interface Agent {
+  /** Common name of its certificate; goes into the log. */
+  name: string;
+  /** Partitions that its certificate names. */
+  partitions: readonly string[];
+}
+
+/** Milliseconds that an agent waits for an answer before it crashes or gives up (clients.md §5.2). */
+export const AGENT_DEADLINE_MS = 10_000;
+
+type AuthContext = ReturnType<ServerUnaryCall<unknown, unknown>['getAuthContext']>;
+
+/** The agent behind a verified connection; Forbidden when its certificate is for something else. */
+export const agentOf = (context: AuthContext): Agent | Refusal => {
+  const certificate = context?.sslPeerCertificate;
+  const identity = peerIdentity(certificate);
+  if (identity?.kind !== 'agent' || identity.partitions.length === 0) {
+    return forbidden(
+      'the client certificate names no partition, expected one of kind agent with the URI hanse:partition/<id>',
+    );
+  }
+  const name = certificate?.subject?.CN;
+  return { name: typeof name === 'string' && name !== '' ? name : 'agent', partitions: identity.partitions };
+};
+
+/** May the agent act for the partition, and is it at home here? */
+export const refusePartition = (site: Site, agent: Agent, partition: string): Refusal | undefined => {
+  if (!agent.partitions.includes(partition)) {
+    return forbidden(`partition "${partition}" is not one of the client certificate's: ${agent.partitions.join(', ')}`);
+  }
+  if (!site.places.hosted().includes(partition)) {
+    return unavailable(`partition "${partition}" is not served by this process of site "${site.id}"`);
+  }
+  return undefined;
+};
+
+/** The machine's partition, or for one that nobody knows yet the agent's own, if the agent may act for it. */
+export const partitionOfMachine = (site: Site, agent: Agent, machine: string): string | Refusal => {
+  if (machine === '') return invalid('uuid is empty, expected the id of a machine');
+  const own = agent.partitions.find((partition) => site.places.hosted().includes(partition)) ?? agent.partitions[0]!;
+  const partition = site.places.machine(machine) ?? own;
+  const refused = refusePartition(site, agent, partition);
+  return refused?.kind === 'Forbidden'
+    ? forbidden(`machine "${machine}" belongs to partition "${partition}": ${refused.message}`)
+    : (refused ?? partition);
+};
+
+const codeOf = (refusal: Refusal): status => {
+  switch (refusal.kind) {
+    case 'Unavailable':
+    case 'Overloaded':
+      return status.UNAVAILABLE;
+    case 'Forbidden':
+      return status.PERMISSION_DENIED;
+    // metal-api: an error of a handler carries no code of its own.
+    default:
+      return status.UNKNOWN;
+  }
+};
+
+/** The refusal as gRPC says it. Agents read the text only; both codes besides Unknown make them try again. */
+export const serviceError = (refusal: Refusal): ServiceError =>
+  Object.assign(new Error(refusal.message), {
+    code: codeOf(refusal),
+    details: refusal.message,
+    metadata: new Metadata(),
+  });
+
+export type Rpc<A, R> = (site: Site, asked: A, agent: Agent) => Promise<R | Refusal>;
+
+/** What was refused or broke, for the process's log. */
+export type Report = (what: string, fields: Record<string, unknown>) => void;
+
+/** A handler of grpc-js around an rpc that answers or refuses. */
+export const unary =
+  <A, R>(site: Site, name: string, rpc: Rpc<A, R>, report: Report) =>
+  (call: ServerUnaryCall<A, R>, answer: sendUnaryData<R>): void => {
+    const agent = agentOf(call.getAuthContext());
+    const work = isRefusal(agent) ? Promise.resolve(agent) : rpc(site, call.request, agent);
+    work.then(
+      (reply) => {
+        if (!isRefusal(reply)) return answer(null, reply);
+        report('agent call refused', { rpc: name, agent: isRefusal(agent) ? '' : agent.name, reason: reply.message });
+        answer(serviceError(reply));
+      },
+      (error: unknown) => {
+        report('agent call failed', { rpc: name, error: String(error) });
+        answer({ code: status.INTERNAL, details: 'the control plane failed, its log says why' });
+      },
+    );
+  };

@@ -1,0 +1,86 @@
+// The port of the agents: boot and event services over mutual TLS.
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import type { Site } from '../site.ts';
+import { abortReinstall, boot, dhcp, superUserPassword } from './boot.ts';
+import { unary, type Report } from './caller.ts';
+import { send } from './events.ts';
+import { loadAgentServices } from './protos.ts';
+import { register } from './register.ts';
+import { report as installed } from './report.ts';
+import { createWaitRoom, type WaitStream, type WaitTimes } from './wait.ts';
+
+export interface AgentServerOptions {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** PEM texts. Clients need a certificate of kind `agent` that `ca` signed. */
+  tls: { ca: string; cert: string; key: string };
+  /** What is refused or fails; default: nobody is told. */
+  report?: Report;
+  /** For tests. */
+  waitTimes?: WaitTimes;
+}
+
+export interface AgentServer {
+  port: number;
+  /** Streams of waiting machines that are open. */
+  waiting(): number;
+  /** Ends the waiting streams with UNAVAILABLE, lets running calls finish for at most a second, and closes. */
+  stop(): Promise<void>;
+}
+
+const GRACE_MS = 1_000;
+
+// Clients ping every 10 s, also without streams: HTTP/2 answers those itself, however often they come. Our own pings find
+// dead machines. metal-api gives them a second to answer; on a machine whose cores are all busy that would drop the living.
+const KEEPALIVE: ServerOptions = {
+  'grpc.keepalive_time_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 1,
+};
+
+/** Serves the partition's agents (machines.md §5). Rejects when the port can't be had or a certificate can't be read. */
+export const serveAgents = async (site: Site, options: AgentServerOptions): Promise<AgentServer> => {
+  const { host, port, tls, report = () => undefined, waitTimes } = options;
+  const { BootService, EventService } = loadAgentServices();
+  const waitRoom = createWaitRoom(site, report, waitTimes);
+  const server = new Server(KEEPALIVE);
+  server.addService(BootService.service, {
+    Dhcp: unary(site, 'Dhcp', dhcp, report),
+    Boot: unary(site, 'Boot', boot, report),
+    SuperUserPassword: unary(site, 'SuperUserPassword', superUserPassword, report),
+    Register: unary(site, 'Register', register, report),
+    Wait: (stream: WaitStream) => waitRoom.open(stream),
+    Report: unary(site, 'Report', installed, report),
+    AbortReinstall: unary(site, 'AbortReinstall', abortReinstall, report),
+  });
+  server.addService(EventService.service, { Send: unary(site, 'Send', send, report) });
+
+  const credentials = ServerCredentials.createSsl(
+    Buffer.from(tls.ca),
+    [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }],
+    true,
+  );
+  const literal = host.includes(':') ? `[${host}]` : host;
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${literal}:${port}`, credentials, (error, got) => (error ? reject(error) : resolve(got)));
+  });
+
+  return {
+    port: bound,
+    waiting: () => waitRoom.size(),
+    async stop() {
+      waitRoom.close(`site "${site.id}" stops serving here`);
+      await new Promise<void>((resolve) => {
+        const force = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, GRACE_MS);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      });
+    },
+  };
+};
