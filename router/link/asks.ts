@@ -26,9 +26,9 @@ export interface Asks {
 
 export type AsksPorts = {
   readonly world: LinkWorld;
-  send(frame: Frame): void;
+  readonly send: (frame: Frame) => void;
   readonly serve: AskServer;
-  settled(): void;
+  readonly settled: () => void;
 };
 
 export function createAsks({ world, send, serve, settled }: AsksPorts): Asks {
@@ -101,7 +101,7 @@ export function createAsks({ world, send, serve, settled }: AsksPorts): Asks {
       settle(id, { failure });
     },
     failAll(failure) {
-      for (const id of [...waiting.keys()]) settle(id, { failure });
+      for (const id of Array.from(waiting.keys())) settle(id, { failure });
     },
     get open() {
       return waiting.size + serving;

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createBodyReceiver, createBodySender, PIECE_BYTES, WINDOW_BYTES } from './body.ts';
 
 /** A sender and a receiver with two queues between, which the test delivers step by step, repeating what it likes. */

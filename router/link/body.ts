@@ -45,7 +45,7 @@ export function createBodySender(ports: BodySenderPorts): BodySender {
   };
 
   const flush = (): void => {
-    while (!stopped && queue.length > 0 && sentBytes < grantedBytes && ports.mayEmit()) {
+    while (queue.length > 0 && sentBytes < grantedBytes && ports.mayEmit()) {
       const first = queue[0] as Uint8Array;
       const size = Math.min(first.byteLength, PIECE_BYTES, grantedBytes - sentBytes);
       if (size === first.byteLength) queue.shift();

@@ -114,8 +114,8 @@ function openSocket(
   over: (failure: string | undefined) => void,
   greeted: (pair: Pair) => void,
 ): () => void {
-  const { identity, world } = peering.options;
-  const { certificate, authority } = identity();
+  const { world } = peering.options;
+  const { certificate, authority } = peering.options.identity();
   const socket = new WebSocket(target, {
     cert: certificate.cert,
     key: certificate.key,
@@ -152,7 +152,7 @@ function openSocket(
   socket.on('open', () => {
     if (shown === undefined) return socket.terminate();
     socket.off('close', failed);
-    peering.attach(socketDuplex(socket, world.after), {
+    peering.attach(socketDuplex(socket, world), {
       dialled: true,
       ...shown,
       greeted,

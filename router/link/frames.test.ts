@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { encode } from '../../actors/runtime/codec.ts';
 import { encodeFrame, MAX_FRAME_BYTES, readFrame, type Frame } from './frames.ts';
 
@@ -16,6 +16,7 @@ const frames: Frame[] = [
     greeting: { key: 'k' },
   },
   { f: 'bye', reason: { kind: 'Replaced', message: 'm' } },
+  { f: 'welcome' },
   { f: 'retire' },
   { f: 'ping', n: 1 },
   { f: 'pong', n: 1, wallMs: 2 },

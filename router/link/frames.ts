@@ -36,6 +36,8 @@ const frameSchemas = {
     wallMs: z.number(),
     greeting: z.unknown().optional(),
   }),
+  /** The sender admits the receiver by its hello; only then anything else may follow. */
+  welcome: z.object({ f: z.literal('welcome') }),
   /** Last frame: why the sender closes. */
   bye: z.object({ f: z.literal('bye'), reason: refusal }),
   /** The sender starts nothing more on this connection; it closes when both have said so and nothing is open. */

@@ -23,8 +23,8 @@ export interface Heartbeat {
 
 export type HeartbeatPorts = {
   readonly world: LinkWorld;
-  ping(n: number): void;
-  changed(alive: boolean): void;
+  readonly ping: (n: number) => void;
+  readonly changed: (alive: boolean) => void;
 };
 
 /**

@@ -1,6 +1,6 @@
 import type { AskOutcome } from './asks.ts';
 import type { PeerIdentity } from './certificates.ts';
-import type { RequestHead, ResponseHead } from './exchanges.ts';
+import type { RequestHead, ResponseHead } from './exchange.ts';
 import { linkFailure, type LinkFailure } from './failure.ts';
 import type { Multiplexer } from './multiplexer.ts';
 import { firstOf, iterateBody, pumpBody, type BodySource } from './streams.ts';
@@ -65,7 +65,7 @@ export type LinkSource = {
 };
 
 /** Makes a link; `changed` is to be called whenever its source may have another connection or state. */
-export function createLink(source: LinkSource): { link: Link; changed(): void; ended(): void } {
+export function createLink(source: LinkSource): { link: Link; changed: () => void; ended: () => void } {
   const listeners = new Set<(state: LinkState) => void>();
   let known: LinkState = 'down';
   let closed = false;
@@ -78,7 +78,7 @@ export function createLink(source: LinkSource): { link: Link; changed(): void; e
     const next = state();
     if (next === known) return;
     known = next;
-    for (const listener of [...listeners]) listener(next);
+    for (const listener of Array.from(listeners)) listener(next);
   };
   const ended = (): void => {
     closed = true;

@@ -61,7 +61,7 @@ export async function listenForPeers(peering: Peering, options: ListenOptions): 
     const certificate = tls.getPeerCertificate();
     const identity = peerIdentity(certificate) as PeerIdentity;
     sockets.handleUpgrade(request, socket, head, (accepted) =>
-      peering.attach(socketDuplex(accepted, world.after), {
+      peering.attach(socketDuplex(accepted, world), {
         dialled: false,
         identity,
         fingerprint: certificateFingerprint(certificate.raw),

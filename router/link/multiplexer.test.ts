@@ -1,10 +1,10 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { encode } from '../../actors/runtime/codec.ts';
 import { MAX_ASKS, type AskOutcome, type AskServer } from './asks.ts';
 import type { BodyReceiver } from './body.ts';
-import type { IncomingExchange, ResponseHead } from './exchanges.ts';
+import type { IncomingExchange, ResponseHead } from './exchange.ts';
 import type { LinkFailure, LinkRefusal } from './failure.ts';
 import { readFrame } from './frames.ts';
 import { SILENCE_MS } from './heartbeat.ts';

@@ -1,10 +1,11 @@
 import { createAsks, type AskServer, type Asks } from './asks.ts';
-import { createExchanges, type Exchanges, type IncomingExchange } from './exchanges.ts';
+import type { IncomingExchange } from './exchange.ts';
+import { createExchanges, type Exchanges } from './exchanges.ts';
 import { isLinkFailure, linkFailure, type LinkFailure, type LinkRefusal } from './failure.ts';
-import { encodeFrame, PROTOCOL_VERSION, readFrame, type Frame, type FrameOf } from './frames.ts';
+import { encodeFrame, PROTOCOL_VERSION, readFrame, type Frame, type FrameOf, type Reading } from './frames.ts';
 import { createHeartbeat, type Heartbeat, type LinkWorld } from './heartbeat.ts';
 
-/** The peer must greet within this time. */
+/** Both sides must have admitted each other within this time. */
 export const GREETING_MS = 5_000;
 /** A connection that was silent for this long is given up, so that its dialler makes a new one. */
 export const ABANDON_MS = 5_000;
@@ -29,7 +30,7 @@ export interface Duplex {
 /** What a side says of itself first. */
 export type Greeting = Omit<FrameOf<'hello'>, 'f' | 'version' | 'wallMs'>;
 
-/** `greeting` until the peer's hello; `down` while silent; `closed` for ever. */
+/** `greeting` until both have admitted each other; `down` while silent; `closed` for ever. */
 export type MultiplexerState = 'greeting' | 'up' | 'down' | 'closed';
 
 export type MultiplexerPorts = {
@@ -40,7 +41,7 @@ export type MultiplexerPorts = {
   admit(hello: FrameOf<'hello'>): LinkRefusal | undefined;
   readonly serveAsk: AskServer;
   serveNotify(kind: string, body: unknown): void;
-  serveExchange(exchange: IncomingExchange): void;
+  readonly serveExchange: (exchange: IncomingExchange) => void;
   /** `reason` comes with `closed` when one of the two sides gave one. */
   changed(state: MultiplexerState, reason?: LinkRefusal): void;
   /** Something odd that needs no action, for a log line. */
@@ -64,6 +65,7 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
   const { duplex, world } = ports;
   let state: MultiplexerState = 'greeting';
   let heartbeat: Heartbeat | undefined;
+  let admitted = false;
   let retired = false;
   let peerRetired = false;
   let cancelGreeting = (): void => {};
@@ -129,10 +131,21 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
     );
   };
 
-  const greeted = (hello: FrameOf<'hello'>): void => {
+  /** Up only when each has admitted the other: who is refused must not have sent anything meanwhile. */
+  const greet = (reading: Reading): void => {
+    const frame = reading.as === 'frame' ? reading.frame : undefined;
+    if (frame?.f === 'bye') return finish(frame.reason as LinkRefusal);
+    if (frame?.f === 'hello' && !admitted) {
+      const refusal = ports.admit(frame);
+      if (refusal !== undefined) return close(refusal);
+      admitted = true;
+      return send({ f: 'welcome' });
+    }
+    if (frame?.f === 'hello') return;
+    if (frame?.f !== 'welcome' || !admitted) {
+      return close({ kind: 'Broken', message: 'a connection starts with a readable hello and a welcome' });
+    }
     cancelGreeting();
-    const refusal = ports.admit(hello);
-    if (refusal !== undefined) return close(refusal);
     heartbeat = createHeartbeat({ world, ping: (n) => send({ f: 'ping', n }), changed: heartbeatChanged });
     turn('up');
   };
@@ -140,7 +153,8 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
   const accept = (frame: Frame): void => {
     switch (frame.f) {
       case 'hello':
-        return ports.odd('a second hello was ignored');
+      case 'welcome':
+        return;
       case 'bye':
         return finish(frame.reason as LinkRefusal);
       case 'retire':
@@ -175,11 +189,7 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
     if (state === 'closed') return;
     const reading = readFrame(bytes);
     if (reading.as === 'garbage') return close({ kind: 'Broken', message: `the peer sent ${reading.why}` });
-    if (state === 'greeting') {
-      if (reading.as === 'frame' && reading.frame.f === 'bye') return finish(reading.frame.reason as LinkRefusal);
-      if (reading.as === 'frame' && reading.frame.f === 'hello') return greeted(reading.frame);
-      return close({ kind: 'Broken', message: 'the first frame of a connection is a readable hello' });
-    }
+    if (state === 'greeting') return greet(reading);
     heartbeat?.heard();
     if (reading.as === 'frame') return accept(reading.frame);
     send(reading.answer);
@@ -194,7 +204,7 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
   duplex.onDrain(() => exchanges.flush());
 
   cancelGreeting = world.after(GREETING_MS, () =>
-    close({ kind: 'Silent', message: `no hello within ${GREETING_MS} ms` }),
+    close({ kind: 'Silent', message: `no hello and welcome within ${GREETING_MS} ms` }),
   );
   send({ f: 'hello', version: PROTOCOL_VERSION, wallMs: world.wallMs(), ...ports.greeting });
 

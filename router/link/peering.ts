@@ -121,6 +121,7 @@ export function createPeering(options: PeeringOptions): Peering {
     const known = entries.get(key);
     if (known !== undefined) return known;
     let holders = 0;
+    let gone = false;
     let lastFailure: string | undefined;
     let cancelForget = (): void => {};
     const { link, changed, ended } = createLink({
@@ -129,6 +130,7 @@ export function createPeering(options: PeeringOptions): Peering {
       connection: () => entry.current?.multiplexer,
       lastFailure: () => lastFailure,
       closing: () => {
+        gone = true;
         cancelForget();
         entries.delete(key);
         entry.current?.multiplexer.close({ kind: 'Closed', message: 'the link was closed by its owner' });
@@ -136,7 +138,7 @@ export function createPeering(options: PeeringOptions): Peering {
     });
     const forgetLater = (): void => {
       cancelForget();
-      if (holders === 0 && entry.current?.multiplexer.state !== 'up')
+      if (!gone && holders === 0 && entry.current?.multiplexer.state !== 'up')
         cancelForget = world.after(FORGET_MS, () => link.close());
     };
     const entry: Entry = {
@@ -255,9 +257,9 @@ export function createPeering(options: PeeringOptions): Peering {
     close() {
       if (closed) return;
       closed = true;
-      for (const listener of [...closeListeners]) listener();
-      for (const multiplexer of [...open]) multiplexer.close(closing);
-      for (const entry of [...entries.values()]) entry.link.close();
+      for (const listener of Array.from(closeListeners)) listener();
+      for (const multiplexer of Array.from(open)) multiplexer.close(closing);
+      for (const entry of Array.from(entries.values())) entry.link.close();
     },
   };
 }

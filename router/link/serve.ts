@@ -1,5 +1,5 @@
 import { refusalOf, type AskAnswer } from './asks.ts';
-import type { IncomingExchange, RequestHead } from './exchanges.ts';
+import type { IncomingExchange, RequestHead } from './exchange.ts';
 import type { LinkResponse, Peer } from './link.ts';
 import { firstOf, iterateBody, pumpBody } from './streams.ts';
 

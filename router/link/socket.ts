@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import type { LinkWorld } from './heartbeat.ts';
 import { CARRIER_BYTES, type Duplex } from './multiplexer.ts';
 
 /** Where the listener takes links. */
@@ -8,7 +9,7 @@ export const LINK_PATH = '/link/v1';
 const CLOSE_MS = 1_000;
 
 /** A WebSocket as the carrier of a link. It must be open, and nothing may have been read from it. */
-export function socketDuplex(socket: WebSocket, after: (delayMs: number, run: () => void) => () => void): Duplex {
+export function socketDuplex(socket: WebSocket, world: LinkWorld): Duplex {
   const drains: (() => void)[] = [];
   let full = false;
   const sent = (): void => {
@@ -25,7 +26,7 @@ export function socketDuplex(socket: WebSocket, after: (delayMs: number, run: ()
     },
     close() {
       if (socket.readyState === socket.CLOSED) return;
-      const cancel = after(CLOSE_MS, () => socket.terminate());
+      const cancel = world.after(CLOSE_MS, () => socket.terminate());
       socket.once('close', cancel);
       socket.close(1000);
     },

@@ -1,5 +1,5 @@
 import type { BodyReceiver, BodySender } from './body.ts';
-import type { FirstBody } from './exchanges.ts';
+import type { FirstBody } from './exchange.ts';
 
 /** A body as callers give it: whole, piece by piece, or none. */
 export type BodySource = AsyncIterable<Uint8Array> | Uint8Array | undefined;
