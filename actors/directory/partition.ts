@@ -125,10 +125,14 @@ export const updatePartition = (stored: Partition, asked: PartitionUpdate, nowMs
 };
 
 /** A partition that anything refers to stays (W41): Unprocessable. */
-export const refusePartitionDelete = (
-  id: string,
-  uses: { machines: number; switches: number; networks: number; reservations: number },
-): Refusal | undefined => {
+export interface PartitionUses {
+  machines: number;
+  switches: number;
+  networks: number;
+  reservations: number;
+}
+
+export const refusePartitionDelete = (id: string, uses: PartitionUses): Refusal | undefined => {
   const used = Object.entries(uses).find(([, count]) => count > 0);
   return used && unprocessable(`partition "${id}" cannot be deleted, there are still ${used[1]} ${used[0]} in it`);
 };

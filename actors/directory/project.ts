@@ -73,12 +73,14 @@ export const updateProject = (stored: Project | undefined, asked: AskedProject, 
 };
 
 /** A project that has anything stays: Invalid, the first thing named. */
-export const refuseProjectDelete = (uses: {
+export interface ProjectUses {
   machines: number;
   networks: number;
   ips: number;
   sizeReservations: number;
-}): Refusal | undefined => {
+}
+
+export const refuseProjectDelete = (uses: ProjectUses): Refusal | undefined => {
   if (uses.machines > 0) return invalid('there are still machines allocated by this project');
   if (uses.networks > 0) return invalid('there are still networks allocated by this project');
   if (uses.ips > 0) return invalid('there are still ips allocated by this project');

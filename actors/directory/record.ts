@@ -1,4 +1,5 @@
 // What every site reads its own copy of: entries have one home, where they are changed, and spread from there.
+import type { Entity } from './entity.ts';
 import type { Partition } from './partition.ts';
 import type { Size } from './size.ts';
 import type { Image } from './image.ts';
@@ -8,6 +9,14 @@ import type { FilesystemLayout } from './filesystem-layout.ts';
 import type { Project } from './project.ts';
 import type { Tenant } from './tenant.ts';
 import type { NetworkRecord } from '../network/record.ts';
+
+/** A site of the federation: how the others reach it. */
+export interface MemberEntity extends Entity {
+  /** `host:port` of its peer link listeners, one a process. */
+  linkAddresses: string[];
+  /** Base URLs of its edges, for people. */
+  httpUrls: string[];
+}
 
 /** Kind of directory entry → its entity. */
 export interface DirectoryEntities {
@@ -21,6 +30,7 @@ export interface DirectoryEntities {
   tenant: Tenant;
   /** Global networks: their home's network actor publishes them, partitions make block actors of them. */
   globalnetwork: NetworkRecord;
+  member: MemberEntity;
 }
 export type DirectoryKind = keyof DirectoryEntities;
 

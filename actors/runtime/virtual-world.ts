@@ -23,8 +23,8 @@ interface Event {
   cancelled: boolean;
 }
 
-/** Time that moves only by running events: one seed, one order. `startMs` is the wall clock at the beginning. */
-export function createVirtualWorld(seed = 1, startMs = Date.UTC(2026, 0, 1)): VirtualWorld {
+/** Time that moves only by running events: one seed, one order. `startMs` is the wall clock at the beginning (2026-01-01). */
+export function createVirtualWorld(seed = 1, startMs = 1_767_225_600_000): VirtualWorld {
   const heap: Event[] = [];
   const random = seededRandom(seed);
   let now = 0;
