@@ -1,0 +1,69 @@
+// The other sites, as the way to them needs them. router/federation implements it for sites, router/sites.ts for the
+// router process, both over router/link.
+import { z } from 'zod';
+import type { RequestHead, ResponseHead } from './link/exchanges.ts';
+
+/** A site that belongs to the federation. */
+export interface Member {
+  readonly site: string;
+  readonly partitions: readonly string[];
+  /** false: no link to any of its processes is up; requests and asks fail at once. */
+  readonly up: boolean;
+}
+
+/** An answer whose head is here. The body must be read to its end or left, else it stays open. */
+export type PeerAnswer = ResponseHead & { readonly body: AsyncIterable<Uint8Array> };
+
+export interface PeerExchange {
+  /** The other member sites, those that can't be reached included. */
+  members(): readonly Member[];
+  /**
+   * One HTTP exchange with a process of the site, preferably its active one. Our own site's id means its active
+   * process, when that is another one than this. `deadlineMs` bounds the time to the head. Rejects with a `LinkFailure`,
+   * at once when no link is up. Never sends twice.
+   */
+  request(
+    site: string,
+    head: RequestHead,
+    body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
+    options: { deadlineMs: number; signal?: AbortSignal },
+  ): Promise<PeerAnswer>;
+  /** A system ask to the site; the reply is not validated. Rejects with a `LinkFailure`. */
+  ask(site: string, kind: string, body: unknown, deadlineMs: number): Promise<unknown>;
+}
+
+/** Kind of ask: is this at home with you? Body `LocateAsk`, reply `LocateReply`. Sites and routers may ask. */
+export const LOCATE_ASK = 'locate';
+export const locateAskSchema = z.union([
+  z.object({ by: z.enum(['machine', 'switch', 'network', 'address']), id: z.string().max(1_024) }),
+  z.object({ by: z.literal('directory'), kind: z.string().max(64), id: z.string().max(1_024) }),
+]);
+export type LocateAsk = z.infer<typeof locateAskSchema>;
+
+/** `partition` is '' for what belongs to the site as a whole: directory entries, global networks. */
+export const locateReplySchema = z.union([
+  z.object({ here: z.literal(false) }),
+  z.object({ here: z.literal(true), partition: z.string().max(128) }),
+]);
+export type LocateReply = z.infer<typeof locateReplySchema>;
+
+/** Kind of ask: who belongs to the federation, and how is each reached? Body null, reply `MembersReply`. */
+export const MEMBERS_ASK = 'members';
+export const membersReplySchema = z.object({
+  /** The answering site. */
+  site: z.string().min(1).max(128),
+  /** Whether the answering process is the active one of its site. */
+  active: z.boolean(),
+  /** All member sites, the answering one included. */
+  members: z
+    .array(
+      z.object({
+        site: z.string().min(1).max(128),
+        partitions: z.array(z.string().max(128)).max(1_024),
+        /** `https://host:port` of the peer listeners of its processes. */
+        links: z.array(z.string().max(512)).max(16),
+      }),
+    )
+    .max(256),
+});
+export type MembersReply = z.infer<typeof membersReplySchema>;
