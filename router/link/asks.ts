@@ -1,6 +1,6 @@
 import { isLinkFailure, linkFailure, type LinkFailure, type LinkRefusal } from './failure.ts';
 import type { Frame, FrameOf } from './frames.ts';
-import type { LinkWorld } from './heartbeat.ts';
+import { MAX_DELAY_MS, type LinkWorld } from './heartbeat.ts';
 import { createSeen } from './seen.ts';
 
 /** Asks that may wait for an answer on one link, either way; more are refused at once. */
@@ -84,7 +84,9 @@ export function createAsks({ world, send, serve, settled }: AsksPorts): Asks {
       if (waiting.size >= MAX_ASKS) return done({ failure: linkFailure('Overloaded', overloaded().message) });
       if (!(deadlineMs > 0)) return done({ failure: late(kind, deadlineMs) });
       const id = ++lastId;
-      const cancel = world.after(deadlineMs, () => settle(id, { failure: late(kind, deadlineMs) }));
+      const cancel = world.after(Math.min(deadlineMs, MAX_DELAY_MS), () =>
+        settle(id, { failure: late(kind, deadlineMs) }),
+      );
       waiting.set(id, { done, cancel });
       try {
         send({ f: 'ask', id, kind, body, deadlineMs });

@@ -131,6 +131,7 @@ function openSocket(
   });
   let shown: { identity: PeerIdentity; fingerprint: string } | undefined;
   let failure: string | undefined;
+  let joined = false;
   socket.on('error', (error) => (failure ??= error.message));
   socket.on('unexpected-response', (_request, response) => {
     readShort(response, (text) => {
@@ -155,11 +156,17 @@ function openSocket(
     peering.attach(socketDuplex(socket, world), {
       dialled: true,
       ...shown,
-      greeted,
+      greeted: (pair) => {
+        joined = true;
+        greeted(pair);
+      },
       ended: (reason) => over(reason === undefined ? 'the connection was lost' : `${reason.kind}: ${reason.message}`),
     });
   });
-  return () => socket.terminate();
+  // Once it belongs to a pair of processes, it ends with their link, which says goodbye first.
+  return () => {
+    if (!joined) socket.terminate();
+  };
 }
 
 /** Why a server is not the one that is wanted. Names and addresses say nothing here: what counts is whose site it is. */

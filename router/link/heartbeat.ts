@@ -3,6 +3,9 @@ import type { World } from '../../actors/ports.ts';
 /** What a link needs of the outside: clocks, timers, and chance for its backoff. */
 export type LinkWorld = Pick<World, 'monotonicMs' | 'wallMs' | 'random' | 'after'>;
 
+/** Longest delay of a timer; Node fires longer ones at once. */
+export const MAX_DELAY_MS = 2 ** 31 - 1;
+
 /** A ping goes out this often. */
 export const HEARTBEAT_MS = 500;
 /** Without a sign of life for this long, a link is down for asks (reliability.md F12). */

@@ -7,7 +7,7 @@ import { dialPeer } from './dial.ts';
 import { refuseAsk, type LinkFailure } from './failure.ts';
 import { listenForPeers, type PeerListener } from './listen.ts';
 import type { Link } from './link.ts';
-import type { Peering } from './peering.ts';
+import { createPeering, type Peering } from './peering.ts';
 import { federation, processOf, reaches } from './tls.fixture.ts';
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -204,6 +204,21 @@ test('reliability.md §9: no link without a certificate of the federation, of th
     request.end();
   });
   assert.equal(status, '403');
+});
+
+test('a renewed identity is used for new connections: a site that took over another authority meets its members', async () => {
+  const own = await createAuthority('muc alone');
+  const alone = await processOf('muc', { authority: own });
+  const joined = await processOf('muc');
+  let identity = alone.options.identity;
+  const muc = createPeering({ ...alone.options, identity: () => identity() });
+  const listener = await listen(muc);
+  const link = dial(await processOf('fra'), listener.port, 'muc');
+  await failure(link.whenUp(AbortSignal.timeout(300)));
+  identity = joined.options.identity;
+  listener.renew();
+  await link.whenUp();
+  assert.equal(link.peer?.site, 'muc');
 });
 
 test('F25: a second process of the same name is refused with a sentence, the first stays', async () => {

@@ -9,6 +9,7 @@ import {
   type RequestHead,
 } from './exchange.ts';
 import { isLinkFailure, linkFailure, type LinkFailure } from './failure.ts';
+import { MAX_DELAY_MS } from './heartbeat.ts';
 
 /** Starts an exchange of ours: sends its request, and waits for the head of the response until its deadline. */
 export function openOutgoing(
@@ -24,7 +25,7 @@ export function openOutgoing(
     grant: (upTo) => tables.asker.has(id) && send({ f: 'http-credit', id, side: 'asker', upTo }),
     cancelled: () => giveUp(linkFailure('Aborted', 'the reader of the response left')),
   });
-  const cancelDeadline = world.after(Math.max(0, deadlineMs), () => {
+  const cancelDeadline = world.after(Math.min(Math.max(0, deadlineMs), MAX_DELAY_MS), () => {
     giveUp(
       linkFailure(
         'Deadline',

@@ -2,7 +2,12 @@ import type { LinkWorld } from './heartbeat.ts';
 import type { Duplex } from './multiplexer.ts';
 
 /** A clock for tests: time moves only by `advance`, and timers and deliveries run in its order. */
-export type TestWorld = LinkWorld & { advance(ms: number): void; randomAs(next: () => number): void };
+export type TestWorld = LinkWorld & {
+  advance(ms: number): void;
+  /** The process stands still: time passes, and what became due runs late. */
+  stall(ms: number): void;
+  randomAs(next: () => number): void;
+};
 
 export function createTestWorld(): TestWorld {
   let nowMs = 1_000;
@@ -24,6 +29,9 @@ export function createTestWorld(): TestWorld {
         if (at >= 0) due.splice(at, 1);
       };
     },
+    stall(ms) {
+      nowMs += ms;
+    },
     advance(ms) {
       const untilMs = nowMs + ms;
       for (;;) {
@@ -31,7 +39,7 @@ export function createTestWorld(): TestWorld {
         const next = due[0];
         if (next === undefined || next.atMs > untilMs) break;
         due.shift();
-        nowMs = next.atMs;
+        nowMs = Math.max(nowMs, next.atMs);
         next.run();
       }
       nowMs = untilMs;
