@@ -41,22 +41,29 @@ export interface AllocateMachine {
   ntpServers: Array<{ address: string }>;
 }
 
-/** What the index keeps of a machine; told by the machine actor after each commit that changes it. */
+/** One row's part of a summary: an older version than the index has is ignored; `value` null: the row is gone. */
+export interface SummaryPart<V> {
+  version: number;
+  value: V | null;
+}
+
+/**
+ * What the index keeps of a machine, told by the machine actor after each commit that changes it. Versions are the
+ * rows' own: a reservation's parts are made before it is committed, and what happens meanwhile must not outdate them.
+ */
 export interface MachineSummary {
   machine: string;
-  /** Larger than every earlier summary of the machine: an older one is ignored. */
-  version: number;
-  /** false: the record is gone. */
-  exists: boolean;
-  size: string;
-  rack: string;
-  tags: string[];
-  /** '' : may be elected. */
-  stateValue: string;
-  waiting: boolean;
-  lastEventMs: number;
-  liveliness: string;
-  allocation: { uuid: string; project: string; role: 'machine' | 'firewall'; tags: string[] } | null;
+  /** `stateValue` other than '': not electable. */
+  record?: SummaryPart<{ size: string; rack: string; stateValue: string; waiting: boolean }>;
+  allocation?: SummaryPart<{ uuid: string; project: string; role: 'machine' | 'firewall'; tags: string[] }>;
+  provisioning?: SummaryPart<{ liveliness: string }>;
+}
+
+export interface SwitchSummary {
+  switch: string;
+  record?: SummaryPart<{ name: string; rack: string }>;
+  /** Machines by NIC key; '': none. */
+  ports?: Array<{ nic: string; version: number; machine: string }>;
 }
 
 export interface AllocatorCommands {
@@ -93,10 +100,7 @@ export interface AllocatorCommands {
 
   /** Hints from this partition's actors. */
   machineChanged: { ask: MachineSummary; reply: Record<string, never> };
-  switchChanged: {
-    ask: { switch: string; version: number; exists: boolean; name: string; rack: string; machines: string[] };
-    reply: Record<string, never>;
-  };
+  switchChanged: { ask: SwitchSummary; reply: Record<string, never> };
   networkChanged: {
     ask: { network: string; version: number; exists: boolean; privateSuper: boolean; underlay: boolean };
     reply: Record<string, never>;

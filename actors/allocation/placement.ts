@@ -33,9 +33,21 @@ const withFewest = (racks: readonly string[], count: (rack: string) => number): 
 };
 
 /**
- * The racks that spread a project best, in order: fewest machines with the placement tags, and among those, where such
- * racks exist, also fewest machines of the project. A machine counts once for each of the tags that it carries.
+ * Of `racks`, in their order, those that spread a project best: fewest machines with the placement tags, and among
+ * those, where such racks exist, also fewest machines of the project.
  */
+export const leastUsedRacks = (
+  racks: readonly string[],
+  projectMachines: (rack: string) => number,
+  taggedMachines: (rack: string) => number,
+): string[] => {
+  const leastTagged = withFewest(racks, taggedMachines);
+  const leastProject = new Set(withFewest(racks, projectMachines));
+  const both = leastTagged.filter((rack) => leastProject.has(rack));
+  return both.length > 0 ? both : leastTagged;
+};
+
+/** The racks, sorted, in which the next machine of a project may be. A machine counts once for each of the tags that it carries. */
 export const electableRacks = (
   availableRacks: Iterable<string>,
   placed: readonly PlacedMachine[],
@@ -50,10 +62,11 @@ export const electableRacks = (
     machines.set(machine.rack, (machines.get(machine.rack) ?? 0) + 1);
     tagged.set(machine.rack, (tagged.get(machine.rack) ?? 0) + matching);
   }
-  const leastTagged = withFewest(racks, (rack) => tagged.get(rack) ?? 0);
-  const leastProject = withFewest(racks, (rack) => machines.get(rack) ?? 0);
-  const both = leastTagged.filter((rack) => leastProject.includes(rack));
-  return both.length > 0 ? both : leastTagged;
+  return leastUsedRacks(
+    racks,
+    (rack) => machines.get(rack) ?? 0,
+    (rack) => tagged.get(rack) ?? 0,
+  );
 };
 
 /** Any machine of the electable racks, each equally likely; undefined when none is available. `random`: in [0, 1). */

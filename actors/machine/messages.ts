@@ -1,4 +1,5 @@
 import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
+import type { FirmwareUpdate } from './bus-messages.ts';
 import type { Bios, Hardware, Ipmi } from './hardware.ts';
 import type { AllocationRecord, BootInfo, MachineRecord, ProvisioningRecord } from './record.ts';
 
@@ -51,7 +52,16 @@ export interface MachineCommands {
     reply: MachineView;
   };
   /** Power and LED: publishes on `<partition>-machine`. `superUserPassword`: for machines without IPMI user. */
-  power: { ask: { command: BmcCommand; description: string; superUserPassword: string }; reply: MachineView };
+  power: {
+    ask: {
+      command: BmcCommand;
+      description: string;
+      superUserPassword: string;
+      /** Only with UPDATE-FIRMWARE. */
+      firmware?: FirmwareUpdate;
+    };
+    reply: MachineView;
+  };
   update: { ask: { description?: string; tags?: string[]; sshPubKeys?: string[] }; reply: MachineView };
   consolePassword: { ask: Record<string, never>; reply: { machine: MachineRecord; password: string } };
   abortReinstall: { ask: { primaryDiskWiped: boolean }; reply: { bootInfo: BootInfo | null } };
@@ -60,9 +70,18 @@ export interface MachineCommands {
 }
 
 export interface MachineReservations {
-  /** Becomes the allocation's machine: checks state, layout fit; fills in tags (rack, chassis) and creation time. */
+  /**
+   * Becomes the allocation's machine: checks state, layout fit; fills in tags (rack, chassis) and creation time. A
+   * Conflict means that the index which chose it was not up to date, or that another allocation is on its way.
+   */
   allocate: {
-    ask: { allocation: AllocationRecord; byUuid: boolean; layout: FilesystemLayout | null };
+    ask: {
+      allocation: AllocationRecord;
+      byUuid: boolean;
+      /** For which the layout was chosen; another one than the machine's is a conflict. */
+      size: string;
+      layout: FilesystemLayout | null;
+    };
     reply: MachineView;
   };
   /** Ends the allocation if there is one: reclaim event, bus messages. Refused while LOCKED. */

@@ -28,6 +28,8 @@ export interface MachineRecord {
 /** One network of an allocation, as it was at the time of the allocation. */
 export interface AllocatedNetwork {
   network: string;
+  /** Who holds its addresses here: `block` for a global network, and for releasing them. */
+  holder: 'network' | 'block';
   prefixes: string[];
   ips: string[];
   destinationPrefixes: string[];

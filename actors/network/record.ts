@@ -65,4 +65,17 @@ export interface PoolRecord {
   number: number;
   /** Networks (VRF; several only when shared) or the allocation's uuid (ASN). */
   owners: string[];
+  /** VRF: may get further owners. */
+  shared: boolean;
+  /** ASN: who was elected with it. Counts from the election on, before the machine itself is known to be allocated. */
+  elected: Elected | null;
+}
+
+/** A machine given to a project, as election, quota and reservations see it. */
+export interface Elected {
+  machine: string;
+  project: string;
+  role: 'machine' | 'firewall';
+  /** Tags of the allocation, for placement. */
+  tags: string[];
 }

@@ -38,15 +38,20 @@ export interface SwitchCommands {
 }
 
 export interface SwitchReservations {
-  /** Links between the machine's NICs and this switch (machines.md §6.3); no links releases a stored connection or refuses. */
+  /**
+   * Links between the machine's NICs and this switch (machines.md §6.3) replace what is stored of the machine here. No
+   * links: nothing changes, but a stored connection is a refusal, because the machine is somewhere else by now.
+   */
   connect: {
     ask: { machine: string; nics: Nic[] };
     reply: {
       rack: string;
       /** Names of the linked ports in this switch's naming. */
       ports: string[];
-      /** Linked or otherwise connected port names of this machine, with the naming they follow. */
+      /** Vendor of the switch's OS: which naming its ports follow. */
       vendor: string;
+      /** Names of all its ports: whether one is split can only be seen from its neighbours. */
+      portNames: string[];
     };
   };
   disconnect: { ask: { machine: string }; reply: { ports: string[] } };

@@ -50,7 +50,16 @@ export interface SwitchStatusRecord {
   lastSync: SwitchSync | null;
   lastSyncError: SwitchSync | null;
   /** By nic key: what was reported and what an operator wants (networks.md §5.3). */
-  ports: Record<string, { actual: PortStatus; desired: PortStatus | null; bgp: BgpPortState | null }>;
+  ports: Record<string, PortState>;
+}
+
+export interface PortState {
+  actual: PortStatus;
+  /** What an operator wants and the switch has not reported yet. */
+  desired: PortStatus | null;
+  /** What an operator wanted last, for ever; null: never asked (N35). */
+  wanted: PortStatus | null;
+  bgp: BgpPortState | null;
 }
 
 /** A port that has a VRF or a machine; ports with neither have no row. */
