@@ -210,12 +210,12 @@ test('a renewed identity is used for new connections: a site that took over anot
   const own = await createAuthority('muc alone');
   const alone = await processOf('muc', { authority: own });
   const joined = await processOf('muc');
-  let identity = alone.options.identity;
-  const muc = createPeering({ ...alone.options, identity: () => identity() });
+  let now = alone;
+  const muc = createPeering({ ...alone.options, identity: () => now.options.identity() });
   const listener = await listen(muc);
   const link = dial(await processOf('fra'), listener.port, 'muc');
   await failure(link.whenUp(AbortSignal.timeout(300)));
-  identity = joined.options.identity;
+  now = joined;
   listener.renew();
   await link.whenUp();
   assert.equal(link.peer?.site, 'muc');
