@@ -1,7 +1,7 @@
 // The other sites, as the way to them needs them. router/federation implements it for sites, router/sites.ts for the
 // router process, both over router/link.
 import { z } from 'zod';
-import type { RequestHead, ResponseHead } from './link/exchanges.ts';
+import type { HttpHeaders } from './link/frames.ts';
 
 /** A site that belongs to the federation. */
 export interface Member {
@@ -11,8 +11,19 @@ export interface Member {
   readonly up: boolean;
 }
 
+/** Head of a request as it goes to a peer; `path` with the query. */
+export interface PeerHead {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: HttpHeaders;
+}
+
 /** An answer whose head is here. The body must be read to its end or left, else it stays open. */
-export type PeerAnswer = ResponseHead & { readonly body: AsyncIterable<Uint8Array> };
+export interface PeerAnswer {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  readonly body: AsyncIterable<Uint8Array>;
+}
 
 export interface PeerExchange {
   /** The other member sites, those that can't be reached included. */
@@ -24,7 +35,7 @@ export interface PeerExchange {
    */
   request(
     site: string,
-    head: RequestHead,
+    head: PeerHead,
     body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
     options: { deadlineMs: number; signal?: AbortSignal },
   ): Promise<PeerAnswer>;

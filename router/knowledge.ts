@@ -1,0 +1,62 @@
+// What a site knows of places: its own index, what it asked others before, and who the members are.
+import type { DirectoryKind } from '../actors/directory/record.ts';
+import { askName, type Locations, type Place } from './locations.ts';
+import type { LocateAsk, LocateReply, PeerExchange } from './peers.ts';
+import type { PlaceIndex } from './place-index.ts';
+import type { Knowledge } from './resolve.ts';
+import type { OperationClass } from './where.ts';
+
+/** Where something is that this site's own rows tell of. */
+function ownPlace(ask: LocateAsk, site: string, places: PlaceIndex): Place | undefined {
+  switch (ask.by) {
+    case 'machine':
+    case 'switch': {
+      const partition = ask.by === 'machine' ? places.machine(ask.id) : places.switch(ask.id);
+      return partition === undefined ? undefined : { site, partition };
+    }
+    case 'network': {
+      const network = places.network(ask.id);
+      return network && { site: network.home, partition: network.partition };
+    }
+    case 'address': {
+      const holder = places.address(ask.id);
+      return holder && { site, partition: holder.partition };
+    }
+    case 'directory': {
+      const home = places.entryHome(ask.kind as DirectoryKind, ask.id);
+      return home === undefined ? undefined : { site: home, partition: '' };
+    }
+  }
+}
+
+/** Answers another site or a router: only for what is at home here, never by hearsay. */
+export function answerLocate(ask: LocateAsk, site: string, places: PlaceIndex): LocateReply {
+  const place = ownPlace(ask, site, places);
+  return place?.site === site ? { here: true, partition: place.partition } : { here: false };
+}
+
+/** `nowhere` has the names of what everybody was asked for in vain, for this request. */
+export function knowledgeOf(
+  ports: {
+    readonly site: string;
+    readonly places: PlaceIndex;
+    readonly peers: PeerExchange;
+    readonly locations: Locations;
+  },
+  type: OperationClass,
+  asked: ReadonlyMap<string, Place | 'nowhere'> | undefined,
+): Knowledge {
+  const { site, places, peers, locations } = ports;
+  return {
+    site,
+    find(ask) {
+      const here = ownPlace(ask, site, places);
+      // A read of the directory needs no more than a copy.
+      if (here !== undefined && ask.by === 'directory' && type === 'D') return { site, partition: '' };
+      return here ?? asked?.get(askName(ask)) ?? locations.known(ask);
+    },
+    partition: (id) => places.partition(id) ?? peers.members().find(({ partitions }) => partitions.includes(id))?.site,
+    isMember: (id) => id === site || peers.members().some((member) => member.site === id),
+    globalHomes: () => places.globalHomes(),
+  };
+}

@@ -1,0 +1,93 @@
+// Places that only other sites know: asked of all of them at once, remembered while they hold.
+import { isLinkFailure } from './link/failure.ts';
+import { LOCATE_ASK, locateReplySchema, type LocateAsk, type Member, type PeerExchange } from './peers.ts';
+
+/** Where something is: a site, and its partition; '' when it belongs to the site as a whole, or nobody said. */
+export interface Place {
+  readonly site: string;
+  readonly partition: string;
+}
+
+/** What asking gave. `unreachable`: nobody has it, but not everybody could say so. */
+export type Found = { readonly places: readonly Place[] } | { readonly unreachable: readonly Member[] };
+
+export interface Locations {
+  /** A remembered place. */
+  known(ask: LocateAsk): Place | undefined;
+  /** Asks all members at once; the same question is asked once at a time. No place: all answered that it is not there. */
+  find(ask: LocateAsk): Promise<Found>;
+  /** It was not there. */
+  forget(ask: LocateAsk): void;
+}
+
+export interface LocationsOptions {
+  readonly peers: Pick<PeerExchange, 'members' | 'ask'>;
+  monotonicMs(): number;
+  /** Places that are remembered; the one that was used longest ago goes first. Default 100,000. */
+  readonly capacity?: number;
+  /** Hears of answers that made no sense. */
+  odd?(what: string, error: unknown): void;
+}
+
+/** An answer comes within this time, or its site counts as unreachable (reliability.md F11: ≤ 2 s). */
+export const LOCATE_MS = 1_500;
+/** Remembered no longer: things move, seldom. */
+export const REMEMBERED_MS = 300_000;
+
+export const askName = (ask: LocateAsk): string =>
+  ask.by === 'directory' ? `directory|${ask.kind}|${ask.id}` : `${ask.by}|${ask.id}`;
+
+export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }: LocationsOptions): Locations {
+  const remembered = new Map<string, { place: Place; untilMs: number }>();
+  const asking = new Map<string, Promise<Found>>();
+
+  const remember = (name: string, place: Place): void => {
+    remembered.delete(name);
+    remembered.set(name, { place, untilMs: monotonicMs() + REMEMBERED_MS });
+    if (remembered.size > capacity) remembered.delete(remembered.keys().next().value!);
+  };
+
+  const askOne = async (member: Member, ask: LocateAsk): Promise<Place | 'elsewhere' | 'unreachable'> => {
+    if (!member.up) return 'unreachable';
+    try {
+      const reply = locateReplySchema.parse(await peers.ask(member.site, LOCATE_ASK, ask, LOCATE_MS));
+      return reply.here ? { site: member.site, partition: reply.partition } : 'elsewhere';
+    } catch (error) {
+      if (!isLinkFailure(error)) odd?.(`site ${member.site} answered ${LOCATE_ASK} with something else`, error);
+      return 'unreachable';
+    }
+  };
+
+  const askAll = async (name: string, ask: LocateAsk): Promise<Found> => {
+    const members = peers.members();
+    const answers = await Promise.all(members.map((member) => askOne(member, ask)));
+    const places = answers.filter((answer) => typeof answer === 'object');
+    if (places.length === 1) remember(name, places[0]!);
+    if (places.length > 0) return { places };
+    const unreachable = members.filter((_, i) => answers[i] === 'unreachable');
+    return unreachable.length > 0 ? { unreachable } : { places: [] };
+  };
+
+  return {
+    known(ask) {
+      const name = askName(ask);
+      const entry = remembered.get(name);
+      if (entry === undefined) return undefined;
+      remembered.delete(name);
+      if (entry.untilMs <= monotonicMs()) return undefined;
+      remembered.set(name, entry);
+      return entry.place;
+    },
+    find(ask) {
+      const name = askName(ask);
+      const pending = asking.get(name);
+      if (pending !== undefined) return pending;
+      const found = askAll(name, ask).finally(() => asking.delete(name));
+      asking.set(name, found);
+      return found;
+    },
+    forget(ask) {
+      remembered.delete(askName(ask));
+    },
+  };
+}

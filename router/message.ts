@@ -1,0 +1,101 @@
+// Requests and answers as they pass through: whole, unread, and which headers of them go further.
+import type { HttpHeaders } from './link/frames.ts';
+
+/** A request as it came. */
+export interface HttpRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  /** As sent: order, case and repetitions. */
+  readonly headers: HttpHeaders;
+  readonly body: Uint8Array;
+  /** From a client's socket, or over a peer link. Only the second may carry headers of ours. */
+  readonly via: 'http' | 'link';
+}
+
+export interface HttpAnswer {
+  status: number;
+  headers: Array<[string, string]>;
+  body: Uint8Array | ReadableStream<Uint8Array> | null;
+}
+
+/** How often a request was passed on; the limit ends every circle of sites that believe in each other. */
+export const HOPS_HEADER = 'x-hanse-hops';
+export const MOST_HOPS = 2;
+/** The asker merges several answers: answer for yourself only. */
+export const PART_HEADER = 'x-hanse-part';
+/** A standby passed it to the active process of its own site. */
+export const STANDBY_HEADER = 'x-hanse-standby';
+const INTERNAL_PREFIX = 'x-hanse-';
+
+// RFC 9110 §7.6.1, and the obsolete ones that are still sent.
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  // Answered by each hop for itself.
+  'expect',
+]);
+
+export const headerOf = (headers: HttpHeaders, name: string): string | undefined =>
+  headers.find(([key]) => key.length === name.length && key.toLowerCase() === name)?.[1];
+
+/** Headers that go to the next hop: end-to-end ones as they are, none of ours, none that `Connection` names. */
+export function endToEnd(headers: HttpHeaders): Array<[string, string]> {
+  const connection = headerOf(headers, 'connection');
+  const named = new Set(connection?.split(',').map((name) => name.trim().toLowerCase()));
+  // A client may not have the request stripped of what proves who it is.
+  named.delete('authorization');
+  const kept: Array<[string, string]> = [];
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase();
+    if (!HOP_BY_HOP.has(key) && !named.has(key) && !key.startsWith(INTERNAL_PREFIX)) kept.push([name, value]);
+  }
+  return kept;
+}
+
+/** Times that a request was passed on already; what a client says of it is not believed. */
+export function hopsOf({ via, headers }: Pick<HttpRequest, 'via' | 'headers'>): number {
+  if (via === 'http') return 0;
+  const text = headerOf(headers, HOPS_HEADER) ?? '0';
+  return /^\d$/.test(text) ? Number(text) : MOST_HOPS;
+}
+
+/** Whether a peer asks for our part of a merged answer. */
+export const isPart = ({ via, headers }: Pick<HttpRequest, 'via' | 'headers'>): boolean =>
+  via === 'link' && headerOf(headers, PART_HEADER) !== undefined;
+export const cameFromStandby = ({ via, headers }: Pick<HttpRequest, 'via' | 'headers'>): boolean =>
+  via === 'link' && headerOf(headers, STANDBY_HEADER) !== undefined;
+
+/** Reads a body to its end; undefined when it is longer than `limitBytes`. Rejects with what cuts it. */
+export async function collect(body: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Uint8Array | undefined> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of body) {
+    size += piece.byteLength;
+    if (size > limitBytes) return undefined;
+    pieces.push(piece);
+  }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** A stream that reads its source only as fast as it is read itself. */
+export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await iterator.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}

@@ -1,0 +1,155 @@
+// The places that a process knows: filled from the rows at the start, kept by the log. Rows and log entries may come in
+// any order and twice; the version of a row decides.
+import { isPartitionScope, partitionScope, siteScope, type Scope } from '../actors/address.ts';
+import type { DirectoryKind } from '../actors/directory/record.ts';
+import { parseAddress } from '../actors/ipam/address.ts';
+import { parsePrefix, type Prefix } from '../actors/ipam/prefix.ts';
+import type { LogEntry, RowReader } from '../actors/ports.ts';
+import type { Change, Row } from '../actors/records.ts';
+import type { AddressPlace, NetworkPlace, Places } from './places.ts';
+import { blockPrefix, createPrefixTable } from './prefix-table.ts';
+import { createVersioned } from './versioned.ts';
+
+/** A row as loaded, or as a log entry changes it. */
+export type PlacedRow = Row | Change;
+
+export interface PlaceIndex extends Places {
+  /** Site that changes a directory entry; undefined when the copy has no such live entry. */
+  entryHome(kind: DirectoryKind, id: string): string | undefined;
+  /** All holders here of an address in canonical text: several only where the spaces of partitions overlap. */
+  holders(text: string): readonly AddressPlace[];
+  /** Sites that are home of a live global network. */
+  globalHomes(): string[];
+  /** A partition is hosted here from now on; `fillPlaceIndex` afterwards if it has rows already. */
+  host(partition: string): void;
+  put(row: PlacedRow): void;
+  /** Every committed log entry of this process, in whatever order. */
+  apply(entry: LogEntry): void;
+}
+
+/** Tables that say where something is. */
+export const PLACE_TABLES = ['machine', 'switch', 'network', 'prefix', 'holding', 'directory'] as const;
+
+interface Range {
+  readonly prefix: Prefix;
+  readonly place: AddressPlace;
+}
+
+interface Entry {
+  readonly home: string;
+  readonly revision: number;
+}
+
+export function createPlaceIndex(site: string, partitions: Iterable<string> = []): PlaceIndex {
+  const own: Scope = siteScope(site);
+  const hostedScopes = new Map<Scope, string>();
+  const machines = createVersioned<string>();
+  const switches = createVersioned<string>();
+  const networks = createVersioned<NetworkPlace>();
+  const entries = createVersioned<Entry>();
+  const ranges = createVersioned<Range>();
+  const table = createPrefixTable<AddressPlace>();
+  const globals = new Map<string, string>();
+
+  const host = (partition: string): void => void hostedScopes.set(partitionScope(partition), partition);
+  for (const partition of partitions) host(partition);
+
+  const putRange = (row: PlacedRow, prefix: Prefix | undefined, place: AddressPlace): void => {
+    const name = `${row.table}|${row.scope}|${row.key}`;
+    const next = row.value === null || prefix === undefined ? undefined : { prefix, place };
+    const before = ranges.get(name);
+    if (!ranges.put(name, row.scope, row.version, next)) return;
+    if (before !== undefined) table.remove(before.prefix, before.place);
+    if (next !== undefined) table.add(next.prefix, next.place);
+  };
+
+  const putEntry = (row: PlacedRow & { table: 'directory' }): void => {
+    const { value } = row;
+    const next = value === null || value.entity === null ? undefined : { home: value.home, revision: value.revision };
+    if (!entries.put(row.key, row.scope, row.version, next)) return;
+    const split = row.key.indexOf('|');
+    const [kind, id] = [row.key.slice(0, split), row.key.slice(split + 1)];
+    if (kind === 'globalnetwork') {
+      if (next === undefined) globals.delete(id);
+      else globals.set(id, next.home);
+    }
+    if (kind === 'partition' && next?.home === site) host(id);
+  };
+
+  const put = (row: PlacedRow): void => {
+    if (row.table === 'directory') return putEntry(row);
+    const partition = hostedScopes.get(row.scope);
+    if (partition === undefined && row.scope !== own) return;
+    const isLive = row.value !== null;
+    switch (row.table) {
+      case 'network':
+        networks.put(row.key, row.scope, row.version, isLive ? { partition: partition ?? '', home: site } : undefined);
+        return;
+      case 'machine':
+      case 'switch': {
+        const index = row.table === 'machine' ? machines : switches;
+        index.put(row.key, row.scope, row.version, isLive ? partition : undefined);
+        return;
+      }
+      case 'prefix':
+      case 'holding': {
+        // A global network's own prefixes, in the site's scope, hold no address: their blocks do.
+        if (partition === undefined) return;
+        const { value } = row;
+        const network = value?.network ?? '';
+        const isBlock = row.table === 'holding';
+        const prefix =
+          value === null
+            ? undefined
+            : 'cidr' in value
+              ? parsePrefix(value.cidr)
+              : blockPrefix(value.first, value.length);
+        return putRange(row, prefix, { network, partition, holder: isBlock ? 'block' : 'network' });
+      }
+      default:
+    }
+  };
+
+  const holders = (text: string): readonly AddressPlace[] => {
+    const address = parseAddress(text);
+    return address === undefined ? [] : table.longest(address);
+  };
+
+  return {
+    machine: (id) => machines.get(id),
+    switch: (id) => switches.get(id),
+    network(id) {
+      const here = networks.get(id);
+      if (here !== undefined) return here;
+      const home = globals.get(id);
+      return home === undefined ? undefined : { partition: '', home };
+    },
+    address: (text) => holders(text)[0],
+    holders,
+    partition: (id) => (hostedScopes.has(partitionScope(id)) ? site : entries.get(`partition|${id}`)?.home),
+    hosted: () => [...hostedScopes.values()],
+    entryHome: (kind, id) => entries.get(`${kind}|${id}`)?.home,
+    globalHomes: () => [...new Set(globals.values())],
+    host,
+    put,
+    apply(entry) {
+      for (const change of entry.changes) put(change);
+    },
+  };
+}
+
+/**
+ * Fills an index from the committed rows of the scopes, the directory first, because it says what is hosted. Let the
+ * index hear the log before: then nothing falls between rows and log.
+ */
+export async function fillPlaceIndex(index: PlaceIndex, rows: RowReader, site: string): Promise<void> {
+  for (const row of await rows.rows('directory')) index.put(row);
+  const scopes: Scope[] = [siteScope(site), ...index.hosted().map(partitionScope)];
+  for (const scope of scopes) {
+    for (const table of PLACE_TABLES) {
+      // What a site owns as a whole has neither machines nor switches.
+      if (table === 'directory' || (table !== 'network' && !isPartitionScope(scope))) continue;
+      for (const row of await rows.rows(table, { scopes: [scope] })) index.put(row as Row);
+    }
+  }
+}

@@ -1,0 +1,16 @@
+// Errors of the way itself. metal-api's error type encodes itself as text, so clients expect a JSON string that holds
+// the object encoded once more.
+import type { HttpAnswer } from './message.ts';
+
+/** Body of a v1 error: its own status and message, encoded twice. */
+export const v1ErrorText = (status: number, message: string): string =>
+  JSON.stringify(JSON.stringify({ statuscode: status, message }));
+
+export const v1Error = (status: number, message: string, headers: Array<[string, string]> = []): HttpAnswer => ({
+  status,
+  headers: [['content-type', 'application/json'], ...headers],
+  body: Buffer.from(v1ErrorText(status, message)),
+});
+
+/** 503: somebody who is needed can't be reached. Nothing was done, unless the message says that nobody knows. */
+export const unreachableAnswer = (message: string): HttpAnswer => v1Error(503, message, [['retry-after', '1']]);
