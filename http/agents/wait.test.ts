@@ -13,9 +13,9 @@ interface Scene {
   server: AgentServer;
   agent: AgentClient;
   /** What `get` answers from now on. */
-  allocate(machine: string): void;
+  allocate: (machine: string) => void;
   /** Asks of one name so far. */
-  count(command: string): number;
+  count: (command: string) => number;
 }
 
 const allocationRow = (machine: string): Change =>
