@@ -40,7 +40,7 @@ export interface Records {
   want: WantRecord;
   /** key: `<kind>|<id>`; owner: kind. Own entries and copies of the other sites'. */
   directory: DirectoryRecord;
-  /** key: `prefix|<cidr>`, `network|<id>`, `partition|<id>`; owner: the site's id. What must be unique over all sites. */
+  /** key: `<what>|<value>`, of a vrf `vrf|<number>|<network>`; owner: the site's id. What must be unique over all sites. */
   claim: ClaimRecord;
 }
 

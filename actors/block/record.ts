@@ -1,4 +1,5 @@
 // Global networks (design.md §6): the home's ledger of blocks, and what a partition holds of them.
+import type { Family } from '../ipam/address.ts';
 import type { NetworkRecord } from '../network/record.ts';
 
 /** A partition's copy of a global network, taken from the directory, so that it decides alone while cut off. */
@@ -21,7 +22,7 @@ export interface BlockRecord {
   holderSite: string;
   /** Operation id of the hand-over that gave it. */
   h: string;
-  /** `sent`: offered, not yet confirmed; `delivered`: the holder has it; `returning`: the holder gave it up, h' names that. */
+  /** `sent`: offered, not yet confirmed; `delivered`: the holder has it. */
   state: 'sent' | 'delivered';
 }
 
@@ -36,10 +37,24 @@ export interface HoldingRecord {
   state: 'held' | 'returning';
 }
 
-/** A partition's request for blocks. */
+/** Why a request for blocks got none. */
+export interface Denial {
+  /** `elsewhere`: the wanted address lies in a block that another partition holds. */
+  reason: 'exhausted' | 'unreachable' | 'elsewhere';
+  /** Names who could not be reached, or who holds it. */
+  detail: string;
+  atMs: number;
+}
+
+/** A partition's open request for blocks; released as soon as blocks came for it. At most one a family, or an address. */
 export interface WantRecord {
   network: string;
   h: string;
+  family: Family;
+  /** Set: the block that contains this address. */
+  address: string | null;
   count: number;
   createdMs: number;
+  /** Set while the last try got nothing; a later request clears it, which asks again under the same h. */
+  denied: Denial | null;
 }

@@ -71,6 +71,10 @@ export interface NetworkPatch {
   /** Always replaces what is stored (networks.md §1.6). */
   additionalAnnouncableCidrs: string[];
   force: boolean;
+  /** The site that executes it: its registry and directory take part when prefixes or a global network change. */
+  site: string;
+  /** Operation id under which the other sites promised the added prefixes. */
+  h: string;
 }
 
 export interface OfferedBlock {
@@ -84,8 +88,17 @@ export interface NetworkCommands extends IpCommands {
   update: { ask: NetworkPatch; reply: NetworkView };
   /** Home of a global network: gives blocks to a partition. The same h is answered the same again (reliability.md §7.2). */
   giveBlocks: {
-    ask: { h: string; partition: string; site: string; count: number };
-    reply: { blocks: OfferedBlock[]; /** nothing free at the home */ exhausted: boolean };
+    ask: {
+      h: string;
+      partition: string;
+      site: string;
+      family: Family;
+      /** Set: the block that contains it. */
+      address: string | null;
+      count: number;
+    };
+    /** `exhausted`: nothing free at the home. `holder`: partition whose block has the wanted address. */
+    reply: { blocks: OfferedBlock[]; exhausted: boolean; holder: string | null };
   };
   /** The receiver has written them. */
   blocksDelivered: { ask: { h: string }; reply: { delivered: number } };
@@ -108,6 +121,9 @@ export interface NetworkReservations extends IpReservations {
   releaseChildren: { ask: { child: string; prefixes: string[] }; reply: Record<string, never> };
   /** Ends the network: refused while addresses are in use, children exist, or blocks are out. */
   close: { ask: { as: 'free' | 'delete' }; reply: NetworkRecord };
-  /** Applies a checked patch (coordinated by `update`). */
-  change: { ask: { network: NetworkRecord; removedPrefixes: string[]; addedPrefixes: string[] }; reply: NetworkView };
+  /** Applies a checked patch (coordinated by `update`); refused when the row is not at version `basedOn` any more. */
+  change: {
+    ask: { network: NetworkRecord; removedPrefixes: string[]; addedPrefixes: string[]; basedOn: number };
+    reply: NetworkView;
+  };
 }

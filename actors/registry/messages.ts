@@ -7,6 +7,8 @@ export interface Claim {
   what: ClaimRecord['what'];
   value: string;
   holder: string;
+  /** Of a vrf: others may have the number too (`vrfshared`). */
+  shared?: boolean;
 }
 
 export interface RegistryCommands {
@@ -17,10 +19,10 @@ export interface RegistryCommands {
   createNetwork: { ask: { network: NetworkRecord; h: string; partitions: string[] }; reply: NetworkView };
   /** Deletes a top-level network. `partitions`: the partitions this site hosts. */
   deleteNetwork: { ask: { id: string; partition: string; partitions: string[] }; reply: NetworkView };
-  /** Another site is about to create these; refused with each collision. Durable until `settle`. */
-  promise: { ask: { h: string; site: string; claims: Claim[] }; reply: Record<string, never> };
-  /** The proposing site's word on `h`: made (kept as that site's) or dropped. */
-  settle: { ask: { h: string; made: boolean }; reply: Record<string, never> };
+  /** Another site is about to create these; refused with each collision. Durable until `settle`. `partitions`: those hosted here. */
+  promise: { ask: { h: string; site: string; claims: Claim[]; partitions: string[] }; reply: Record<string, never> };
+  /** The proposing site's word on `h`: made (kept as that site's) or dropped. Dropped too when what was made is deleted. */
+  settle: { ask: { h: string; made: boolean; partitions: string[] }; reply: Record<string, never> };
   /** All that is claimed here; `own`: only this site's. */
   claims: { ask: { own: boolean }; reply: { claims: ClaimRecord[] } };
   /** Claims of a joining site, taken over from its inventory; refused with each collision. */
@@ -28,7 +30,13 @@ export interface RegistryCommands {
 }
 
 export interface RegistryReservations {
-  /** Own claims; refused with the overlap, new first (networks.md §1.3 #13). */
-  claim: { ask: { claims: Claim[]; h: string }; reply: Record<string, never> };
+  /**
+   * Own claims; refused with the overlap, new first (networks.md §1.3 #13). `promisedTo`: another site's, kept as
+   * promised.
+   */
+  claim: { ask: { claims: Claim[]; h: string; promisedTo?: string }; reply: Record<string, never> };
+  /** Never refused for what is gone already. */
   release: { ask: { claims: Claim[] }; reply: Record<string, never> };
+  /** Ends promises, whatever site they were made to. */
+  dropPromise: { ask: { h: string }; reply: Record<string, never> };
 }

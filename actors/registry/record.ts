@@ -3,8 +3,12 @@
  * its own, or promised to another site while that one creates it (design.md §12, "one word of all").
  */
 export interface ClaimRecord {
-  what: 'prefix' | 'network' | 'partition';
-  /** cidr or id. */
+  /**
+   * `super`, `underlay`: a partition has at most one; never asked of other sites. `vrf`: the number of a global network
+   * that another site creates, taken from the pools of this site's partitions.
+   */
+  what: 'prefix' | 'network' | 'partition' | 'super' | 'underlay' | 'vrf';
+  /** cidr, id, id of the partition, or number. */
   value: string;
   /** Network or partition that it belongs to. */
   holder: string;

@@ -1,0 +1,226 @@
+// The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
+// with local commits only, so a cut link costs nothing until they run out.
+import { addressOf } from '../address.ts';
+import { familiesOf } from '../network/ip-rules.ts';
+import { ipTurns } from '../network/ip-turns.ts';
+import { blockKey } from '../network/ledger.ts';
+import { noSuchNetwork } from '../network/network-rules.ts';
+import type { NetworkRecord } from '../network/record.ts';
+import type { Change, ChangeOf } from '../records.ts';
+import { conflict, isRefusal, type Refusal } from '../refusal.ts';
+import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
+import { checkOffer, isKnown } from './receive.ts';
+import type { HoldingRecord } from './record.ts';
+import {
+  createBlockState,
+  evolveBlockActor,
+  holdBlockActor,
+  partitionOf,
+  unholdBlockActor,
+  viewOfCopy,
+  type BlockState,
+  type Holding,
+} from './state.ts';
+import { askAhead, firstWants, shortage, wantRow } from './wants.ts';
+
+type Adopted = { network: NetworkRecord | null; home: string };
+
+const turns = ipTurns<BlockState>({
+  space: (state) => state.space,
+  network: (state) => state.copy?.record.network ?? noSuchNetwork(state.id),
+  shortage,
+  ahead: askAhead,
+});
+
+const holdingRow = (
+  state: BlockState,
+  context: Context,
+  first: string,
+  prev: number,
+  value: HoldingRecord | null,
+): ChangeOf<'holding'> => ({
+  table: 'holding',
+  scope: context.scope,
+  key: blockKey(state.id, first),
+  owner: state.id,
+  prev,
+  version: context.version(),
+  value,
+});
+
+const copyRow = (state: BlockState, context: Context, adopted: Adopted): Change => ({
+  table: 'global_network',
+  scope: context.scope,
+  key: state.id,
+  owner: state.id,
+  prev: state.copy?.version ?? 0,
+  version: context.version(),
+  value: adopted.network === null ? null : { network: adopted.network, home: adopted.home },
+});
+
+/** The copy follows its home; older news than what is known changes nothing. */
+function becoming(state: BlockState, adopted: Adopted, context: Context): Change[] | Refusal {
+  if (state.inFlight.has(`global_network:${state.id}`)) {
+    return conflict(`the copy of network ${state.id} is being changed; try again`);
+  }
+  const { network } = adopted;
+  if (network === null) {
+    if (state.copy === null) return [];
+    const held = [...state.holdings.keys()];
+    if (held.length > 0) {
+      return conflict(
+        `partition ${partitionOf(state)} still holds blocks of network ${state.id}: ${held.slice(0, 8).join(', ')}`,
+      );
+    }
+    const wants = [...state.wants.values()].map(({ record, version }) =>
+      wantRow(state, context, record.h, version, null),
+    );
+    return [copyRow(state, context, adopted), ...wants];
+  }
+  const known = state.copy?.record;
+  const isNews =
+    known === undefined ||
+    network.changed > known.network.changed ||
+    (known.home !== adopted.home && network.changed >= known.network.changed);
+  return [
+    ...(isNews ? [copyRow(state, context, adopted)] : []),
+    ...firstWants(state, familiesOf(isNews ? network : known.network), context),
+  ];
+}
+
+/** No network of this partition may have, or get, the VRF of a global one. */
+function* adoption(state: BlockState, adopted: Adopted): Coordination<Record<string, never>> {
+  const partition = partitionOf(state);
+  const pool = addressOf(state.scope, 'allocator', partition);
+  const network = adopted.network ?? state.copy?.record.network;
+  if (network === undefined) return { reply: {} };
+  const { id, vrf, vrfShared: shared } = network;
+  const granted = yield* reserveAll([
+    reservation(addressOf(state.scope, 'block', state.id), 'become', adopted),
+    adopted.network === null
+      ? reservation(pool, 'releaseVrf', { network: id, vrf })
+      : reservation(pool, 'takeVrf', { network: id, number: vrf, shared }),
+  ]);
+  return isRefusal(granted) ? granted : { reply: {} };
+}
+
+const offerOf = ({ record: { first, length, prefix, h } }: Holding) => ({ first, length, prefix, h });
+
+/** Held, of the family if one is named, and nothing in it in use or reserved. */
+const emptyHoldings = (state: BlockState, family: string | undefined): Holding[] =>
+  [...state.holdings.values()].filter(
+    ({ record, piece }) =>
+      record.state === 'held' &&
+      piece.set.heldCount === 0 &&
+      (family === undefined || piece.set.prefix.family === family),
+  );
+
+export const blockBehaviour: Behaviour<'block', BlockState> = {
+  kind: 'block',
+  tables: ['global_network', 'holding', 'want', 'ip'],
+  create: createBlockState,
+  evolve: evolveBlockActor,
+  hold: holdBlockActor,
+  unhold: (state, _operation, changes) => unholdBlockActor(state, changes),
+  needs: turns.needs,
+
+  commands: {
+    ...turns.commands,
+
+    get(state) {
+      const network = state.copy?.record.network;
+      return network === undefined ? noSuchNetwork(state.id) : { reply: viewOfCopy(state, network) };
+    },
+
+    adopt(state, adopted, context) {
+      const first = adopted.network !== null && state.copy === null;
+      const last = adopted.network === null && state.copy !== null;
+      const vrf = adopted.network?.vrf ?? state.copy?.record.network.vrf ?? 0;
+      if ((first || last) && vrf !== 0) return { coordinate: () => adoption(state, adopted) };
+      const changes = becoming(state, adopted, context);
+      return isRefusal(changes) ? changes : { reply: {}, changes };
+    },
+
+    receive(state, { h, blocks, exhausted }, context) {
+      const unknown = blocks.filter((block) => !isKnown(state, h, block));
+      const want = state.wants.get(h);
+      if (blocks.length > 0 && unknown.length === 0) return { reply: { held: state.holdings.size, refused: [] } };
+      // An h ends for good when its blocks came: whatever comes for it later is an echo, and goes back.
+      if (want === undefined) return { reply: { held: state.holdings.size, refused: unknown } };
+      if (blocks.length === 0) {
+        if (!exhausted) return { reply: { held: state.holdings.size, refused: [] } };
+        const denied = { reason: 'exhausted' as const, detail: '', atMs: context.nowMs };
+        return {
+          reply: { held: state.holdings.size, refused: [] },
+          changes: [wantRow(state, context, h, want.version, { ...want.record, denied })],
+        };
+      }
+      if (state.inFlight.has(`want:${state.id}|${h}`)) {
+        return conflict(`request ${h} for blocks of network ${state.id} is being changed; offer them again`);
+      }
+      const refused = checkOffer(state, want.record, unknown);
+      if (refused !== undefined) return refused;
+      return {
+        reply: { held: state.holdings.size + unknown.length, refused: [] },
+        changes: [
+          ...unknown.map((block) =>
+            holdingRow(state, context, block.first, 0, { network: state.id, ...block, h, state: 'held' }),
+          ),
+          wantRow(state, context, h, want.version, null),
+        ],
+      };
+    },
+
+    denied(state, { h, reason, detail }, context) {
+      const want = state.wants.get(h);
+      if (want === undefined || state.inFlight.has(`want:${state.id}|${h}`)) return { reply: {} };
+      const denied = { reason, detail, atMs: context.nowMs };
+      return { reply: {}, changes: [wantRow(state, context, h, want.version, { ...want.record, denied })] };
+    },
+
+    recall(state, { count, family }, context) {
+      const leaving = [...state.holdings.values()].filter(({ record }) => record.state === 'returning');
+      const chosen = emptyHoldings(state, family).toReversed().slice(0, count);
+      return {
+        reply: { blocks: [...leaving, ...chosen].map(offerOf) },
+        changes: chosen.map(({ record, version }) =>
+          holdingRow(state, context, record.first, version, { ...record, state: 'returning' }),
+        ),
+      };
+    },
+
+    returned(state, { first, h }, context) {
+      const holding = state.holdings.get(first);
+      if (holding === undefined || holding.record.h !== h || holding.record.state !== 'returning') return { reply: {} };
+      return { reply: {}, changes: [holdingRow(state, context, first, holding.version, null)] };
+    },
+
+    holdings(state) {
+      const open = state.space.pieces.filter((piece) => piece.open);
+      return {
+        reply: {
+          holdings: [...state.holdings.values()].map(({ record }) => record),
+          wants: [...state.wants.values()].map(({ record }) => record),
+          free: Number(open.reduce((sum, { set }) => sum + set.freeCount, 0n)),
+          held: state.space.pieces.reduce((sum, { set }) => sum + set.heldCount, 0),
+        },
+      };
+    },
+  },
+
+  reservations: {
+    ...turns.reservations,
+
+    become(state, adopted, context) {
+      const changes = becoming(state, adopted, context);
+      return isRefusal(changes) ? changes : { reply: {}, changes };
+    },
+  },
+
+  describe: (state) => ({
+    network: state.copy?.record ?? null,
+    holdings: [...state.holdings.values()].map(({ record, piece }) => ({ ...record, held: piece.set.heldCount })),
+    wants: [...state.wants.values()].map(({ record }) => record),
+    reserved: [...state.space.inFlight.keys()],
+  }),
+};

@@ -1,0 +1,77 @@
+// Into what blocks a global prefix is cut, and which of them are given (design.md §6).
+import { addressAt, addressBits, type Address } from '../ipam/address.ts';
+import { createAddressSet, defaultReserved } from '../ipam/address-set.ts';
+import { firstAddress, hostBits, lastAddress, prefixOf, splitAt, type Prefix } from '../ipam/prefix.ts';
+
+/** A federation is expected to grow to so many sites; the length of blocks can't be changed once some are out. */
+export const EXPECTED_MEMBERS = 4;
+const LARGEST_BLOCK_BITS = 12;
+// At least four blocks per expected member: sixteen in all.
+const SHARE_BITS = 4;
+
+/** Length of the blocks of a prefix: the largest of 1 to 4,096 addresses that gives four per expected member. */
+export const blockLength = (prefix: Prefix): number =>
+  addressBits(prefix.family) - Math.max(0, Math.min(LARGEST_BLOCK_BITS, hostBits(prefix) - SHARE_BITS));
+
+export interface BlockSpace {
+  readonly prefix: Prefix;
+  /** Of every block. */
+  readonly length: number;
+  /** Blocks that nobody has. */
+  readonly free: bigint;
+  /** The lowest free blocks. Nothing is taken by asking. */
+  lowest(count: number): Prefix[];
+  isFree(block: Prefix): boolean;
+  /** False if it is taken, or no block of this prefix. */
+  take(block: Prefix): boolean;
+  release(block: Prefix): boolean;
+}
+
+/** A prefix of which no block is given. Blocks that are nothing but a reserved address are never free. */
+export function createBlockSpace(prefix: Prefix): BlockSpace {
+  const length = blockLength(prefix);
+  const bits = addressBits(prefix.family);
+  const shift = BigInt(bits - length);
+  // The same structure that finds the lowest free address finds the lowest free block: one bit a block.
+  const zero: Address = prefix.family === 'IPv4' ? { family: 'IPv4', value: 0 } : { family: 'IPv6', value: 0n };
+  const taken = createAddressSet(prefixOf(zero, bits - (length - prefix.length)), { reserved: 'none' });
+  const bitOf = (block: Prefix): Address | undefined => {
+    if (block.family !== prefix.family || block.length !== length) return undefined;
+    const index = (BigInt(block.first) - BigInt(prefix.first)) >> shift;
+    return index < 0n || index > BigInt(taken.prefix.last) ? undefined : addressAt(taken.prefix, index);
+  };
+  const take = (block: Prefix): boolean => {
+    const bit = bitOf(block);
+    return bit !== undefined && taken.acquire(bit);
+  };
+  if (length === bits) {
+    take(prefixOf(firstAddress(prefix), length));
+    if (defaultReserved(prefix) === 'network-and-broadcast') take(prefixOf(lastAddress(prefix), length));
+  }
+
+  return {
+    prefix,
+    length,
+    get free() {
+      return taken.freeCount;
+    },
+    lowest(count) {
+      const blocks: Prefix[] = [];
+      let bit = taken.lowestFree();
+      while (bit !== undefined && blocks.length < count) {
+        blocks.push(splitAt(prefix, length, bit.value));
+        bit = taken.lowestFreeFrom(BigInt(bit.value) + 1n);
+      }
+      return blocks;
+    },
+    isFree(block) {
+      const bit = bitOf(block);
+      return bit !== undefined && !taken.has(bit);
+    },
+    take,
+    release(block) {
+      const bit = bitOf(block);
+      return bit !== undefined && taken.release(bit);
+    },
+  };
+}

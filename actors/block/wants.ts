@@ -1,0 +1,141 @@
+// Asking the home for blocks: ahead of need, or because a request found nothing (design.md §6). A request stays open
+// under one h until blocks came for it, so that an answer that comes late, or twice, still finds it.
+import { parseAddress, type Family } from '../ipam/address.ts';
+import { noAddressLeft } from '../ipam/refusal-texts.ts';
+import { freeAddresses, pieceOf } from '../network/address-space.ts';
+import type { NetworkRecord } from '../network/record.ts';
+import type { Change, ChangeOf } from '../records.ts';
+import { conflict, exhausted, unavailable, type Refusal } from '../refusal.ts';
+import type { Context, Waiting } from '../runtime/behaviour.ts';
+import type { Denial, WantRecord } from './record.ts';
+import { blockSize, partitionOf, type BlockState, type Want } from './state.ts';
+
+/** So long a denial answers further requests by itself: else every request on an empty network asks the home again. */
+const DENIAL_HOLDS_MS = 1_000;
+/** Asking ahead has time. */
+const AHEAD_AGAIN_MS = 10_000;
+/** Blocks wanted within this time of the last ones are wanted in greater number. */
+const SOON_MS = 1_000;
+const MOST_BLOCKS = 16;
+
+interface Wanted {
+  family: Family;
+  address: string | null;
+}
+
+const isFor = (record: WantRecord, wanted: Wanted): boolean =>
+  record.address === wanted.address && record.family === wanted.family;
+
+const openWant = (state: BlockState, wanted: Wanted): Want | undefined =>
+  [...state.wants.values()].find(({ record }) => isFor(record, wanted));
+
+/** A reservation that is not committed yet asks already. */
+const isBeingWritten = (state: BlockState, wanted: Wanted): boolean =>
+  [...state.inFlight.values()].some(
+    (change) => change.table === 'want' && change.value !== null && isFor(change.value, wanted),
+  );
+
+export const wantRow = (
+  state: BlockState,
+  context: Context,
+  h: string,
+  prev: number,
+  value: WantRecord | null,
+): ChangeOf<'want'> => ({
+  table: 'want',
+  scope: context.scope,
+  key: `${state.id}|${h}`,
+  owner: state.id,
+  prev,
+  version: context.version(),
+  value,
+});
+
+/** The wall clock may jump either way; then a denial is simply over. */
+const isWithin = (nowMs: number, atMs: number, ms: number): boolean => Math.abs(nowMs - atMs) < ms;
+
+/** A new request. What was denied for single addresses and is over goes with it, so that such rows don't pile up. */
+export function newWant(state: BlockState, wanted: Wanted, context: Context): Change[] {
+  const h = context.uuid();
+  const last = wanted.address === null ? state.lastWant.get(wanted.family) : undefined;
+  const soon = last !== undefined && isWithin(context.nowMs, last.createdMs, SOON_MS);
+  const stale = [...state.wants.values()].filter(
+    ({ record: { address, denied } }) =>
+      address !== null && denied !== null && !isWithin(context.nowMs, denied.atMs, AHEAD_AGAIN_MS),
+  );
+  const value: WantRecord = {
+    network: state.id,
+    h,
+    ...wanted,
+    count: soon ? Math.min(last.count * 2, MOST_BLOCKS) : 1,
+    createdMs: context.nowMs,
+    denied: null,
+  };
+  return [
+    wantRow(state, context, h, 0, value),
+    ...stale.map(({ record, version }) => wantRow(state, context, record.h, version, null)),
+  ];
+}
+
+/** A denied request is asked again under the same h. */
+const askAgain = (state: BlockState, want: Want, context: Context): Change =>
+  wantRow(state, context, want.record.h, want.version, { ...want.record, denied: null });
+
+function refusalOf(state: BlockState, denial: Denial, home: string): Refusal {
+  if (denial.reason === 'exhausted') return exhausted(noAddressLeft());
+  if (denial.reason === 'elsewhere') return conflict(denial.detail);
+  return unavailable(
+    `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail}`,
+  );
+}
+
+/** The block of the address is on its way home; only then it can be asked for again. */
+function isReturning(state: BlockState, text: string | null): boolean {
+  const address = text === null ? undefined : parseAddress(text);
+  return address !== undefined && pieceOf(state.space, address) !== undefined;
+}
+
+/** Nothing here serves the request: waits for blocks, or says why none come. */
+export function shortage(
+  state: BlockState,
+  wanted: Wanted,
+  _network: NetworkRecord,
+  context: Context,
+): Refusal | Waiting {
+  const home = state.copy?.record.home ?? '';
+  const what = wanted.address ?? `free ${wanted.family} address`;
+  const wait = `partition ${partitionOf(state)} holds no block with ${what} of network ${state.id}; its home, site ${home}, was asked for one and has not answered yet`;
+  if (isReturning(state, wanted.address) || isBeingWritten(state, wanted)) return { wait };
+  const want = openWant(state, wanted);
+  if (want === undefined) return { wait, changes: newWant(state, wanted, context) };
+  const { denied } = want.record;
+  if (denied === null) return { wait };
+  if (isWithin(context.nowMs, denied.atMs, DENIAL_HOLDS_MS)) return refusalOf(state, denied, home);
+  return { wait, changes: [askAgain(state, want, context)] };
+}
+
+/** Before one more address of the family is given out: less than a quarter of a block left means asking for more. */
+export function askAhead(state: BlockState, family: Family, context: Context): Change[] {
+  const holding = [...state.holdings.values()].findLast(({ piece }) => piece.set.prefix.family === family);
+  if (holding === undefined) return [];
+  // 4 × (free − 1) < size of a block, in whole numbers.
+  const enough = blockSize(holding.record, family) / 4n + 2n;
+  const free = freeAddresses(state.space, family, enough);
+  if (4n * (free - 1n) >= blockSize(holding.record, family)) return [];
+  const wanted: Wanted = { family, address: null };
+  const want = openWant(state, wanted);
+  if (want === undefined) return isBeingWritten(state, wanted) ? [] : newWant(state, wanted, context);
+  const { denied } = want.record;
+  if (denied === null || isWithin(context.nowMs, denied.atMs, AHEAD_AGAIN_MS) || isBeingWritten(state, wanted)) {
+    return [];
+  }
+  return [askAgain(state, want, context)];
+}
+
+/** The first blocks of the families of which nothing is held or asked. */
+export const firstWants = (state: BlockState, families: readonly Family[], context: Context): Change[] =>
+  families
+    .filter((family) => ![...state.holdings.values()].some(({ piece }) => piece.set.prefix.family === family))
+    .map((family): Wanted => ({ family, address: null }))
+    .filter((wanted) => openWant(state, wanted) === undefined && !isBeingWritten(state, wanted))
+    .flatMap((wanted) => newWant(state, wanted, context));

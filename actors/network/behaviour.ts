@@ -1,0 +1,324 @@
+// The network actor: a partition's network, or a global one at its home.
+import { addressOf, isPartitionScope, scopeId } from '../address.ts';
+import { noAddressLeft, prefixHasAddresses } from '../ipam/refusal-texts.ts';
+import { alreadyExists, conflict, exhausted, isRefusal, unprocessable, type Refusal } from '../refusal.ts';
+import type { Change } from '../records.ts';
+import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
+import { cutChildPrefixes, releasedChildren } from './children.ts';
+import { updateNetwork } from './coordination.ts';
+import { ipTurns } from './ip-turns.ts';
+import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation } from './ledger.ts';
+import type { OfferedBlock } from './messages.ts';
+import { isGlobal, noSuchNetwork } from './network-rules.ts';
+import type { NetworkRecord, PrefixRecord } from './record.ts';
+import {
+  canonicalCidr,
+  createNetworkState,
+  evolveNetwork,
+  holdNetwork,
+  networkOf,
+  prefixInUse,
+  unholdNetwork,
+  viewOf,
+  type NetworkState,
+} from './state.ts';
+import { updatedNetwork } from './update-rules.ts';
+
+const turns = ipTurns<NetworkState>({
+  space: (state) => state.space,
+  network(state) {
+    const network = networkOf(state);
+    if (isRefusal(network) || !isGlobal(network)) return network;
+    return unprocessable(
+      `network ${state.id} is global: its addresses are given out by the partitions that hold blocks of it`,
+    );
+  },
+  shortage: (state, wanted) =>
+    wanted.address === null
+      ? exhausted(noAddressLeft())
+      : conflict(`the prefix of ${wanted.address} is being removed from network ${state.id}`),
+  ahead: () => [],
+});
+
+const networkRow = (
+  state: NetworkState,
+  context: Context,
+  prev: number,
+  value: NetworkRecord | null,
+): Extract<Change, { table: 'network' }> => ({
+  table: 'network',
+  scope: context.scope,
+  key: state.id,
+  owner: state.id,
+  prev,
+  version: context.version(),
+  value,
+});
+
+const prefixRow = (
+  state: NetworkState,
+  context: Context,
+  cidr: string,
+  value: PrefixRecord | null,
+): Extract<Change, { table: 'prefix' }> => ({
+  table: 'prefix',
+  scope: context.scope,
+  key: cidr,
+  owner: state.id,
+  prev: state.prefixRows.get(cidr)?.version ?? 0,
+  version: context.version(),
+  value,
+});
+
+const topLevelRows = (state: NetworkState, context: Context, prefixes: readonly string[], made: boolean): Change[] =>
+  prefixes
+    .map(canonicalCidr)
+    .filter((cidr) => made || state.prefixRows.has(cidr))
+    .map((cidr) => prefixRow(state, context, cidr, made ? { cidr, network: state.id, root: cidr } : null));
+
+/** The allocator of the partition keeps in mind which networks are its super and its underlay. */
+function tellAllocator(network: NetworkRecord, exists: boolean, version: number, context: Context): Hint[] {
+  if (!isPartitionScope(context.scope) || !(network.privateSuper || network.underlay)) return [];
+  const { privateSuper, underlay } = network;
+  return [
+    {
+      to: addressOf(context.scope, 'allocator', scopeId(context.scope)),
+      name: 'networkChanged',
+      body: { network: network.id, version, exists, privateSuper, underlay },
+    },
+  ];
+}
+
+/** The network, unless an operation is about to change it. */
+function idleNetwork(state: NetworkState): { record: NetworkRecord; version: number } | Refusal {
+  if (state.network === null) return noSuchNetwork(state.id);
+  return state.underway === null ? state.network : conflict(`network ${state.id} is being changed; try again`);
+}
+
+/** networks.md §1.5: child networks without addresses in use. */
+function notFreeable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
+  const failed = 'error releasing child prefix in ipam: invalid_argument';
+  if (network.parent === null) {
+    return unprocessable(
+      `${failed}: NotFound: unable to find prefix for cidr:"" because network ${network.id} is not a child`,
+    );
+  }
+  const used = state.space.pieces.find((piece) => piece.set.heldCount > 0);
+  return used === undefined ? undefined : unprocessable(`${failed}: ${prefixHasAddresses(used.set.prefix)}`);
+}
+
+/** networks.md §1.7. */
+function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
+  if ([...state.children.values()].some((space) => space.children > 0)) {
+    return unprocessable('network cannot be deleted because there are children of this network');
+  }
+  return network.prefixes
+    .map((text) => prefixInUse(state, text, 'unable to delete network'))
+    .find((refused) => refused !== undefined);
+}
+
+/** A global network whose ledger may be used. */
+function globalOf(state: NetworkState) {
+  const network = networkOf(state);
+  if (isRefusal(network)) return network;
+  return isGlobal(network) ? network : unprocessable(`network ${state.id} is not global: no blocks of it are leased`);
+}
+
+const openPrefixes = (state: NetworkState, network: NetworkRecord): string[] =>
+  network.prefixes.filter((text) => !state.leaving.has(canonicalCidr(text)));
+
+export const networkBehaviour: Behaviour<'network', NetworkState> = {
+  kind: 'network',
+  tables: ['network', 'prefix', 'block', 'ip'],
+  create: createNetworkState,
+  evolve: evolveNetwork,
+  hold: holdNetwork,
+  unhold: (state, _operation, changes) => unholdNetwork(state, changes),
+  needs: turns.needs,
+
+  commands: {
+    ...turns.commands,
+
+    get(state) {
+      return state.network === null ? noSuchNetwork(state.id) : { reply: viewOf(state, state.network.record) };
+    },
+
+    update(state, patch, context) {
+      const current = idleNetwork(state);
+      if (isRefusal(current)) return current;
+      const { record: stored, version: basedOn } = current;
+      const updated = updatedNetwork(stored, patch, context.nowMs);
+      if (isRefusal(updated)) return updated;
+      for (const removed of updated.removedPrefixes) {
+        const used = prefixInUse(state, removed, 'unable to update network');
+        if (used !== undefined) return used;
+      }
+      const { network, addedPrefixes, removedPrefixes } = updated;
+      if (isGlobal(stored) || addedPrefixes.length + removedPrefixes.length > 0) {
+        const { site, h } = patch;
+        return { coordinate: () => updateNetwork({ ...updated, scope: context.scope, site, h, basedOn }) };
+      }
+      const row = networkRow(state, context, basedOn, network);
+      return {
+        reply: viewOf(state, network),
+        changes: [row],
+        hints: tellAllocator(network, true, row.version, context),
+      };
+    },
+
+    giveBlocks(state, ask, context) {
+      const network = globalOf(state);
+      if (isRefusal(network)) return network;
+      const given = rowsOfOperation(state.ledger, ask.h, ask.partition);
+      if (given.length > 0) return { reply: { blocks: given.map(offered), exhausted: false, holder: null } };
+      const prefixes = openPrefixes(state, network);
+      let blocks: OfferedBlock[];
+      if (ask.address === null) blocks = freeBlocks(state.ledger, prefixes, ask.family, ask.count);
+      else {
+        const found = blockContaining(state.ledger, prefixes, ask.address);
+        if (found !== undefined && 'holder' in found) {
+          return { reply: { blocks: [], exhausted: false, holder: found.holder } };
+        }
+        blocks = found === undefined ? [] : [found.free];
+      }
+      const { partition: holder, site: holderSite, h } = ask;
+      return {
+        reply: { blocks, exhausted: blocks.length === 0, holder: null },
+        changes: blocks.map((block) => ({
+          table: 'block',
+          scope: context.scope,
+          key: blockKey(state.id, block.first),
+          owner: state.id,
+          prev: 0,
+          version: context.version(),
+          value: { network: state.id, ...block, holder, holderSite, h, state: 'sent' },
+        })),
+      };
+    },
+
+    blocksDelivered(state, ask, context) {
+      const sent = rowsOfOperation(state.ledger, ask.h).filter((record) => record.state === 'sent');
+      return {
+        reply: { delivered: rowsOfOperation(state.ledger, ask.h).length },
+        changes: sent.map((record) => ({
+          table: 'block',
+          scope: context.scope,
+          key: blockKey(state.id, record.first),
+          owner: state.id,
+          prev: state.ledger.rows.get(record.first)?.version ?? 0,
+          version: context.version(),
+          value: { ...record, state: 'delivered' },
+        })),
+      };
+    },
+
+    takeBack(state, ask, context) {
+      const row = state.ledger.rows.get(ask.first);
+      // Given under another operation meanwhile: this is a late echo of an earlier life of the block.
+      if (row === undefined || row.record.h !== ask.h || row.record.holder !== ask.partition) return { reply: {} };
+      return {
+        reply: {},
+        changes: [
+          {
+            table: 'block',
+            scope: context.scope,
+            key: blockKey(state.id, ask.first),
+            owner: state.id,
+            prev: row.version,
+            version: context.version(),
+            value: null,
+          },
+        ],
+      };
+    },
+
+    ledger(state) {
+      const network = globalOf(state);
+      if (isRefusal(network)) return network;
+      const blocks = [...state.ledger.rows.values()].map(({ record }) => record);
+      return { reply: { blocks, blockLength: blockLengths(state.ledger, network.prefixes) } };
+    },
+  },
+
+  reservations: {
+    ...turns.reservations,
+
+    create(state, { network }, context) {
+      if (state.network !== null || state.underway !== null) return alreadyExists();
+      const row = networkRow(state, context, 0, network);
+      const own = network.parent === null ? topLevelRows(state, context, network.prefixes, true) : [];
+      return {
+        reply: viewOf(state, network),
+        changes: [row, ...own],
+        hints: tellAllocator(network, true, row.version, context),
+      };
+    },
+
+    cutChildren(state, ask, context) {
+      const network = networkOf(state);
+      if (isRefusal(network)) return network;
+      const cut = cutChildPrefixes(state, network, ask);
+      if (isRefusal(cut)) return cut;
+      return {
+        reply: { prefixes: cut.map(({ cidr }) => cidr), parent: network },
+        changes: cut.map(({ cidr, root }) => prefixRow(state, context, cidr, { cidr, network: ask.child, root })),
+      };
+    },
+
+    releaseChildren(state, ask, context) {
+      const released = releasedChildren(state, ask);
+      if (isRefusal(released)) return released;
+      return { reply: {}, changes: released.map((cidr) => prefixRow(state, context, cidr, null)) };
+    },
+
+    close(state, ask, context) {
+      const current = idleNetwork(state);
+      if (isRefusal(current)) return current;
+      const { record: network, version } = current;
+      const refused = ask.as === 'free' ? notFreeable(state, network) : notDeletable(state, network);
+      if (refused !== undefined) return refused;
+      const row = networkRow(state, context, version, null);
+      return {
+        reply: network,
+        changes: [row, ...topLevelRows(state, context, network.prefixes, false)],
+        hints: tellAllocator(network, false, row.version, context),
+      };
+    },
+
+    change(state, ask, context) {
+      const current = idleNetwork(state);
+      if (isRefusal(current)) return current;
+      if (current.version !== ask.basedOn) {
+        return conflict(`network ${state.id} was changed meanwhile; read it and try again`);
+      }
+      for (const removed of ask.removedPrefixes) {
+        const used = prefixInUse(state, removed, 'unable to update network');
+        if (used !== undefined) return used;
+      }
+      const row = networkRow(state, context, ask.basedOn, ask.network);
+      return {
+        reply: viewOf(state, ask.network),
+        changes: [
+          row,
+          ...topLevelRows(state, context, ask.removedPrefixes, false),
+          ...topLevelRows(state, context, ask.addedPrefixes, true),
+        ],
+        hints: tellAllocator(ask.network, true, row.version, context),
+      };
+    },
+  },
+
+  describe: (state) => ({
+    network: state.network?.record ?? null,
+    held: state.space.pieces.map(({ prefix, set, open }) => ({
+      prefix,
+      held: set.heldCount,
+      bytes: set.sizeBytes,
+      open,
+    })),
+    children: [...state.children].map(([root, space]) => ({ root, children: space.children })),
+    blocks: state.ledger.rows.size,
+    reserved: [...state.space.inFlight.keys(), ...state.prefixesInFlight],
+    underway: state.underway,
+  }),
+};

@@ -1,0 +1,122 @@
+// What happens to networks over several actors, as generators. Every one begins with what may refuse, and everything it
+// took is committed in one transaction, or given back (N07).
+import { addressOf, partitionScope, siteScope, type Scope } from '../address.ts';
+import type { AllocatorCommands } from '../allocation/messages.ts';
+import type { Claim } from '../registry/messages.ts';
+import { isRefusal, unprocessable, type Refusal } from '../refusal.ts';
+import { cancelAll, reservation, reserveAll, type Coordination, type Question } from '../runtime/behaviour.ts';
+import type { NetworkView } from './messages.ts';
+import { childNetwork, isGlobal } from './network-rules.ts';
+import type { NetworkRecord } from './record.ts';
+import { canonicalCidr, viewWithoutUsage } from './state.ts';
+import type { UpdatedNetwork } from './update-rules.ts';
+
+/** Where a partition's coordinations take place. */
+export interface PartitionContext {
+  partition: string;
+  nowMs: number;
+}
+
+const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
+const networkAt = (scope: Scope, id: string) => addressOf(scope, 'network', id);
+
+/**
+ * Cuts a child network out of the partition's super network: prefixes, VRF and the network in one transaction.
+ * `superNetwork`: id of the super network, or why there is none, as the allocator knows it (networks.md §1.4, check 4).
+ */
+export function* allocateNetwork(
+  ask: AllocatorCommands['allocateNetwork']['ask'],
+  superNetwork: string | Refusal,
+  context: PartitionContext,
+): Coordination<NetworkView> {
+  if (isRefusal(superNetwork)) return superNetwork;
+  const scope = partitionScope(context.partition);
+  const { id: child, length: lengths, family } = ask;
+  // The super network first: what it refuses is the caller's mistake, an empty pool is not.
+  const cuts = yield* reserveAll([
+    reservation(networkAt(scope, superNetwork), 'cutChildren', {
+      child,
+      lengths,
+      ...(family === undefined ? {} : { family }),
+    }),
+  ]);
+  if (isRefusal(cuts)) return cuts;
+  const vrfs = yield* reserveAll([
+    reservation(allocatorOf(context.partition), 'takeVrf', { network: child, number: 0, shared: false }),
+  ]);
+  if (isRefusal(vrfs)) return vrfs;
+  const { parent, prefixes } = cuts[0].reply;
+  const network = childNetwork(ask, { parent, prefixes, vrf: vrfs[0].reply.vrf, nowMs: context.nowMs });
+  const made = yield* reserveAll([reservation(networkAt(scope, child), 'create', { network })]);
+  if (isRefusal(made)) return made;
+  return { reply: made[0].reply };
+}
+
+/** Frees a child network; `delete` of one is the same (N03). Answers it as it was, without usage. */
+export function* freeNetwork(
+  ask: AllocatorCommands['freeNetwork']['ask'],
+  context: PartitionContext,
+): Coordination<NetworkView> {
+  const scope = partitionScope(context.partition);
+  const closed = yield* reserveAll([reservation(networkAt(scope, ask.network), 'close', { as: ask.as })]);
+  if (isRefusal(closed)) return closed;
+  const network = closed[0].reply;
+  if (network.parent === null) {
+    yield* cancelAll([...closed]);
+    return unprocessable(`network ${network.id} is not a child network: it is deleted where top-level networks are`);
+  }
+  const freed = yield* reserveAll([
+    reservation(networkAt(scope, network.parent), 'releaseChildren', { child: network.id, prefixes: network.prefixes }),
+    ...(network.vrf === 0
+      ? []
+      : [reservation(allocatorOf(context.partition), 'releaseVrf', { network: network.id, vrf: network.vrf })]),
+  ]);
+  if (isRefusal(freed)) return freed;
+  return { reply: viewWithoutUsage(network) };
+}
+
+/** Claims on the prefixes of a top-level network. */
+export const prefixClaims = (network: string, prefixes: readonly string[]): Claim[] =>
+  prefixes.map((cidr) => ({ what: 'prefix', value: canonicalCidr(cidr), holder: network }));
+
+export interface NetworkUpdate extends UpdatedNetwork {
+  scope: Scope;
+  site: string;
+  h: string;
+  /** Version of the row that the update was computed from. */
+  basedOn: number;
+}
+
+/** Applies an update that touches more than the network's own row: claims of prefixes, the copy in the directory. */
+export function* updateNetwork(update: NetworkUpdate): Coordination<NetworkView> {
+  const { network, addedPrefixes, removedPrefixes, basedOn, h } = update;
+  const home = siteScope(update.site);
+  const registry = addressOf(home, 'registry', update.site);
+  const own = yield* reserveAll([
+    reservation(networkAt(update.scope, network.id), 'change', { network, addedPrefixes, removedPrefixes, basedOn }),
+  ]);
+  if (isRefusal(own)) return own;
+  // What goes is marked first: a prefix may be replaced by a larger one that contains it.
+  if (removedPrefixes.length > 0) {
+    const freed = yield* reserveAll([
+      reservation(registry, 'release', { claims: prefixClaims(network.id, removedPrefixes) }),
+    ]);
+    if (isRefusal(freed)) return freed;
+  }
+  const others: Question[] = [];
+  if (addedPrefixes.length > 0) {
+    others.push(reservation(registry, 'claim', { claims: prefixClaims(network.id, addedPrefixes), h }));
+  }
+  if (isGlobal(network)) others.push(publication(update.site, network.id, network));
+  const agreed = yield* reserveAll(others);
+  if (isRefusal(agreed)) return agreed;
+  return { reply: own[0].reply };
+}
+
+/** The directory's copy of a global network, by which the partitions learn of it. null: it is gone. */
+export const publication = (site: string, id: string, entity: NetworkRecord | null) =>
+  reservation(addressOf(siteScope(site), 'directory', 'globalnetwork'), 'publish', {
+    kind: 'globalnetwork',
+    id,
+    entity,
+  });

@@ -1,0 +1,197 @@
+// What an actor that gives out addresses decides about them: written once for networks and for blocks of global ones.
+import { formatAddress, type Address, type Family } from '../ipam/address.ts';
+import { defaultReserved } from '../ipam/address-set.ts';
+import { alreadyAllocated } from '../ipam/refusal-texts.ts';
+import type { Prefix } from '../ipam/prefix.ts';
+import type { RowKey } from '../ports.ts';
+import type { Change, RowOf } from '../records.ts';
+import { conflict, isRefusal, type Refusal } from '../refusal.ts';
+import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
+import { ipKey, lowestFree, pieceOf, type AddressSpace } from './address-space.ts';
+import * as rules from './ip-rules.ts';
+import type { IpPatch, IpRequest, IpsForMachine } from './messages.ts';
+import type { IpRecord, NetworkRecord } from './record.ts';
+
+/** Where an actor's addresses come from. */
+export interface AddressSource<S> {
+  space(state: S): AddressSpace;
+  /** The network, or why it gives nothing out. */
+  network(state: S): NetworkRecord | Refusal;
+  /** Nothing open has an address of the family (or that address). */
+  shortage(
+    state: S,
+    wanted: { family: Family; address: string | null },
+    network: NetworkRecord,
+    context: Context,
+  ): Refusal | Waiting;
+  /** What goes with an acquisition from the family: asking for more before it runs out. */
+  ahead(state: S, family: Family, context: Context): Change[];
+}
+
+interface Taken {
+  address: Address;
+  prefix: string;
+}
+
+const isTaken = (value: Taken | Refusal | Waiting): value is Taken => 'address' in value;
+
+/** The prefix's own first and, for IPv4, last address count as taken. */
+const isReserved = (prefix: Prefix, address: Address): boolean =>
+  address.value === prefix.first ||
+  (defaultReserved(prefix) === 'network-and-broadcast' && address.value === prefix.last);
+
+export function ipTurns<S extends { readonly id: string }>(source: AddressSource<S>) {
+  function choose(
+    state: S,
+    network: NetworkRecord,
+    wanted: { address?: string; family?: Family },
+    context: Context,
+  ): Taken | Refusal | Waiting {
+    const space = source.space(state);
+    if (wanted.address === undefined) {
+      const family = rules.familyToAcquire(network, wanted.family);
+      const free = lowestFree(space, family);
+      if (free === undefined) return source.shortage(state, { family, address: null }, network, context);
+      return { address: free.address, prefix: free.piece.prefix };
+    }
+    const located = rules.locateSpecific(network, wanted.address);
+    if (isRefusal(located)) return located;
+    const { address, prefix, text } = located;
+    const piece = pieceOf(space, address);
+    if (isReserved(prefix, address) || piece?.set.has(address)) return conflict(alreadyAllocated());
+    if (piece === undefined || !piece.open) {
+      return source.shortage(state, { family: address.family, address: formatAddress(address) }, network, context);
+    }
+    return { address, prefix: text };
+  }
+
+  const change = (state: S, context: Context, address: string, prev: number, value: IpRecord | null): Change => ({
+    table: 'ip',
+    scope: context.scope,
+    key: ipKey(state.id, address),
+    owner: state.id,
+    prev,
+    version: context.version(),
+    value,
+  });
+
+  const newIp = (state: S, taken: Taken, context: Context): rules.NewIp => ({
+    address: formatAddress(taken.address),
+    uuid: context.uuid(),
+    network: state.id,
+    prefix: taken.prefix,
+    nowMs: context.nowMs,
+  });
+
+  function rowOf(state: S, text: string, context: Context): RowOf<'ip'> | Refusal {
+    const address = rules.canonicalAddress(text);
+    return context.row('ip', ipKey(state.id, address)) ?? rules.noSuchIp(text);
+  }
+
+  /** A row that nobody else is about to change. */
+  function idleRow(state: S, text: string, context: Context): RowOf<'ip'> | Refusal {
+    const row = rowOf(state, text, context);
+    if (isRefusal(row)) return row;
+    return source.space(state).inFlight.has(row.value.address) ? rules.ipInOperation(row.value.address) : row;
+  }
+
+  const commands = {
+    allocateIp(state: S, request: IpRequest, context: Context): Decision<IpRecord> {
+      const network = source.network(state);
+      if (isRefusal(network)) return network;
+      const refused = rules.checkIpRequest(network, request);
+      if (refused !== undefined) return refused;
+      const taken = choose(state, network, request, context);
+      if (!isTaken(taken)) return taken;
+      const ip = rules.requestedIp(request, newIp(state, taken, context));
+      return {
+        reply: ip,
+        changes: [change(state, context, ip.address, 0, ip), ...source.ahead(state, taken.address.family, context)],
+      };
+    },
+
+    getIp(state: S, ask: { address: string }, context: Context): Decision<IpRecord> {
+      const row = rowOf(state, ask.address, context);
+      return isRefusal(row) ? row : { reply: row.value };
+    },
+
+    updateIp(state: S, patch: IpPatch, context: Context): Decision<IpRecord> {
+      const row = idleRow(state, patch.address, context);
+      if (isRefusal(row)) return row;
+      const ip = rules.updatedIp(row.value, patch, context.nowMs);
+      if (isRefusal(ip)) return ip;
+      return { reply: ip, changes: [change(state, context, ip.address, row.version, ip)] };
+    },
+
+    freeIp(state: S, ask: { address: string }, context: Context): Decision<IpRecord> {
+      const row = idleRow(state, ask.address, context);
+      if (isRefusal(row)) return row;
+      const refused = rules.checkFreeIp(row.value);
+      if (refused !== undefined) return refused;
+      return { reply: row.value, changes: [change(state, context, row.value.address, row.version, null)] };
+    },
+  };
+
+  const reservations = {
+    acquireIps(
+      state: S,
+      ask: IpsForMachine,
+      context: Context,
+    ): Refusal | Waiting | Granting<{ network: NetworkRecord; ips: string[] }> {
+      const network = source.network(state);
+      if (isRefusal(network)) return network;
+      const refused = rules.checkIpsForMachine(network, ask);
+      if (refused !== undefined) return refused;
+      const changes: Change[] = [];
+      const ips: string[] = [];
+      for (const text of new Set(ask.given.map(rules.canonicalAddress))) {
+        const row = idleRow(state, text, context);
+        if (isRefusal(row)) return row;
+        const ip = rules.attachedIp(row.value, ask, context.nowMs);
+        if (isRefusal(ip)) return ip;
+        ips.push(ip.address);
+        if (ip !== row.value) changes.push(change(state, context, ip.address, row.version, ip));
+      }
+      for (const family of ask.auto ? rules.familiesOf(network) : []) {
+        const taken = choose(state, network, { family }, context);
+        if (!isTaken(taken)) return taken;
+        const ip = rules.machineIp(ask, newIp(state, taken, context));
+        ips.push(ip.address);
+        changes.push(change(state, context, ip.address, 0, ip), ...source.ahead(state, family, context));
+      }
+      return { reply: { network, ips }, changes };
+    },
+
+    releaseIps(
+      state: S,
+      ask: { machine: string; ips: string[] },
+      context: Context,
+    ): Refusal | Granting<{ released: string[]; kept: string[] }> {
+      const changes: Change[] = [];
+      const released: string[] = [];
+      const kept: string[] = [];
+      for (const address of new Set(ask.ips.map(rules.canonicalAddress))) {
+        const row = context.row('ip', ipKey(state.id, address));
+        if (row === undefined || !row.value.machines.includes(ask.machine)) continue;
+        if (source.space(state).inFlight.has(address)) return rules.ipInOperation(address);
+        const ip = rules.detachedIp(row.value, ask.machine, context.nowMs);
+        (ip === null ? released : kept).push(address);
+        changes.push(change(state, context, address, row.version, ip));
+      }
+      return { reply: { released, kept }, changes };
+    },
+  };
+
+  const ipRow = (state: S, body: { address: string }): RowKey[] => ipRows(state, [body.address]);
+  const ipRows = (state: S, addresses: readonly string[]): RowKey[] =>
+    addresses.map((text) => ({ table: 'ip', key: ipKey(state.id, rules.canonicalAddress(text)) }));
+  const needs = {
+    getIp: ipRow,
+    updateIp: ipRow,
+    freeIp: ipRow,
+    acquireIps: (state: S, body: IpsForMachine): RowKey[] => ipRows(state, body.given),
+    releaseIps: (state: S, body: { ips: string[] }): RowKey[] => ipRows(state, body.ips),
+  };
+
+  return { commands, reservations, needs };
+}

@@ -1,0 +1,186 @@
+// What a network actor knows: its record, one bit an address, the children cut from it, and at home the ledger of blocks.
+import type { Scope } from '../address.ts';
+import { createChildSpace, type ChildSpace } from '../ipam/child-prefixes.ts';
+import { createAddressSet } from '../ipam/address-set.ts';
+import { formatAddress, type Family } from '../ipam/address.ts';
+import { parsePrefix } from '../ipam/prefix.ts';
+import { prefixUsage, sumUsage, type Usage } from '../ipam/usage.ts';
+import type { Change } from '../records.ts';
+import { conflict, unprocessable, type Refusal } from '../refusal.ts';
+import {
+  createAddressSpace,
+  evolveIp,
+  holdIps,
+  setPieces,
+  unholdIps,
+  type AddressSpace,
+  type Piece,
+} from './address-space.ts';
+import { prefixesOf } from './ip-rules.ts';
+import { createLedger, evolveBlock, type Ledger } from './ledger.ts';
+import type { NetworkView } from './messages.ts';
+import { isGlobal, noSuchNetwork } from './network-rules.ts';
+import type { NetworkRecord, PrefixRecord } from './record.ts';
+
+export interface NetworkState {
+  readonly id: string;
+  readonly scope: Scope;
+  network: { record: NetworkRecord; version: number } | null;
+  readonly space: AddressSpace;
+  /** By the canonical cidr of the top-level prefix they are cut from. */
+  readonly children: Map<string, ChildSpace>;
+  readonly prefixRows: Map<string, { record: PrefixRecord; version: number }>;
+  readonly ledger: Ledger;
+  /** An operation that makes, changes or ends the network. */
+  underway: { operation: string; what: 'create' | 'change' | 'close' } | null;
+  /** Canonical cidrs that the operation under way takes out of the network. */
+  readonly leaving: Set<string>;
+  /** Child prefixes reserved by an operation: cut, or on their way back. */
+  readonly prefixesInFlight: Set<string>;
+}
+
+export const createNetworkState = (id: string, scope: Scope): NetworkState => ({
+  id,
+  scope,
+  network: null,
+  space: createAddressSpace(),
+  children: new Map(),
+  prefixRows: new Map(),
+  ledger: createLedger(),
+  underway: null,
+  leaving: new Set(),
+  prefixesInFlight: new Set(),
+});
+
+export const canonicalCidr = (text: string): string => parsePrefix(text)?.canonical ?? text;
+
+/** The space of children of a top-level prefix, made when first needed: rows are loaded in no promised order. */
+export function childrenOf(state: NetworkState, root: string): ChildSpace | undefined {
+  const known = state.children.get(root);
+  const prefix = known === undefined ? parsePrefix(root) : undefined;
+  if (prefix === undefined) return known;
+  const space = createChildSpace(prefix);
+  state.children.set(root, space);
+  return space;
+}
+
+/** The network, or why nothing can be done with it. */
+export function networkOf(state: NetworkState): NetworkRecord | Refusal {
+  if (state.network === null) return noSuchNetwork(state.id);
+  if (state.underway?.what === 'close') return conflict(`network ${state.id} is being deleted`);
+  return state.network.record;
+}
+
+function syncPieces(state: NetworkState): void {
+  const record = state.network?.record;
+  const gives = record !== undefined && !record.privateSuper && !isGlobal(record);
+  const known = new Map(state.space.pieces.map((piece) => [piece.prefix, piece]));
+  const pieces = (gives ? prefixesOf(record) : []).map(
+    ({ text, prefix }): Piece => known.get(text) ?? { prefix: text, set: createAddressSet(prefix), open: true },
+  );
+  setPieces(state.space, pieces);
+}
+
+function evolvePrefix(state: NetworkState, key: string, version: number, record: PrefixRecord | null): void {
+  const before = state.prefixRows.get(key);
+  const current = record ?? before?.record;
+  if (current === undefined) return;
+  const prefix = parsePrefix(key);
+  const isChild = current.root !== key && prefix !== undefined;
+  if (record === null) {
+    state.prefixRows.delete(key);
+    if (isChild) childrenOf(state, current.root)?.release(prefix);
+    else state.children.delete(key);
+    return;
+  }
+  state.prefixRows.set(key, { record, version });
+  if (isChild && before === undefined) childrenOf(state, record.root)?.acquireSpecific(prefix);
+}
+
+export function evolveNetwork(state: NetworkState, change: Change): void {
+  if (change.table === 'ip') evolveIp(state.space, change);
+  else if (change.table === 'block') evolveBlock(state.ledger, change);
+  else if (change.table === 'prefix') evolvePrefix(state, change.key, change.version, change.value);
+  else if (change.table === 'network') {
+    state.network = change.value === null ? null : { record: change.value, version: change.version };
+    syncPieces(state);
+  }
+}
+
+const opened = (state: NetworkState): void => {
+  for (const piece of state.space.pieces) piece.open = !state.leaving.has(canonicalCidr(piece.prefix));
+};
+
+export function holdNetwork(state: NetworkState, operation: string, changes: readonly Change[]): void {
+  holdIps(state.space, operation, changes);
+  for (const change of changes) {
+    if (change.table === 'network') {
+      const what = change.value === null ? 'close' : change.prev === 0 ? 'create' : 'change';
+      state.underway = { operation, what };
+    } else if (change.table === 'prefix') {
+      const root = change.value?.root ?? state.prefixRows.get(change.key)?.record.root;
+      if (root === undefined || root === change.key) {
+        if (change.value === null) state.leaving.add(change.key);
+        continue;
+      }
+      state.prefixesInFlight.add(change.key);
+      const prefix = parsePrefix(change.key);
+      if (change.value !== null && prefix !== undefined) childrenOf(state, root)?.acquireSpecific(prefix);
+    }
+  }
+  opened(state);
+}
+
+export function unholdNetwork(state: NetworkState, changes: readonly Change[]): void {
+  unholdIps(state.space, changes);
+  for (const change of changes) {
+    if (change.table === 'network') state.underway = null;
+    if (change.table !== 'prefix') continue;
+    state.leaving.delete(change.key);
+    if (!state.prefixesInFlight.delete(change.key)) continue;
+    const prefix = parsePrefix(change.key);
+    if (change.value !== null && prefix !== undefined) childrenOf(state, change.value.root)?.release(prefix);
+  }
+  opened(state);
+}
+
+/** Why a prefix can't leave the network: addresses, children or blocks of it are in use. `what` begins the text. */
+export function prefixInUse(state: NetworkState, text: string, what: string): Refusal | undefined {
+  const cidr = canonicalCidr(text);
+  const piece = state.space.pieces.find((one) => one.prefix === text);
+  if (piece !== undefined && piece.set.heldCount > 0) {
+    const [address] = piece.set;
+    return unprocessable(
+      `${what}: prefix ${text} has ip ${address === undefined ? '' : formatAddress(address)} in use`,
+    );
+  }
+  const children = state.children.get(cidr);
+  if (children !== undefined && children.children > 0) {
+    // metal-api lets it go; its children can never be freed then (N04).
+    return unprocessable(`${what}: prefix ${text} has childprefixes`);
+  }
+  const block = [...state.ledger.rows.values()].find(({ record }) => record.prefix === text)?.record;
+  return block === undefined
+    ? undefined
+    : unprocessable(
+        `${what}: prefix ${text} has block ${block.first}/${block.length} held by partition ${block.holder}`,
+      );
+}
+
+const noUsage = (): NetworkView['usage'] => ({ IPv4: null, IPv6: null });
+
+export const viewWithoutUsage = (network: NetworkRecord): NetworkView => ({ network, usage: noUsage() });
+
+/** The network with its usage; `network` when it is about to be another than the stored one. */
+export function viewOf(state: NetworkState, network: NetworkRecord): NetworkView {
+  const usages: Record<Family, Usage[]> = { IPv4: [], IPv6: [] };
+  for (const { text, prefix } of prefixesOf(network)) {
+    const held = state.space.pieces.find((piece) => piece.prefix === text)?.set.heldCount ?? 0;
+    usages[prefix.family].push(prefixUsage({ prefix, held, children: state.children.get(prefix.canonical) }));
+  }
+  const usage = noUsage();
+  for (const family of ['IPv4', 'IPv6'] as const) {
+    if (usages[family].length > 0) usage[family] = sumUsage(usages[family]);
+  }
+  return { network, usage };
+}

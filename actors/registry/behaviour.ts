@@ -1,0 +1,146 @@
+// The registry actor: one a site. It alone decides what must be unique over all sites, as far as this site knows.
+import { checkNat, checkVrf } from '../network/network-rules.ts';
+import type { Change } from '../records.ts';
+import { conflict, notFound } from '../refusal.ts';
+import type { Behaviour, Context } from '../runtime/behaviour.ts';
+import {
+  claimKey,
+  claimsOfNetwork,
+  collisions,
+  createRegistryState,
+  evolveRegistry,
+  holdClaims,
+  rolesOfNetwork,
+  together,
+  unholdClaims,
+  type RegistryState,
+} from './claims.ts';
+import { createNetwork, deleteNetwork, dropPromise, promise } from './coordination.ts';
+import type { Claim } from './messages.ts';
+import type { ClaimRecord } from './record.ts';
+
+const row = (
+  state: RegistryState,
+  context: Context,
+  claim: Claim,
+  value: Pick<ClaimRecord, 'site' | 'state' | 'h'> | null,
+): Change => {
+  const { what, value: text, holder } = claim;
+  const key = claimKey(claim);
+  return {
+    table: 'claim',
+    scope: context.scope,
+    key,
+    owner: state.id,
+    prev: state.claims.get(key)?.version ?? 0,
+    version: context.version(),
+    value: value === null ? null : { what, value: text, holder, ...value },
+  };
+};
+
+const recordsOf = (state: RegistryState, h: string): ClaimRecord[] =>
+  [...state.claims.values()].map(({ record }) => record).filter((record) => record.h === h);
+
+/** Not there yet for the same site and operation: a repeated word says nothing new. */
+const news = (state: RegistryState, given: readonly Claim[], site: string, h?: string): Claim[] =>
+  given.filter((claim) => {
+    const record = state.claims.get(claimKey(claim))?.record;
+    return record === undefined || record.site !== site || (h !== undefined && record.h !== h);
+  });
+
+export const registryBehaviour: Behaviour<'registry', RegistryState> = {
+  kind: 'registry',
+  tables: ['claim'],
+  create: createRegistryState,
+  evolve: evolveRegistry,
+  hold: (state, _operation, changes) => holdClaims(state, changes),
+  unhold: (state, _operation, changes) => unholdClaims(state, changes),
+
+  commands: {
+    createNetwork(state, ask) {
+      const { network } = ask;
+      const unique = claimsOfNetwork(network).filter(({ what }) => what !== 'vrf');
+      const [taken] = collisions(state, unique);
+      if (taken !== undefined) return taken;
+      if (network.partition !== '' && !ask.partitions.includes(network.partition)) {
+        return notFound(`no partition with id "${network.partition}" found`);
+      }
+      const [second] = collisions(state, rolesOfNetwork(network));
+      const refused = second ?? checkNat(network) ?? checkVrf(network.vrf);
+      return refused ?? { coordinate: () => createNetwork(ask, state.id) };
+    },
+
+    deleteNetwork(state, ask) {
+      const own = [...state.claims.values()]
+        .map(({ record }) => record)
+        .filter(({ site, holder, what }) => site === state.id && holder === ask.id && what !== 'partition');
+      return { coordinate: () => deleteNetwork(ask, state.id, own) };
+    },
+
+    promise(state, ask) {
+      const { h, site } = ask;
+      const refused = together(collisions(state, news(state, ask.claims, site, h)));
+      if (refused !== undefined) return refused;
+      return { coordinate: () => promise(ask, state.id) };
+    },
+
+    settle(state, ask, context) {
+      const records = recordsOf(state, ask.h).filter(({ site }) => site !== state.id);
+      if (!ask.made) return { coordinate: () => dropPromise(ask, state.id, records) };
+      return {
+        reply: {},
+        changes: records
+          .filter((record) => record.state === 'promised')
+          .map((record) => row(state, context, record, { ...record, state: 'owned' })),
+      };
+    },
+
+    claims(state, { own }) {
+      const records = [...state.claims.values()].map(({ record }) => record);
+      return { reply: { claims: own ? records.filter(({ site }) => site === state.id) : records } };
+    },
+
+    adopt(state, ask, context) {
+      const added = news(state, ask.claims, ask.site);
+      const refused = together(collisions(state, added));
+      if (refused !== undefined) return refused;
+      const owned = { site: ask.site, state: 'owned' as const, h: `adopted|${ask.site}` };
+      return { reply: {}, changes: added.map((claim) => row(state, context, claim, owned)) };
+    },
+  },
+
+  reservations: {
+    claim(state, { claims: given, h, promisedTo }, context) {
+      const added = promisedTo === undefined ? given : news(state, given, promisedTo, h);
+      const refusals = collisions(state, added);
+      // metal-api's clients read one text; a site that asks wants to know all.
+      const refused = promisedTo === undefined ? refusals[0] : together(refusals);
+      if (refused !== undefined) return refused;
+      const value =
+        promisedTo === undefined
+          ? { site: state.id, state: 'owned' as const, h }
+          : { site: promisedTo, state: 'promised' as const, h };
+      return { reply: {}, changes: added.map((claim) => row(state, context, claim, value)) };
+    },
+
+    release(state, { claims: given }, context) {
+      const there = given.filter((claim) => state.claims.get(claimKey(claim))?.record.site === state.id);
+      const busy = there.find((claim) => state.leaving.has(claimKey(claim)));
+      if (busy !== undefined) return conflict(`${busy.what} ${busy.value} is being released by another operation`);
+      return { reply: {}, changes: there.map((claim) => row(state, context, claim, null)) };
+    },
+
+    dropPromise(state, { h }, context) {
+      const there = recordsOf(state, h).filter(
+        (record) => record.site !== state.id && !state.leaving.has(claimKey(record)),
+      );
+      return { reply: {}, changes: there.map((record) => row(state, context, record, null)) };
+    },
+  },
+
+  describe: (state) => ({
+    claims: [...state.claims.values()].map(({ record }) => record),
+    making: [...state.making.keys()],
+    leaving: [...state.leaving],
+  }),
+};
