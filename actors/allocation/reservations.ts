@@ -100,12 +100,12 @@ const takeVrf: Reservations['takeVrf'] = (state, { network, number, shared }, co
   }
   if (pool.isReserved(number)) return { wait: `VRF ${number} is part of an operation that is under way` };
   const owners = pool.row(number)?.value.owners ?? [];
-  if (owners.length > 0 && !shared && !(owners.length === 1 && owners[0] === network)) {
+  if (owners.includes(network)) return { reply: { vrf: number }, changes: [] };
+  if (owners.length > 0 && !shared) {
     return conflict(
       'cannot acquire a unique vrf id twice except vrfShared is set to true: Conflict integer is already acquired by another',
     );
   }
-  if (owners.includes(network)) return { reply: { vrf: number }, changes: [] };
   const value = { pool: 'vrf' as const, number, owners: [...owners, network], shared, elected: null };
   return { reply: { vrf: number }, changes: [poolChange(state, context, 'vrf', number, value)] };
 };
