@@ -23,6 +23,3 @@ const SATISFIED_BY: Record<'view' | 'edit' | 'admin', ReadonlySet<string>> = {
 
 export const hasRole = (groups: readonly string[], role: Role): boolean =>
   role === 'none' || role === 'auth' || groups.some((group) => SATISFIED_BY[role].has(group));
-
-/** Groups that give a role here: memberships on behalf of another tenant never count as these (networks.md §6.8). */
-export const isRoleGroup = (group: string): boolean => SATISFIED_BY.view.has(group);

@@ -1,4 +1,27 @@
 import type { Edge } from '../env.ts';
+import { addFilesystemLayoutRoutes } from './filesystem-layout.ts';
+import { addImageRoutes } from './image.ts';
+import { addIpRoutes } from './ip.ts';
+import { addNetworkRoutes } from './network.ts';
+import { addPartitionRoutes } from './partition.ts';
+import { addProjectRoutes } from './project.ts';
+import { addSizeImageConstraintRoutes } from './size-image-constraint.ts';
+import { addSizeReservationRoutes } from './size-reservation.ts';
+import { addSizeRoutes } from './size.ts';
+import { addSwitchedOffRoutes } from './switched-off.ts';
+import { addTenantRoutes } from './tenant.ts';
 
-/** Every resource of v1. Literal paths are declared before those with parameters. */
-export const V1_RESOURCES: ReadonlyArray<(edge: Edge) => void> = [];
+/** Every resource of v1. What has literal paths stands before what has parameters in their place. */
+export const V1_RESOURCES: ReadonlyArray<(edge: Edge) => void> = [
+  addPartitionRoutes,
+  addSizeReservationRoutes,
+  addSizeRoutes,
+  addSizeImageConstraintRoutes,
+  addImageRoutes,
+  addFilesystemLayoutRoutes,
+  addNetworkRoutes,
+  addIpRoutes,
+  addProjectRoutes,
+  addTenantRoutes,
+  addSwitchedOffRoutes,
+];

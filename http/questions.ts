@@ -1,0 +1,74 @@
+// What sites ask each other on behalf of an operation, beside whole requests: who uses this, who knows that id. The
+// answers are counted from committed rows of the scopes that the asked site owns.
+import { partitionScope, siteScope, type Scope } from '../actors/address.ts';
+import type { DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
+import { invalid } from '../actors/refusal.ts';
+import type { Site } from './site.ts';
+
+export interface ProjectUsage {
+  machines: number;
+  networks: number;
+  ips: number;
+}
+
+/** Question → what is asked and what is answered. */
+export interface Questions {
+  'project-usage': { ask: { project: string }; reply: ProjectUsage };
+  /** Ids of machines whose allocation has exactly this image. */
+  'image-usage': { ask: { image: string }; reply: { machines: string[] } };
+  'size-usage': { ask: { size: string }; reply: { machines: number } };
+  'directory-entry': { ask: { kind: DirectoryKind; id: string }; reply: EntryAnswer };
+}
+export interface EntryAnswer {
+  entry: DirectoryRecord | null;
+}
+
+/** Everything that this site owns; its tables hold copies of others' rows, too. */
+export const ownScopes = (site: Site): Scope[] => [siteScope(site.id), ...site.places.hosted().map(partitionScope)];
+export const hostedScopes = (site: Site): Scope[] => site.places.hosted().map(partitionScope);
+
+export async function projectUsage(site: Site, project: string): Promise<ProjectUsage> {
+  const filter = { scopes: ownScopes(site), project };
+  const [machines, networks, ips] = await Promise.all([
+    site.rows.rows('allocation', filter),
+    site.rows.rows('network', filter),
+    site.rows.rows('ip', filter),
+  ]);
+  return { machines: machines.length, networks: networks.length, ips: ips.length };
+}
+
+/** Machine ids by image. */
+export async function imageUsage(site: Site): Promise<Map<string, string[]>> {
+  const users = new Map<string, string[]>();
+  for (const { value } of await site.rows.rows('allocation', { scopes: hostedScopes(site) })) {
+    const machines = users.get(value.image);
+    if (machines === undefined) users.set(value.image, [value.machine]);
+    else machines.push(value.machine);
+  }
+  return users;
+}
+
+export async function sizeUsage(site: Site, size: string): Promise<number> {
+  const machines = await site.rows.rows('machine', { scopes: hostedScopes(site) });
+  return machines.filter(({ value }) => value.size === size).length;
+}
+
+/** Answers another member's question; the counterpart of `Federation.askOthers`. */
+export async function answerQuestion(site: Site, kind: string, body: unknown): Promise<unknown> {
+  switch (kind) {
+    case 'project-usage':
+      return projectUsage(site, (body as Questions['project-usage']['ask']).project);
+    case 'image-usage': {
+      const users = await imageUsage(site);
+      return { machines: users.get((body as Questions['image-usage']['ask']).image) ?? [] };
+    }
+    case 'size-usage':
+      return { machines: await sizeUsage(site, (body as Questions['size-usage']['ask']).size) };
+    case 'directory-entry': {
+      const asked = body as Questions['directory-entry']['ask'];
+      return { entry: site.directory.entry(asked.kind, asked.id) ?? null };
+    }
+    default:
+      return invalid(`question "${kind}" is unknown to site ${site.id}`);
+  }
+}

@@ -1,0 +1,95 @@
+import { checkLayoutFits, selectFilesystemLayout } from '../../actors/directory/filesystem-layout.ts';
+import { parseImageId } from '../../actors/directory/image.ts';
+import { formatVersion } from '../../actors/directory/version.ts';
+import { isRefusal } from '../../actors/refusal.ts';
+import type { Edge } from '../env.ts';
+import { created, ok, route } from '../route.ts';
+import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import { machineOf } from './machine-of.ts';
+import { askedLayout, layoutBody, layoutResponse, matchBody, tryBody } from './shape/filesystem-layout.ts';
+
+const PATH = '/v1/filesystemlayout';
+
+/** Filesystem layouts (machines.md §18). */
+export function addFilesystemLayoutRoutes(edge: Edge): void {
+  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listFilesystemLayouts' }, ({ site }) =>
+    ok(site.directory.list('filesystemlayout').map(layoutResponse)),
+  );
+
+  route(
+    edge,
+    { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'getFilesystemLayout' },
+    async ({ site, param }) => {
+      const layout = await findEntry(site, 'filesystemlayout', param('id'));
+      return isRefusal(layout) ? layout : ok(layoutResponse(layout));
+    },
+  );
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/try`,
+      role: 'admin',
+      operation: 'tryFilesystemLayout',
+      audited: false,
+      body: tryBody,
+    },
+    ({ site, body: { size = '', image = '' } }) => {
+      const parsed = parseImageId(image);
+      if (isRefusal(parsed)) return parsed;
+      const asked = { id: image, os: parsed.os, version: formatVersion(parsed.version) };
+      const layout = selectFilesystemLayout(site.directory.list('filesystemlayout'), size, asked);
+      return isRefusal(layout) ? layout : ok(layoutResponse(layout));
+    },
+  );
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/matches`,
+      role: 'admin',
+      operation: 'matchFilesystemLayout',
+      audited: false,
+      body: matchBody,
+    },
+    async ({ site, as, body: { machine = '', filesystemlayout = '' } }) => {
+      const view = await machineOf(site, machine, as);
+      if (isRefusal(view)) return view;
+      const layout = await findEntry(site, 'filesystemlayout', filesystemlayout);
+      if (isRefusal(layout)) return layout;
+      return checkLayoutFits(layout, view.machine.hardware) ?? ok(layoutResponse(layout));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'put', path: PATH, role: 'admin', operation: 'createFilesystemLayout', body: layoutBody },
+    async (request) => {
+      const layout = await createEntry(request, 'filesystemlayout', askedLayout(request.body), {});
+      return isRefusal(layout) ? layout : created(layoutResponse(layout));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'post', path: PATH, role: 'admin', operation: 'updateFilesystemLayout', body: layoutBody },
+    async (request) => {
+      const asked = askedLayout(request.body);
+      const layout = await updateEntry(request, 'filesystemlayout', asked.id, asked, {});
+      return isRefusal(layout) ? layout : ok(layoutResponse(layout));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteFilesystemLayout' },
+    async (request) => {
+      const stored = await findEntry(request.site, 'filesystemlayout', request.param('id'));
+      if (isRefusal(stored)) return stored;
+      const deleted = await deleteEntry(request, 'filesystemlayout', stored.id, {});
+      return isRefusal(deleted) ? deleted : ok(layoutResponse(deleted));
+    },
+  );
+}

@@ -1,0 +1,118 @@
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { canonicalAddress, checkIpRequestIds } from '../../actors/network/ip-rules.ts';
+import type { IpRecord } from '../../actors/network/record.ts';
+import type { z } from 'zod';
+import type { Edge } from '../env.ts';
+import { ownScopes } from '../questions.ts';
+import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
+import { findEntry } from './directory.ts';
+import { holderOf, sourcesOf } from './network-places.ts';
+import {
+  askedFamily,
+  ipAllocateBody,
+  ipFindBody,
+  ipPatch,
+  ipQuery,
+  ipRequest,
+  ipResponse,
+  ipRowFilter,
+  ipUpdateBody,
+} from './shape/ip.ts';
+
+const PATH = '/v1/ip';
+
+/** Rules of networks.md §2.2 that need the directory or the form only; the actor decides the others. */
+async function allocate(
+  { site, as, body }: RouteRequest<z.infer<typeof ipAllocateBody>>,
+  address: string,
+): Promise<Answer | Refusal> {
+  const { networkid = '', projectid = '', machineid = '' } = body;
+  const missing = checkIpRequestIds({ network: networkid, project: projectid });
+  if (missing !== undefined) return missing;
+  const canonical = address === '' ? '' : canonicalAddress(address);
+  const sources = sourcesOf(site, networkid, { address: canonical, machine: machineid });
+  if (isRefusal(sources)) return sources;
+  const family = askedFamily(body);
+  if (isRefusal(family)) return family;
+  if (site.directory.get('project', projectid) === undefined) {
+    const project = await findEntry(site, 'project', projectid);
+    if (isRefusal(project)) return project;
+  }
+  const request = ipRequest(body, address, family);
+  let answer: IpRecord | Refusal | undefined;
+  for (const source of sources) {
+    answer = await site.ask(source, 'allocateIp', request, as);
+    // Another partition here may still hold some; anything else is the answer.
+    if (!isRefusal(answer) || answer.kind !== 'Exhausted') break;
+  }
+  return isRefusal(answer) ? answer : created(ipResponse(answer!));
+}
+
+async function listed(site: Edge['site'], body: z.infer<typeof ipFindBody>): Promise<Answer | Refusal> {
+  const query = ipQuery(body);
+  if (isRefusal(query)) return query;
+  const rows = await site.rows.rows('ip', { scopes: ownScopes(site), ...ipRowFilter(body) });
+  return ok(rows.filter(({ value }) => query.matches(value)).map(({ value }) => ipResponse(value)));
+}
+
+/** IP addresses (networks.md §2). */
+export function addIpRoutes(edge: Edge): void {
+  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listIPs' }, ({ site }) => listed(site, {}));
+
+  route(
+    edge,
+    { method: 'post', path: `${PATH}/find`, role: 'view', operation: 'findIPs', audited: false, body: ipFindBody },
+    ({ site, body }) => listed(site, body),
+  );
+
+  route(
+    edge,
+    { method: 'post', path: `${PATH}/allocate`, role: 'edit', operation: 'allocateIP', body: ipAllocateBody },
+    (request) => allocate(request, ''),
+  );
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/allocate/:ip`,
+      role: 'edit',
+      operation: 'allocateSpecificIP',
+      body: ipAllocateBody,
+    },
+    (request) => allocate(request, request.param('ip')),
+  );
+
+  route(edge, { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findIP' }, async (request) => {
+    const { site, as, param } = request;
+    const address = canonicalAddress(param('id'));
+    const holder = holderOf(site, address);
+    if (isRefusal(holder)) return holder;
+    const ip = await site.ask(holder, 'getIp', { address }, as);
+    return isRefusal(ip) ? ip : ok(ipResponse(ip));
+  });
+
+  route(
+    edge,
+    { method: 'post', path: PATH, role: 'edit', operation: 'updateIP', body: ipUpdateBody },
+    async ({ site, as, body }) => {
+      const address = canonicalAddress(body.ipaddress ?? '');
+      const holder = holderOf(site, address);
+      if (isRefusal(holder)) return holder;
+      const ip = await site.ask(holder, 'updateIp', ipPatch(body, address), as);
+      return isRefusal(ip) ? ip : ok(ipResponse(ip));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeIP' },
+    async ({ site, as, param }) => {
+      const address = canonicalAddress(param('id'));
+      const holder = holderOf(site, address);
+      if (isRefusal(holder)) return holder;
+      const ip = await site.ask(holder, 'freeIp', { address }, as);
+      return isRefusal(ip) ? ip : ok(ipResponse(ip));
+    },
+  );
+}

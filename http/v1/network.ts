@@ -1,0 +1,210 @@
+import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import { alreadyExists, isRefusal, unavailable, unprocessable, type Refusal } from '../../actors/refusal.ts';
+import { prefixClaims } from '../../actors/network/coordination.ts';
+import type { NetworkView } from '../../actors/network/messages.ts';
+import {
+  allocateFamily,
+  checkAllocateIds,
+  checkCidrs,
+  networkToCreate,
+  noSuchNetwork,
+  parseChildLengths,
+} from '../../actors/network/network-rules.ts';
+import { updatedNetwork } from '../../actors/network/update-rules.ts';
+import type { Claim } from '../../actors/registry/messages.ts';
+import type { Edge } from '../env.ts';
+import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
+import type { Site } from '../site.ts';
+import { findEntry } from './directory.ts';
+import { listNetworks } from './network-list.ts';
+import { networkAt } from './network-places.ts';
+import { orNull } from './shape/fields.ts';
+import {
+  networkAllocateBody,
+  networkCreate,
+  networkCreateBody,
+  networkFindBody,
+  networkPatch,
+  networkQuery,
+  networkResponse,
+  networkUpdateBody,
+} from './shape/network.ts';
+import { queryFlag } from './shape/query.ts';
+import { isClaimed, withWordOfAll } from './word.ts';
+
+const PATH = '/v1/network';
+
+const answered = (view: NetworkView | Refusal): Answer | Refusal =>
+  isRefusal(view) ? view : ok(networkResponse(view));
+
+const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
+const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
+
+/** Project and partition exist, and the partition is hosted here; '' is none. */
+async function refuseReferences(site: Site, of: { project: string; partition: string }): Promise<Refusal | undefined> {
+  const project = of.project === '' ? undefined : await findEntry(site, 'project', of.project);
+  if (isRefusal(project)) return project;
+  if (of.partition === '') return undefined;
+  const partition = await findEntry(site, 'partition', of.partition);
+  if (isRefusal(partition)) return partition;
+  if (site.places.hosted().includes(of.partition)) return undefined;
+  return unavailable(`partition ${of.partition} is not hosted by site ${site.id}, and its site can't be reached`);
+}
+
+/** The global network as this site's copy has it, for reads while its home can't be asked. */
+const copyOf = (site: Site, id: string): NetworkView | undefined => {
+  const network = site.directory.get('globalnetwork', id);
+  return network && { network, usage: { IPv4: null, IPv6: null } };
+};
+
+async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answer | Refusal> {
+  const at = networkAt(site, param('id'));
+  if (!isRefusal(at)) return answered(await site.ask(at, 'get', {}, as));
+  const copy = copyOf(site, param('id'));
+  return copy === undefined ? at : ok(networkResponse(copy));
+}
+
+async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Promise<Answer | Refusal> {
+  const { site, param } = request;
+  const id = param('id');
+  const place = site.places.network(id);
+  if (place === undefined) return noSuchNetwork(id);
+  const at = networkAt(site, id);
+  if (isRefusal(at)) return at;
+  const view = await site.ask(at, 'get', {}, request.as);
+  if (isRefusal(view)) return view;
+  const { partition, parent } = view.network;
+  if (partition !== '' && (as === 'free' || parent !== null)) {
+    return answered(await site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as));
+  }
+  if (as === 'free') {
+    return unprocessable(`error releasing child prefix in ipam: network ${id} is not a child network`);
+  }
+  const body = { id, partition, partitions: site.places.hosted() };
+  return answered(await site.ask(registryOf(site), 'deleteNetwork', body, request.as));
+}
+
+/** Networks (networks.md §1). */
+export function addNetworkRoutes(edge: Edge): void {
+  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listNetworks' }, async ({ site, as }) => {
+    const views = await listNetworks(site, { matches: () => true }, as);
+    return ok(orNull(views.map(networkResponse)));
+  });
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/find`,
+      role: 'view',
+      operation: 'findNetworks',
+      audited: false,
+      body: networkFindBody,
+    },
+    async ({ site, as, body }) => {
+      const query = networkQuery(body);
+      return isRefusal(query) ? query : ok((await listNetworks(site, query, as)).map(networkResponse));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'put', path: PATH, role: 'admin', operation: 'createNetwork', body: networkCreateBody },
+    async ({ site, as, body }) => {
+      const id = body.id || site.uuid();
+      // Before every rule: a network that is created again overlaps with itself, and metalctl's apply waits for this.
+      if (site.places.network(id) !== undefined) return alreadyExists();
+      const network = networkToCreate(networkCreate(body), { id, nowMs: site.wallMs() });
+      if (isRefusal(network)) return network;
+      const dangling = await refuseReferences(site, network);
+      if (dangling !== undefined) return dangling;
+      const claims: Claim[] = [{ what: 'network', value: id, holder: id }, ...prefixClaims(id, network.prefixes)];
+      const view = await withWordOfAll(
+        site,
+        claims,
+        (h) => site.ask(registryOf(site), 'createNetwork', { network, h, partitions: site.places.hosted() }, as),
+        (h) => isClaimed(site, h),
+      );
+      return isRefusal(view) ? view : created(networkResponse(view));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'post', path: PATH, role: 'admin', operation: 'updateNetwork', body: networkUpdateBody },
+    async ({ site, as, body, query }) => {
+      const force = queryFlag('force', query('force'));
+      if (isRefusal(force)) return force;
+      const id = body.id ?? '';
+      const at = networkAt(site, id);
+      if (isRefusal(at)) return at;
+      const patch = (h: string) => networkPatch(body, { force, site: site.id, h });
+      const first = patch('');
+      if (isRefusal(first)) return first;
+      const stored = await site.ask(at, 'get', {}, as);
+      if (isRefusal(stored)) return stored;
+      const update = updatedNetwork(stored.network, first, site.wallMs());
+      if (isRefusal(update)) return update;
+      const apply = async (h: string): Promise<NetworkView | Refusal> => {
+        const asked = patch(h);
+        return isRefusal(asked) ? asked : site.ask(at, 'update', asked, as);
+      };
+      if (update.addedPrefixes.length === 0) return answered(await apply(site.uuid()));
+      const claims = prefixClaims(id, update.addedPrefixes);
+      return answered(await withWordOfAll(site, claims, apply, (h) => isClaimed(site, h)));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'post', path: `${PATH}/allocate`, role: 'edit', operation: 'allocateNetwork', body: networkAllocateBody },
+    async ({ site, as, body }) => {
+      const { projectid: project = '', partitionid: partition = '', destinationprefixes = [] } = body;
+      const missing = checkAllocateIds({ project, partition });
+      if (missing !== undefined) return missing;
+      const dangling = (await refuseReferences(site, { project, partition })) ?? checkCidrs(destinationprefixes);
+      if (dangling !== undefined) return dangling;
+      const length = parseChildLengths('length', body.length ?? {});
+      if (isRefusal(length)) return length;
+      const family = body.addressfamily ? allocateFamily(body.addressfamily) : undefined;
+      if (isRefusal(family)) return family;
+      const view = await site.ask(
+        allocatorOf(partition),
+        'allocateNetwork',
+        {
+          id: site.uuid(),
+          name: body.name ?? '',
+          description: body.description ?? '',
+          labels: body.labels ?? {},
+          project,
+          shared: body.shared ?? false,
+          nat: body.nat ?? false,
+          destinationPrefixes: destinationprefixes,
+          length,
+          ...(family === undefined ? {} : { family }),
+        },
+        as,
+      );
+      return isRefusal(view) ? view : created(networkResponse(view));
+    },
+  );
+
+  route(edge, { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeNetwork' }, (request) =>
+    free(request, 'free'),
+  );
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/free/:id`,
+      role: 'edit',
+      operation: 'freeNetworkDeprecated',
+      contentType: 'any',
+    },
+    (request) => free(request, 'free'),
+  );
+  route(edge, { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteNetwork' }, (request) =>
+    free(request, 'delete'),
+  );
+  route(edge, { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findNetwork' }, find);
+}

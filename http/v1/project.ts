@@ -1,0 +1,120 @@
+import { findProjects, type Project } from '../../actors/directory/project.ts';
+import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import type { Edge } from '../env.ts';
+import { projectUsage, type ProjectUsage } from '../questions.ts';
+import { created, ok, route, type Answer } from '../route.ts';
+import type { Site } from '../site.ts';
+import {
+  createEntry,
+  deleteEntry,
+  findEntry,
+  MEMBERS_WITHIN_MS,
+  refuseUnreachable,
+  unreachableMembers,
+  updateEntry,
+} from './directory.ts';
+import { orNull } from './shape/fields.ts';
+import { askedProject, projectBody, projectFindBody, projectResponse } from './shape/masterdata.ts';
+
+const PATH = '/v1/project';
+
+interface UsageOverAll extends ProjectUsage {
+  answers: Map<string, unknown>;
+}
+
+async function usageOverAll(site: Site, project: string): Promise<UsageOverAll> {
+  const [here, answers] = await Promise.all([
+    projectUsage(site, project),
+    site.federation.askOthers('project-usage', { project }, MEMBERS_WITHIN_MS),
+  ]);
+  const all = [here, ...[...answers.values()].filter((answer): answer is ProjectUsage => !isRefusal(answer))];
+  const sum = (of: keyof ProjectUsage): number => all.reduce((total, usage) => total + usage[of], 0);
+  return { machines: sum('machines'), networks: sum('networks'), ips: sum('ips'), answers };
+}
+
+/** With `used` numbers; the header names the sites whose part is missing. */
+async function withUsage(site: Site, project: Project): Promise<Answer> {
+  const { machines, ips, answers } = await usageOverAll(site, project.id);
+  const silent = unreachableMembers(answers);
+  return ok(
+    projectResponse(project, { machine: machines, ip: ips }),
+    silent.length === 0
+      ? undefined
+      : { warning: `199 hanse "used does not count what is at ${silent.join(', ')}, which can't be reached"` },
+  );
+}
+
+const factsOf = (site: Site, tenant: string) => ({ tenant: site.directory.get('tenant', tenant) ?? null });
+
+/** Projects (networks.md §6). */
+export function addProjectRoutes(edge: Edge): void {
+  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listProjects' }, ({ site }) =>
+    ok(orNull(site.directory.list('project').map((project) => projectResponse(project)))),
+  );
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/find`,
+      role: 'view',
+      operation: 'findProjects',
+      audited: false,
+      body: projectFindBody,
+    },
+    ({ site, body }) => {
+      const query = { id: body.id, name: body.name, description: body.description, tenant: body.tenant_id };
+      return ok(orNull(findProjects(site.directory.list('project'), query).map((project) => projectResponse(project))));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findProject' },
+    async ({ site, param }) => {
+      const project = await findEntry(site, 'project', param('id'));
+      return isRefusal(project) ? project : withUsage(site, project);
+    },
+  );
+
+  route(
+    edge,
+    { method: 'put', path: PATH, role: 'admin', operation: 'createProject', body: projectBody },
+    async (request) => {
+      const { site, body } = request;
+      const asked = askedProject(body, body.meta?.id ?? '');
+      const project = await createEntry(request, 'project', asked, factsOf(site, asked.tenant));
+      return isRefusal(project) ? project : created(projectResponse(project));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'post', path: PATH, role: 'admin', operation: 'updateProject', body: projectBody },
+    async (request) => {
+      const { site, body } = request;
+      if (body.meta === undefined) return invalid('project and project.meta must be specified');
+      const asked = askedProject(body, body.meta.id ?? '');
+      const project = await updateEntry(request, 'project', asked.id, asked, factsOf(site, asked.tenant));
+      return isRefusal(project) ? project : ok(projectResponse(project));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteProject' },
+    async (request): Promise<Answer | Refusal> => {
+      const { site, param } = request;
+      const project = await findEntry(site, 'project', param('id'));
+      if (isRefusal(project)) return project;
+      const { machines, networks, ips, answers } = await usageOverAll(site, project.id);
+      const silent = refuseUnreachable(answers, `it is not known whether project "${project.id}" is in use`);
+      if (silent !== undefined) return silent;
+      const sizeReservations = site.directory
+        .list('sizereservation')
+        .filter((one) => one.project === project.id).length;
+      const deleted = await deleteEntry(request, 'project', project.id, { machines, networks, ips, sizeReservations });
+      return isRefusal(deleted) ? deleted : ok(projectResponse(deleted));
+    },
+  );
+}

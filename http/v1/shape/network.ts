@@ -1,0 +1,194 @@
+import { z } from 'zod';
+import { formatAddress, parseFamily, type Family } from '../../../actors/ipam/address.ts';
+import { firstAddress, parsePrefix, type Prefix } from '../../../actors/ipam/prefix.ts';
+import type { Usage } from '../../../actors/ipam/usage.ts';
+import { isRefusal, invalid, unprocessable, type Refusal } from '../../../actors/refusal.ts';
+import type { NetworkPatch, NetworkView } from '../../../actors/network/messages.ts';
+import { parseChildLengths, type NetworkCreateRequest } from '../../../actors/network/network-rules.ts';
+import type { NetworkRecord } from '../../../actors/network/record.ts';
+import { flag, given, labels, listed, text, texts, timesOf } from './fields.ts';
+
+/** Bits by family; the rules say which are right. */
+const lengths = z.record(z.string(), z.number()).optional();
+
+export const networkCreateBody = z.object({
+  id: text,
+  name: text,
+  description: text,
+  partitionid: text,
+  projectid: text,
+  labels,
+  prefixes: texts,
+  destinationprefixes: texts,
+  defaultchildprefixlength: lengths,
+  nat: flag,
+  privatesuper: flag,
+  underlay: flag,
+  vrf: z.int().optional(),
+  vrfshared: flag,
+  additionalAnnouncableCIDRs: texts,
+});
+
+export const networkUpdateBody = z.object({
+  id: text,
+  name: text,
+  description: text,
+  labels,
+  shared: flag,
+  prefixes: texts,
+  destinationprefixes: texts,
+  defaultchildprefixlength: lengths,
+  additionalAnnouncableCIDRs: texts,
+});
+
+export const networkAllocateBody = z.object({
+  name: text,
+  description: text,
+  labels,
+  projectid: text,
+  partitionid: text,
+  shared: flag,
+  nat: flag,
+  destinationprefixes: texts,
+  length: lengths,
+  addressfamily: text,
+});
+
+export const networkFindBody = z.object({
+  id: text,
+  name: text,
+  partitionid: text,
+  projectid: text,
+  parentnetworkid: text,
+  labels,
+  prefixes: texts,
+  destinationprefixes: texts,
+  addressfamily: text,
+  vrf: z.int().optional(),
+  nat: flag,
+  privatesuper: flag,
+  underlay: flag,
+});
+
+export const networkCreate = (body: z.infer<typeof networkCreateBody>): NetworkCreateRequest => ({
+  name: body.name ?? '',
+  description: body.description ?? '',
+  partition: body.partitionid ?? '',
+  project: body.projectid ?? '',
+  labels: body.labels ?? {},
+  prefixes: body.prefixes ?? [],
+  destinationPrefixes: body.destinationprefixes ?? [],
+  defaultChildPrefixLength: body.defaultchildprefixlength ?? null,
+  nat: body.nat ?? false,
+  privateSuper: body.privatesuper ?? false,
+  underlay: body.underlay ?? false,
+  vrf: body.vrf ?? 0,
+  vrfShared: body.vrfshared ?? false,
+  additionalAnnouncableCidrs: body.additionalAnnouncableCIDRs ?? [],
+});
+
+export const networkPatch = (
+  body: z.infer<typeof networkUpdateBody>,
+  by: Pick<NetworkPatch, 'force' | 'site' | 'h'>,
+): NetworkPatch | Refusal => {
+  const defaultChildPrefixLength =
+    body.defaultchildprefixlength && parseChildLengths('defaultchildprefixlength', body.defaultchildprefixlength);
+  if (isRefusal(defaultChildPrefixLength)) return defaultChildPrefixLength;
+  return {
+    ...given({
+      name: body.name,
+      description: body.description,
+      labels: body.labels,
+      shared: body.shared,
+      prefixes: body.prefixes,
+      destinationPrefixes: body.destinationprefixes,
+      defaultChildPrefixLength,
+    }),
+    additionalAnnouncableCidrs: body.additionalAnnouncableCIDRs ?? [],
+    ...by,
+  };
+};
+
+const noUsage = (): Usage => ({ available_ips: 0, used_ips: 0, available_prefixes: 0, used_prefixes: 0 });
+
+/** `usage` is the copy of the IPv4 numbers that older clients read. */
+export const networkResponse = ({ network, usage }: NetworkView) => ({
+  id: network.id,
+  name: network.name,
+  description: network.description,
+  partitionid: network.partition,
+  projectid: network.project,
+  labels: network.labels,
+  shared: network.shared,
+  prefixes: network.prefixes,
+  destinationprefixes: network.destinationPrefixes,
+  defaultchildprefixlength: network.defaultChildPrefixLength,
+  nat: network.nat,
+  privatesuper: network.privateSuper,
+  underlay: network.underlay,
+  vrf: network.vrf,
+  vrfshared: null,
+  parentnetworkid: network.parent,
+  additionalAnnouncableCIDRs: listed(network.additionalAnnouncableCidrs),
+  networktype: network.type,
+  nattype: network.natType,
+  consumption: { ipv4: usage.IPv4, ipv6: usage.IPv6 },
+  usage: usage.IPv4 ?? noUsage(),
+  ...timesOf(network),
+});
+
+/** A find: which networks it means. */
+export interface NetworkQuery {
+  matches(network: NetworkRecord): boolean;
+}
+
+/** metal-api stores address and length of a prefix apart, and compares them so (networks.md §7.3). */
+const partsOf = (cidr: string): { ip: string; length: number } | undefined => {
+  const prefix: Prefix | undefined = parsePrefix(cidr);
+  if (prefix === undefined) return undefined;
+  const slash = cidr.indexOf('/');
+  return { ip: slash < 0 ? formatAddress(firstAddress(prefix)) : cidr.slice(0, slash), length: prefix.length };
+};
+
+const hasPrefix = (cidr: string) => {
+  const wanted = partsOf(cidr);
+  return (stored: readonly string[]): boolean => {
+    const parts = stored.map(partsOf);
+    return parts.some((part) => part?.ip === wanted?.ip) && parts.some((part) => part?.length === wanted?.length);
+  };
+};
+
+/** Texts and flags that are given must be equal, `''` and false included. */
+export function networkQuery(body: z.infer<typeof networkFindBody>): NetworkQuery | Refusal {
+  const { prefixes = [], destinationprefixes = [], labels: wantedLabels = {} } = body;
+  const malformed = [...prefixes, ...destinationprefixes].find((cidr) => parsePrefix(cidr) === undefined);
+  if (malformed !== undefined) {
+    return invalid(`given cidr ${malformed} is not a valid ip with mask: expected an address and a length`);
+  }
+  let family: Family | undefined;
+  if (body.addressfamily !== undefined && body.addressfamily !== '') {
+    family = parseFamily(body.addressfamily);
+    if (family === undefined) {
+      return unprocessable(`given addressfamily:"${body.addressfamily}" is invalid, expected IPv4 or IPv6`);
+    }
+  }
+  const prefixTests = prefixes.map(hasPrefix);
+  const destinationTests = destinationprefixes.map(hasPrefix);
+  const equal = (asked: unknown, stored: unknown): boolean => asked === undefined || asked === stored;
+  return {
+    matches: (network) =>
+      equal(body.id, network.id) &&
+      equal(body.name, network.name) &&
+      equal(body.partitionid, network.partition) &&
+      equal(body.projectid, network.project) &&
+      equal(body.parentnetworkid, network.parent ?? '') &&
+      equal(body.vrf, network.vrf) &&
+      equal(body.nat, network.nat) &&
+      equal(body.privatesuper, network.privateSuper) &&
+      equal(body.underlay, network.underlay) &&
+      Object.entries(wantedLabels).every(([key, value]) => network.labels[key] === value) &&
+      prefixTests.every((test) => test(network.prefixes)) &&
+      destinationTests.every((test) => test(network.destinationPrefixes)) &&
+      (family === undefined || network.prefixes.some((cidr) => cidr.includes(family === 'IPv4' ? '.' : ':'))),
+  };
+}

@@ -1,0 +1,82 @@
+import { newestImage } from '../../actors/directory/image.ts';
+import { checkImageOnSize } from '../../actors/directory/size-image-constraint.ts';
+import { invalid, isRefusal } from '../../actors/refusal.ts';
+import type { Edge } from '../env.ts';
+import { created, ok, route } from '../route.ts';
+import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import {
+  constraintBody,
+  constraintCreate,
+  constraintResponse,
+  constraintUpdate,
+  tryBody,
+} from './shape/size-image-constraint.ts';
+
+const PATH = '/v1/size-image-constraint';
+
+/** Size image constraints (machines.md §16). */
+export function addSizeImageConstraintRoutes(edge: Edge): void {
+  route(edge, { method: 'get', path: PATH, role: 'auth', operation: 'listSizeImageConstraints' }, ({ site }) =>
+    ok(site.directory.list('sizeimageconstraint').map(constraintResponse)),
+  );
+
+  route(
+    edge,
+    { method: 'get', path: `${PATH}/:id`, role: 'auth', operation: 'findSizeImageConstraint' },
+    async ({ site, param }) => {
+      const constraint = await findEntry(site, 'sizeimageconstraint', param('id'));
+      return isRefusal(constraint) ? constraint : ok(constraintResponse(constraint));
+    },
+  );
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: `${PATH}/try`,
+      role: 'admin',
+      operation: 'trySizeImageConstraint',
+      audited: false,
+      body: tryBody,
+    },
+    async ({ site, body: { size = '', image = '' } }) => {
+      if (size === '') return invalid('size should not be empty');
+      if (image === '') return invalid('image should not be empty');
+      const found = await findEntry(site, 'size', size);
+      if (isRefusal(found)) return found;
+      const newest = newestImage(image, site.directory.list('image'));
+      if (isRefusal(newest)) return newest;
+      return checkImageOnSize(site.directory.get('sizeimageconstraint', size), newest) ?? ok({});
+    },
+  );
+
+  route(
+    edge,
+    { method: 'put', path: PATH, role: 'admin', operation: 'createSizeImageConstraint', body: constraintBody },
+    async (request) => {
+      const made = await createEntry(request, 'sizeimageconstraint', constraintCreate(request.body), {});
+      return isRefusal(made) ? made : created(constraintResponse(made));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'post', path: PATH, role: 'admin', operation: 'updateSizeImageConstraint', body: constraintBody },
+    async (request) => {
+      const asked = constraintUpdate(request.body);
+      const updated = await updateEntry(request, 'sizeimageconstraint', asked.id, asked, {});
+      return isRefusal(updated) ? updated : ok(constraintResponse(updated));
+    },
+  );
+
+  route(
+    edge,
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteSizeImageConstraint' },
+    async (request) => {
+      const stored = await findEntry(request.site, 'sizeimageconstraint', request.param('id'));
+      if (isRefusal(stored)) return stored;
+      const deleted = await deleteEntry(request, 'sizeimageconstraint', stored.id, {});
+      return isRefusal(deleted) ? deleted : ok(constraintResponse(deleted));
+    },
+  );
+}

@@ -1,0 +1,41 @@
+// What must be unique over all sites is created with the word of every member (design.md §11, §12).
+import { addressOf, siteScope } from '../../actors/address.ts';
+import type { Claim } from '../../actors/registry/messages.ts';
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import type { Site } from '../site.ts';
+
+const UNCERTAIN: ReadonlySet<Refusal['kind']> = new Set(['Unavailable', 'Internal']);
+
+/**
+ * Proposes the claims, makes the thing, and tells the others what became of it. `isMade` looks after an answer that says
+ * nothing about the outcome; while that can't be found out either, the promises stay: only certainty may end them.
+ */
+export async function withWordOfAll<T>(
+  site: Site,
+  claims: Claim[],
+  make: (h: string) => Promise<T | Refusal>,
+  isMade: (h: string) => Promise<boolean | undefined>,
+): Promise<T | Refusal> {
+  const h = site.uuid();
+  if (site.federation.others().length === 0) return make(h);
+  const refused = await site.federation.propose(h, claims);
+  if (refused !== undefined) {
+    await site.federation.settle(h, false);
+    return refused;
+  }
+  const made = await make(h);
+  const outcome = !isRefusal(made) || (UNCERTAIN.has(made.kind) ? await isMade(h) : false);
+  if (outcome !== undefined) await site.federation.settle(h, outcome);
+  return made;
+}
+
+/** Does the registry have own claims of the operation? `undefined`: it does not say. */
+export async function isClaimed(site: Site, h: string): Promise<boolean | undefined> {
+  const answer = await site.ask(
+    addressOf(siteScope(site.id), 'registry', site.id),
+    'claims',
+    { own: true },
+    { who: '' },
+  );
+  return isRefusal(answer) ? undefined : answer.claims.some((claim) => claim.h === h);
+}
