@@ -14,5 +14,15 @@ export function arrayLiteral(elements: readonly (string | number | null)[]): str
   return `${text}}`;
 }
 
+/**
+ * JSON text as it stands within a quoted element. JSON has no raw control characters, so escaping quotes and backslashes
+ * is all there is to do, and `JSON.stringify` of a string does just that, natively. Escaped parts may be joined.
+ */
+export const escapedJson = (json: string): string => JSON.stringify(json).slice(1, -1);
+
+/** An array of texts that {@link escapedJson} has been over. */
+export const escapedLiteral = (elements: readonly (string | null)[]): string =>
+  `{${elements.map((element) => (element === null ? 'null' : `"${element}"`)).join()}}`;
+
 /** Bytes as an element of a `bytea[]`. */
 export const bytesText = (bytes: Uint8Array): string => `\\x${Buffer.from(bytes).toString('hex')}`;

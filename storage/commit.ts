@@ -14,10 +14,7 @@ export function outcomeOf(failure: StatementFailure): CommitOutcome {
         : { outcome: 'refused', constraint: failure.constraint };
     case 'unknown':
       return { outcome: 'unknown', message: failure.message };
-    case 'retry':
-    case 'unsent':
-    case 'capacity':
-    case 'other':
+    default:
       return { outcome: 'unsent', message: failure.message };
   }
 }

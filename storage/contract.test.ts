@@ -8,7 +8,8 @@ for (const server of testServers()) {
   storeContract(
     server.name,
     async () => {
-      const { url, stop } = await server.start();
+      const started = await server.start();
+      const { url } = started;
       const shard = createShardStore({ url, applicationName: 'contract' });
       const [site, other] = await Promise.all([
         createSiteStore({ url, applicationName: 'contract' }),
@@ -20,7 +21,7 @@ for (const server of testServers()) {
         other,
         close: async () => {
           await Promise.all([shard.close(), site.close(), other.close()]);
-          await stop();
+          await started.stop();
         },
       };
     },

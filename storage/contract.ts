@@ -1,5 +1,5 @@
 // The contract of the store ports as a suite: whatever implements them has to pass it.
-import { after, before, describe } from 'node:test';
+import { after, before } from 'node:test';
 import type { ShardStore, SiteStore } from '../actors/ports.ts';
 import { commitContract } from './contract/commit.ts';
 import { ownershipContract } from './contract/ownership.ts';
@@ -7,6 +7,7 @@ import { readingContract } from './contract/reading.ts';
 import { siteContract } from './contract/site.ts';
 import { uniqueContract } from './contract/unique.ts';
 import { asked, type AskedStore } from './testing/samples.ts';
+import { suite } from './testing/register.ts';
 
 export interface OpenStores {
   shard: ShardStore;
@@ -17,14 +18,14 @@ export interface OpenStores {
 }
 
 export interface Stores {
-  store(): AskedStore;
-  site(): SiteStore;
-  other(): SiteStore;
+  store: () => AskedStore;
+  site: () => SiteStore;
+  other: () => SiteStore;
 }
 
 /** Registers the suite. `open` is called once, before its first test. */
 export function storeContract(name: string, open: () => Promise<OpenStores>, skip: string | false = false): void {
-  describe(`store contract: ${name}`, { skip }, () => {
+  suite(`store contract: ${name}`, { skip }, () => {
     let opened: OpenStores | undefined;
     let store: AskedStore | undefined;
     before(async () => {

@@ -1,5 +1,7 @@
 // Loads: one statement that proves ownership and reads live rows of several tables, in a serializable transaction. Only
 // then is a late group of the owner before either seen by the load or refused (reliability.md §8).
+// Loads and lists are not prepared: PostgreSQL keeps the plan that it made for a small table, which reads all of an index,
+// until its statistics are renewed, and a table of addresses grows by hundreds of thousands of rows before that.
 import type { Fence } from '../actors/ports.ts';
 import type { Row, TableName } from '../actors/records.ts';
 import { arrayLiteral } from './array.ts';
@@ -17,14 +19,22 @@ export interface LoadedRow {
   body: Row['value'];
 }
 
+/**
+ * One table's branch. Each key or owner is looked up by itself (`lateral`, and a limit or offset that keeps it so): given the
+ * whole list, PostgreSQL reads all of the scope while it has no statistics of a table that grows, and SERIALIZABLE then
+ * protects all that was read.
+ */
+function branch(table: TableName, by: FoundBy, parameter: number): string {
+  const rows = `select '${table}' as kind, r.key, r.owner, r.version, r.body from ${table} r
+where (select held from fence) = $4::int8 and r.scope = $5::text and not r.released`;
+  if (by === 'scope') return `union all ${rows}`;
+  return `union all select f.kind, f.key, f.owner, f.version, f.body from unnest($${parameter}::text[]) as w (wanted) cross join lateral (
+${rows} and r.${by} = w.wanted ${by === 'key' ? 'limit 1' : 'offset 0'}) f`;
+}
+
 /** Text for loads from these tables; a constant for each combination. */
 export function loadText(tables: readonly TableName[], by: FoundBy): string {
-  const branches = tables.map(
-    (table, i) => `union all select '${table}', r.key, r.owner, r.version, r.body from ${table} r
-where (select held from fence) = $4::int8 and r.scope = $5::text and not r.released${
-      by === 'scope' ? '' : ` and r.${by} = any($${6 + i}::text[])`
-    }`,
-  );
+  const branches = tables.map((table, i) => branch(table, by, 6 + i));
   return `with fence as (
   select count(*) as held from ownership o, unnest($1::text[], $2::int4[], $3::int8[]) as p (scope, shard, epoch)
   where o.scope = p.scope and o.shard = p.shard and o.epoch = p.epoch

@@ -96,7 +96,7 @@ export const TAKE_OVER = `with holds as (
 insert into ownership as t (scope, shard, epoch) select wanted.scope, wanted.shard, wanted.epoch from wanted
 on conflict (scope, shard) do update set epoch = excluded.epoch returning t.scope, t.shard, t.epoch`;
 
-/** `holder`: whose lease must be valid in the same transaction. Answers nothing when it is not. */
+/** Fences in the order of the scopes, then by shard. `holder`: whose lease must be valid in the same transaction; nothing when it is not. */
 export async function takeOwnership(
   pool: Pool,
   scopes: readonly Scope[],
@@ -110,5 +110,8 @@ export async function takeOwnership(
     holder?.site ?? '',
     holder?.process ?? '',
   ]);
-  return rows.filter((row) => row.shard < shards).map(({ scope, shard, epoch }) => ({ scope, shard, epoch }));
+  return rows
+    .filter((row) => row.shard < shards)
+    .map(({ scope, shard, epoch }) => ({ scope, shard, epoch }))
+    .sort((a, b) => scopes.indexOf(a.scope) - scopes.indexOf(b.scope) || a.shard - b.shard);
 }

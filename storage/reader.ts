@@ -71,14 +71,14 @@ export async function readRows<T extends TableName>(pool: Pool, table: T, filter
       rows.push({ table, scope, key, owner, version, value: body } as unknown as RowOf<T>);
   };
   if (filter.keys !== undefined && filter.keys.length <= PORTION) {
-    take(await pool.run<ReadRow>(text, parameters, { prepare: true }));
+    take(await pool.run<ReadRow>(text, parameters));
     return rows;
   }
   let isOver = false;
   try {
     await pool.transaction(
       async (sql) => {
-        await sql.unsafe<ReadRow[]>(text, parameters as never[], { prepare: true }).cursor(PORTION, (portion) => {
+        await sql.unsafe<ReadRow[]>(text, parameters as never[]).cursor(PORTION, (portion) => {
           if (isOver) throw new Error('the deadline of this list has passed');
           take(portion);
         });
@@ -92,7 +92,7 @@ export async function readRows<T extends TableName>(pool: Pool, table: T, filter
 }
 
 export async function countByOwner(pool: Pool, table: TableName, scope: Scope): Promise<Map<string, number>> {
-  const rows = await pool.run<{ owner: string; rows: number }>(countByOwnerText(table), [scope], { prepare: true });
+  const rows = await pool.run<{ owner: string; rows: number }>(countByOwnerText(table), [scope]);
   return new Map(rows.map(({ owner, rows }) => [owner, rows]));
 }
 

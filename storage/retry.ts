@@ -11,6 +11,8 @@ export interface Retries {
 }
 
 const LONGEST_PAUSE_MS = 64;
+/** A shorter attempt would end by its deadline while it still dials, and leave a doubt where there is none. */
+const SHORTEST_ATTEMPT_MS = 250;
 
 /** 1, 2, 4, … 64 ms with full jitter, so that writers which met once don't meet again. */
 const pauseMs = (attempt: number): number => Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** attempt);
@@ -31,7 +33,8 @@ export async function retrying<T>(work: (leftMs: number) => Promise<T>, retries:
       const again = retries.on.includes(failure.kind) && (failure.kind !== 'retry' || ++conflicts <= most);
       // A server that is away is not asked again each millisecond.
       const pause = failure.kind === 'retry' ? pauseMs(conflicts - 1) : 10 + pauseMs(attempt);
-      if (!again || performance.now() + pause >= end) throw failure;
+      const leastMs = failure.kind === 'retry' ? 0 : SHORTEST_ATTEMPT_MS;
+      if (!again || performance.now() + pause + leastMs >= end) throw failure;
       await wait(pause);
     }
   }

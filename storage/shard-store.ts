@@ -32,6 +32,9 @@ export interface ShardStoreOptions {
   onReplaced?: (reason: string) => void;
 }
 
+/** What still runs is cut after this; a statement that dials a server which is away would otherwise hold up the end. */
+const CLOSING_MS = 1000;
+
 const lost = (scope: Scope): Refusal =>
   unavailable(`${scope} lost its ownership: another process or shard is its owner now`);
 
@@ -69,7 +72,8 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
       deadlineMs,
       ...(options.onReplaced === undefined ? {} : { onReplaced: options.onReplaced }),
     });
-  const groups = open('groups', options.groupsInFlight ?? 2, commitMs, commitMs);
+  // The server gives up first: its word that nothing was written is better than a doubt of ours.
+  const groups = open('groups', options.groupsInFlight ?? 2, Math.ceil(commitMs * 0.8), commitMs);
   const doubts = open('doubts', 2, resolveMs, resolveMs);
   const reads = open('reads', options.reads ?? 4, scanMs, loadMs);
 
@@ -99,7 +103,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     try {
       await reads.transaction(
         async (sql) => {
-          await sql.unsafe<LoadedRow[]>(text, parameters as never[], { prepare: true }).cursor(portion, hand);
+          await sql.unsafe<LoadedRow[]>(text, parameters as never[]).cursor(portion, hand);
         },
         { deadlineMs, readOnly: true },
       );
@@ -183,7 +187,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     scan: (scope, tables, fences, each, done) => void scan(scope, tables, fences, each).then(done),
 
     close: async () => {
-      await Promise.all([groups.end(), doubts.end(), reads.end()]);
+      await Promise.all([groups, doubts, reads].map((pool) => pool.end(CLOSING_MS)));
     },
   };
 }

@@ -26,6 +26,9 @@ export interface SiteStoreOptions {
   onReplaced?: (reason: string) => void;
 }
 
+/** What still runs is cut after this. */
+const CLOSING_MS = 1000;
+
 /** Opens the store of a site, after it brought the database to the version of this code. */
 export async function createSiteStore(options: SiteStoreOptions): Promise<SiteStore> {
   const { url, applicationName, controlMs = 1000, readMs = 30_000, isAlive = () => true } = options;
@@ -103,7 +106,7 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<SiteSt
     },
 
     close: async () => {
-      await Promise.all([control.end(), writes.end(), reads.end()]);
+      await Promise.all([control, writes, reads].map((pool) => pool.end(CLOSING_MS)));
     },
   };
 }

@@ -2,7 +2,7 @@
 // connection. All CTEs see the snapshot before the statement, so none may lean on rows that another one writes.
 import type { Change, TableName } from '../actors/records.ts';
 import type { Fence, Group } from '../actors/ports.ts';
-import { arrayLiteral } from './array.ts';
+import { arrayLiteral, escapedJson, escapedLiteral } from './array.ts';
 import type { Entity } from './entity/entity.ts';
 import { entities, tableNames } from './entity/entities.ts';
 
@@ -100,7 +100,8 @@ function cachedText(tables: readonly TableName[]): string {
 }
 
 function tableParameters(entity: AnyEntity, changes: readonly Change[], body: (value: object) => string): unknown[] {
-  const common: Element[][] = [[], [], [], [], [], []];
+  const common: Element[][] = [[], [], [], [], []];
+  const jsons: (string | null)[] = [];
   const columns: Element[][] = entity.columns.map(() => []);
   // Releases first: what one row gives up, another one of the same group may take (unique indexes look at every row).
   for (const released of [true, false]) {
@@ -111,43 +112,50 @@ function tableParameters(entity: AnyEntity, changes: readonly Change[], body: (v
       common[2]!.push(change.owner);
       common[3]!.push(change.version);
       common[4]!.push(change.prev);
-      common[5]!.push(change.value === null ? null : body(change.value));
+      jsons.push(change.value === null ? null : body(change.value));
       const values = change.value === null ? [] : entity.values(change.value as never, change.key);
       for (let i = 0; i < columns.length; i++) columns[i]!.push(values[i] ?? null);
     }
   }
-  return [...common, ...columns].map(arrayLiteral);
+  return [...common.map(arrayLiteral), escapedLiteral(jsons), ...columns.map(arrayLiteral)];
 }
 
-/** JSON of a value, made once however often the group holds the same object: in its rows and in its log entries. */
+/** Escaped JSON of a value, made once however often the group holds the same object: in its rows and in its log entries. */
 function bodies(): (value: object) => string {
   const made = new Map<object, string>();
   return (value) => {
     let json = made.get(value);
-    if (json === undefined) made.set(value, (json = JSON.stringify(value)));
+    if (json === undefined) made.set(value, (json = escapedJson(JSON.stringify(value))));
     return json;
   };
 }
 
-const changeJson = (change: Change, body: (value: object) => string): string =>
-  `{"table":"${change.table}","scope":${JSON.stringify(change.scope)},"key":${JSON.stringify(change.key)},"owner":${JSON.stringify(
-    change.owner,
-  )},"prev":${change.prev},"version":${change.version},"value":${change.value === null ? 'null' : body(change.value)}}`;
+function changeText(
+  { table, scope, key, owner, prev, version, value }: Change,
+  body: (value: object) => string,
+): string {
+  const head = JSON.stringify({ table, scope, key, owner, prev, version });
+  return `${escapedJson(`${head.slice(0, -1)},"value":`)}${value === null ? 'null' : body(value)}}`;
+}
 
 function logParameters(group: Group, body: (value: object) => string): unknown[] {
   const { entries } = group;
   return [
-    entries.map((entry) => entry.scope),
-    entries.map((entry) => entry.shard),
-    entries.map((entry) => entry.epoch),
-    entries.map((entry) => entry.n),
-    entries.map((entry) => entry.operation),
-    entries.map((entry) => entry.what),
-    entries.map((entry) => entry.who),
-    entries.map((entry) => new Date(entry.atMs).toISOString()),
-    entries.map((entry) => `[${entry.changes.map((change) => changeJson(change, body)).join()}]`),
-    entries.map((entry) => (entry.messages.length === 0 ? null : JSON.stringify(entry.messages))),
-  ].map(arrayLiteral);
+    ...[
+      entries.map((entry) => entry.scope),
+      entries.map((entry) => entry.shard),
+      entries.map((entry) => entry.epoch),
+      entries.map((entry) => entry.n),
+      entries.map((entry) => entry.operation),
+      entries.map((entry) => entry.what),
+      entries.map((entry) => entry.who),
+      entries.map((entry) => new Date(entry.atMs).toISOString()),
+    ].map(arrayLiteral),
+    escapedLiteral(entries.map((entry) => `[${entry.changes.map((change) => changeText(change, body)).join()}]`)),
+    escapedLiteral(
+      entries.map(({ messages }) => (messages.length === 0 ? null : escapedJson(JSON.stringify(messages)))),
+    ),
+  ];
 }
 
 /** Text and parameters of a group. Throws a RangeError when a record holds what no column can. */

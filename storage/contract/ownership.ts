@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { siteScope } from '../../actors/address.ts';
 import type { Fence, LeaseHolder } from '../../actors/ports.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Stores } from '../contract.ts';
 import { freshScope, groupOf, ipChange } from '../testing/samples.ts';
+import { test } from '../testing/register.ts';
 
 const holderOf = (site: string, pid: number, host = 'rack1'): LeaseHolder => ({
   site,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Change, Row } from '../../actors/records.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Stores } from '../contract.ts';
 import { freshScope, groupOf, ipChange, ipRecord, poolChange } from '../testing/samples.ts';
+import { test } from '../testing/register.ts';
 
 const keys = (rows: unknown): string[] => {
   assert.ok(Array.isArray(rows), JSON.stringify(rows));

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Scope } from '../../actors/address.ts';
 import type { Change } from '../../actors/records.ts';
 import type { Stores } from '../contract.ts';
 import { freshScope, groupOf, ipChange, ipRecord } from '../testing/samples.ts';
+import { test } from '../testing/register.ts';
 
 const prefixChange = (
   scope: Scope,

@@ -4,9 +4,10 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 /**
  * - `before`: the bytes never reach the server, both sides are cut;
  * - `after`: they do, and the client is cut when the server answers;
+ * - `silence`: they never reach the server, and nobody is told;
  * - `late`: the client is cut at once, the server gets them when `deliver` is called.
  */
-export type Cut = 'before' | 'after' | 'late';
+export type Cut = 'before' | 'after' | 'silence' | 'late';
 
 export interface CuttingProxy {
   url: string;
@@ -38,9 +39,11 @@ export async function startProxy(target: string): Promise<CuttingProxy> {
       armed = undefined;
       silent = true;
       if (cut === 'after') return void upstream.write(bytes);
+      if (cut === 'silence') return undefined;
       if (cut === 'late') kept = { server: upstream, bytes };
       else upstream.destroy();
       client.destroy();
+      return undefined;
     });
     upstream.on('data', (bytes) => {
       if (silent) client.destroy();

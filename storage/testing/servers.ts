@@ -21,6 +21,19 @@ export interface TestServer {
 
 const freshName = (): string => `hanse_test_${randomBytes(6).toString('hex')}`;
 
+/** A test run that is cut off must not leave a server behind. */
+function endWith(pid: number): () => void {
+  const end = (): void => {
+    try {
+      process.kill(pid, 'SIGQUIT');
+    } catch {
+      // It is gone already.
+    }
+  };
+  process.once('exit', end);
+  return () => void process.off('exit', end);
+}
+
 const folderFor = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'hanse-store-'));
   chmodSync(folder, 0o755);
@@ -34,10 +47,12 @@ const bundled: TestServer = {
   start: async () => {
     const folder = folderFor();
     const engine = await startEngine({ dataDir: folder, log: () => {} });
+    const forget = endWith(engine.pid);
     return {
       url: await ensureDatabase(engine.url('postgres'), freshName()),
       stop: async () => {
         await engine.stop();
+        forget();
         rmSync(folder, { recursive: true, force: true });
       },
     };
@@ -104,12 +119,14 @@ const debian = (bin: string): TestServer => ({
       stdio: 'ignore',
       ...account,
     });
+    const forget = endWith(server.pid!);
     const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
     return {
       url: await answers(`postgres://hanse@127.0.0.1:${port}/postgres`),
       stop: async () => {
         server.kill('SIGINT');
         await ended;
+        forget();
         rmSync(folder, { recursive: true, force: true });
       },
     };
