@@ -3,12 +3,14 @@
 
 /** Texts that a request gives; undefined: absent, or nothing that a place could be found by. */
 export interface Hints {
-  path(name: string): string;
-  query(name: string): string | undefined;
+  readonly path: (name: string) => string;
+  readonly query: (name: string) => string | undefined;
+  /** Whether the body is a JSON object at all. */
+  readonly isObject: () => boolean;
   /** A key of the body; '' counts as absent. `meta.id` looks into an object. */
-  body(key: string): string | undefined;
+  readonly body: (key: string) => string | undefined;
   /** A key of the body of a find, where '' is a value to compare with. */
-  find(key: string): string | undefined;
+  readonly find: (key: string) => string | undefined;
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -59,10 +61,12 @@ export const isTrue = (text: string | undefined): boolean =>
 /** The body is parsed at most once, and only when a rule asks for a key of it. */
 export function readHints(params: ReadonlyMap<string, string>, query: string, bytes: Uint8Array): Hints {
   let body: { object: Record<string, unknown> | undefined } | undefined;
-  const find = (key: string): string | undefined => textOf((body ??= { object: readBodyObject(bytes) }).object, key);
+  const read = (): Record<string, unknown> | undefined => (body ??= { object: readBodyObject(bytes) }).object;
+  const find = (key: string): string | undefined => textOf(read(), key);
   return {
     path: (name) => params.get(name) ?? '',
     query: (name) => queryOf(query, name),
+    isObject: () => read() !== undefined,
     body: (key) => find(key) || undefined,
     find,
   };

@@ -22,8 +22,9 @@ function ownPlace(ask: LocateAsk, site: string, places: PlaceIndex): Place | und
       const holder = places.address(ask.id);
       return holder && { site, partition: holder.partition };
     }
-    case 'directory': {
-      const home = places.entryHome(ask.kind as DirectoryKind, ask.id);
+    default: {
+      const entry = places.entryHome(ask.kind as DirectoryKind, ask.id);
+      const home = entry ?? (ask.kind === 'partition' ? places.partition(ask.id) : undefined);
       return home === undefined ? undefined : { site: home, partition: '' };
     }
   }
@@ -50,10 +51,13 @@ export function knowledgeOf(
   return {
     site,
     find(ask) {
+      // What everybody said just now is newer than a copy of the directory.
+      const said = asked?.get(askName(ask));
+      if (said !== undefined) return said;
       const here = ownPlace(ask, site, places);
       // A read of the directory needs no more than a copy.
       if (here !== undefined && ask.by === 'directory' && type === 'D') return { site, partition: '' };
-      return here ?? asked?.get(askName(ask)) ?? locations.known(ask);
+      return here ?? locations.known(ask);
     },
     partition: (id) => places.partition(id) ?? peers.members().find(({ partitions }) => partitions.includes(id))?.site,
     isMember: (id) => id === site || peers.members().some((member) => member.site === id),

@@ -22,11 +22,11 @@ export interface Locations {
 
 export interface LocationsOptions {
   readonly peers: Pick<PeerExchange, 'members' | 'ask'>;
-  monotonicMs(): number;
+  readonly monotonicMs: () => number;
   /** Places that are remembered; the one that was used longest ago goes first. Default 100,000. */
   readonly capacity?: number;
   /** Hears of answers that made no sense. */
-  odd?(what: string, error: unknown): void;
+  readonly odd?: (what: string, error?: unknown) => void;
 }
 
 /** An answer comes within this time, or its site counts as unreachable (reliability.md F11: ≤ 2 s). */

@@ -15,18 +15,21 @@ export interface Operation {
   readonly access: 'r' | 'w';
   /** Whether its place may depend on the body. */
   readonly readsBody: boolean;
-  where(hints: Hints): Where;
+  readonly where: (hints: Hints) => Where;
   readonly merge?: Merge;
 }
 
 /** Where a hint lies, and what it names. */
 interface Rule {
   readonly readsBody: boolean;
-  where(hints: Hints): Where;
+  readonly where: (hints: Hints) => Where;
 }
 const fixed = (where: Where): Rule => ({ readsBody: false, where: () => where });
 const fromHead = (where: (hints: Hints) => Where): Rule => ({ readsBody: false, where });
 const fromBody = (where: (hints: Hints) => Where): Rule => ({ readsBody: true, where });
+/** Without hints it asks all; but what is no JSON is an error, which one site can say. */
+const fromFind = (where: (hints: Hints) => Where): Rule =>
+  fromBody((hints) => (hints.isObject() ? where(hints) : 'any'));
 
 const ANY = fixed('any');
 const HERE = fixed('here');
@@ -58,7 +61,7 @@ const entryInBody = (kind: DirectoryKind, key = 'id'): Rule => fromBody(({ body 
 
 /** The first key that is there decides; '' is there, and equals nothing that has a place. */
 const inFind = (...keys: Array<[key: string, by: 'machine' | 'switch' | 'partition']>): Rule =>
-  fromBody(({ find }) => {
+  fromFind(({ find }) => {
     for (const [key, by] of keys) {
       const id = find(key);
       if (id !== undefined) return id === '' ? 'any' : { by, id };
@@ -71,7 +74,7 @@ const machineAllocate = fromBody(({ body }) => {
   const uuid = body('uuid');
   return uuid === undefined ? named('partition', body('partitionid')) : { by: 'machine', id: uuid };
 });
-const networkFind = fromBody(({ find }) => {
+const networkFind = fromFind(({ find }) => {
   const id = find('id');
   if (id !== undefined) return id === '' ? 'any' : networkAt(id);
   const partition = find('partitionid');
@@ -79,7 +82,7 @@ const networkFind = fromBody(({ find }) => {
   const parent = find('parentnetworkid');
   return parent ? networkAt(parent) : 'all';
 });
-const addressFind = fromBody(({ find }) => {
+const addressFind = fromFind(({ find }) => {
   const address = find('ipaddress');
   if (address !== undefined) return addressAt(address);
   const network = find('networkid');
@@ -95,7 +98,7 @@ const addressAllocate = fromBody(({ body }) => {
 const specificAddress = fromBody(({ path, body }) => addressAt(path('ip'), body('networkid')));
 const imagesWithUsage = fromHead(({ query }) => (isTrue(query('show-usage')) ? 'all' : 'any'));
 const bodyPartitionOrAll = (key: string): Rule =>
-  fromBody(({ body }) => {
+  fromFind(({ body }) => {
     const id = body(key);
     return id === undefined ? 'all' : { by: 'partition', id };
   });

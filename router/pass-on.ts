@@ -1,0 +1,81 @@
+// One exchange with another process: the bytes as they came, the answer as it comes.
+import { isLinkFailure, type LinkFailure } from './link/failure.ts';
+import { endToEnd, HOPS_HEADER, PART_HEADER, STANDBY_HEADER, streamOf, type HttpAnswer } from './message.ts';
+import type { PeerAnswer, PeerExchange, PeerHead } from './peers.ts';
+
+/** Time to the head of an answer. A link that is silent fails earlier, within its heartbeat's limit of 1.5 s. */
+export const FORWARD_MS = 30_000;
+
+export interface Passing {
+  readonly site: string;
+  readonly hops: number;
+  readonly deadlineMs?: number;
+  readonly as?: 'part' | 'standby' | 'part of standby';
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends once, never again. Rejects with a `LinkFailure`. */
+export async function passOn(
+  peers: Pick<PeerExchange, 'request'>,
+  request: PeerHead & { readonly body: Uint8Array | AsyncIterable<Uint8Array> },
+  { site, hops, deadlineMs = FORWARD_MS, as, signal }: Passing,
+): Promise<PeerAnswer> {
+  const headers = endToEnd(request.headers);
+  headers.push([HOPS_HEADER, String(hops)]);
+  if (as === 'part' || as === 'part of standby') headers.push([PART_HEADER, 'own']);
+  if (as === 'standby' || as === 'part of standby') headers.push([STANDBY_HEADER, '1']);
+  const { method, path, body } = request;
+  const isEmpty = body instanceof Uint8Array && body.byteLength === 0;
+  return await peers.request(site, { method, path, headers }, isEmpty ? undefined : body, {
+    deadlineMs,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+const isJson = (headers: PeerAnswer['headers']): boolean =>
+  headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('application/json'));
+
+const immediately = (): Promise<'later'> => new Promise((resolve) => setImmediate(resolve, 'later'));
+
+/** The answer as the edge sends it. A short one, as most are, comes as bytes: a stream costs more than the exchange. */
+export async function answerOf({ status, headers, body }: PeerAnswer): Promise<HttpAnswer> {
+  const head = { status, headers: endToEnd(headers) };
+  if (!isJson(headers)) return { ...head, body: streamOf(body) };
+  const iterator = body[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) return { ...head, body: null };
+  const second = iterator.next();
+  // Whoever reads the stream hears of its failure; until then it is not a rejection that nobody handles.
+  second.catch(() => {});
+  const next = await Promise.race([second, immediately()]);
+  if (next !== 'later' && next.done === true) return { ...head, body: first.value };
+  return { ...head, body: streamOf(resumed(first.value, second, iterator)) };
+}
+
+async function* resumed(
+  first: Uint8Array,
+  second: Promise<IteratorResult<Uint8Array>>,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield first;
+    for (let next = await second; next.done !== true; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+/** Reads what is not wanted, so that its exchange ends. */
+export async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
+  await body[Symbol.asyncIterator]().return?.();
+}
+
+/** Why an exchange failed. Anything but a failure of the link is a fault of ours, and thrown on. */
+export function linkFailureOf(error: unknown): LinkFailure {
+  if (isLinkFailure(error)) return error;
+  throw error;
+}
+
+/** Whether the request may have been acted on although no answer came. `wasUp`: a link was up when it was sent. */
+export const mayHaveActed = ({ kind }: LinkFailure, wasUp: boolean): boolean =>
+  wasUp && kind !== 'Overloaded' && kind !== 'TooLarge';
