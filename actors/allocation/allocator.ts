@@ -80,6 +80,7 @@ export const allocatorBehaviour: Behaviour<'allocator', AllocatorState> = {
       return { reply: {} };
     },
 
+    switchesOf: (state, { rack }) => ({ reply: { switches: state.fabric.ofRack(rack) } }),
     machinesOf: (state, { project }) => ({ reply: state.candidates.countOf(project) }),
     pools: (state) => ({ reply: { vrf: figures(state.vrf), asn: figures(state.asn) } }),
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { seededRandom } from '../runtime/virtual-world.ts';
 import { createCandidates, type Candidates, type Election } from './candidates.ts';
 

@@ -11,6 +11,8 @@ export interface Fabric {
   around(machine: string, nics: readonly Nic[]): string[];
   /** Switches that are registered, and may see the machine. */
   near(machine: string, nics: readonly Nic[]): string[];
+  /** Registered switches of the rack. */
+  ofRack(rack: string): string[];
   readonly size: number;
 }
 
@@ -69,6 +71,11 @@ export const createFabric = (): Fabric => {
     near,
     around: (machine, nics) =>
       [...new Set([...near(machine, nics), ...connectedTo(machine), ...hostnamesOf(nics)])].sort(),
+    ofRack: (rack) =>
+      [...switches]
+        .filter(([, { record }]) => record?.rack === rack)
+        .map(([id]) => id)
+        .sort(),
     get size() {
       return [...switches.values()].filter(({ record }) => record).length;
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { isRefusal } from '../refusal.ts';
 import { allocation, createPlant, PARTITION, type Plant } from './testing/plant.ts';
 
@@ -65,7 +65,7 @@ const take = (plant: Plant, step: Step): (() => unknown) => {
     case 'fault':
       plant.store.faults.push(step.fault);
       return nothing;
-    case 'pause':
+    default:
       plant.settle(step.ms);
       return nothing;
   }
@@ -78,8 +78,8 @@ const assertConsistent = (plant: Plant): void => {
     .live('pool')
     .flatMap((row) => (row.table === 'pool' && row.value.pool === 'asn' ? [row.value] : []));
   assert.deepEqual(
-    asns.map(({ number, owners, elected }) => [4_210_000_000 + number, owners[0], elected!.machine]).sort(),
-    allocations.map(({ asn, uuid, machine: id }) => [asn, uuid, id]).sort(),
+    asns.map(({ number, owners, elected }) => `${4_210_000_000 + number} ${owners[0]} ${elected!.machine}`).sort(),
+    allocations.map(({ asn, uuid, machine: id }) => `${asn} ${uuid} ${id}`).sort(),
   );
   const ips = plant.store.live('ip').map((row) => row.key);
   const used = allocations.flatMap(({ networks }) =>

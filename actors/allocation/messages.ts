@@ -106,6 +106,8 @@ export interface AllocatorCommands {
     reply: Record<string, never>;
   };
 
+  /** Switches of a rack, as the index knows them: a hint where to look. */
+  switchesOf: { ask: { rack: string }; reply: { switches: string[] } };
   /** For inspection and GET /v1/project/{id}: machines of a project here. */
   machinesOf: { ask: { project: string }; reply: { machines: number; firewalls: number } };
   pools: {

@@ -68,7 +68,7 @@ const STATE_WORDS: Record<string, MachineStateValue> = {
 const setState: Commands['setState'] = (state, { value, description }, context) => {
   const stored = STATE_WORDS[value];
   if (stored === undefined) {
-    return invalid(`machine state:"${String(value)}" is unknown, expected RESERVED, TAINTED, LOCKED or nothing`);
+    return invalid(`machine state:"${value}" is unknown, expected RESERVED, TAINTED, LOCKED or nothing`);
   }
   if (stored !== '' && description === '') return invalid(`you must supply a description for state "${value}"`);
   const machine = writable(state);

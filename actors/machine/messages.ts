@@ -1,6 +1,7 @@
 import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
 import type { FirmwareUpdate } from './bus-messages.ts';
 import type { Bios, Hardware, Ipmi } from './hardware.ts';
+import type { SwitchNic } from '../switch/record.ts';
 import type { AllocationRecord, BootInfo, MachineRecord, ProvisioningRecord } from './record.ts';
 
 export interface MachineView {
@@ -91,6 +92,11 @@ export interface MachineReservations {
   /** Install report: console password and boot info; answers the VRF for its ports (`vrf<n>` or `default`). */
   installed: { ask: { consolePassword: string; bootInfo: BootInfo; success: boolean }; reply: { vrf: string } };
   reinstall: { ask: { image: string; layout: FilesystemLayout | null }; reply: MachineView };
+  /** A switch was exchanged: neighbors at `hostname` become the new device's NICs, by old NIC key. */
+  rewire: {
+    ask: { hostname: string; renamed: string; nics: Array<{ before: string; after: SwitchNic }> };
+    reply: MachineView;
+  };
   /** Deletes the record: refused while allocated or not Dead. */
   remove: { ask: Record<string, never>; reply: MachineView };
 }

@@ -2,6 +2,7 @@
 import { checkLayoutFits, isReinstallable } from '../directory/filesystem-layout.ts';
 import { conflict, invalid, unprocessable, type Refusal } from '../refusal.ts';
 import type { Behaviour } from '../runtime/behaviour.ts';
+import { nicKey } from '../switch/record.ts';
 import { commandMessage, deleteMessage } from './bus-messages.ts';
 import { tagsOf } from './commands.ts';
 import { available, type Ipmi } from './hardware.ts';
@@ -189,4 +190,25 @@ const remove: Reservations['remove'] = (state, _asked, context) => {
   return written(state, context, viewOf(state, machine), writing);
 };
 
-export const machineReservations: Reservations = { allocate, free, register, installed, reinstall, remove };
+const rewire: Reservations['rewire'] = (state, { hostname, renamed, nics }, context) => {
+  const machine = state.machine?.value;
+  if (!machine) return noMachine(state.id);
+  const waiting = heldAtAll(state);
+  if (waiting) return waiting;
+  const after = new Map(nics.map((nic) => [nic.before, nic.after]));
+  let isTouched = false;
+  const rewired = machine.hardware.nics.map((nic) => ({
+    ...nic,
+    neighbors: nic.neighbors.map((neighbor) => {
+      const exchanged = neighbor.hostname === hostname ? after.get(nicKey(neighbor)) : undefined;
+      isTouched ||= exchanged !== undefined;
+      return exchanged ? { ...neighbor, ...exchanged, hostname: renamed } : neighbor;
+    }),
+  }));
+  if (!isTouched) return { reply: viewOf(state, machine), changes: [] };
+  const hardware = { ...machine.hardware, nics: rewired };
+  const writing: Writing = { machine: { ...machine, hardware, changed: context.nowMs } };
+  return written(state, context, viewOf(state, machine, writing), writing);
+};
+
+export const machineReservations: Reservations = { allocate, free, register, installed, reinstall, rewire, remove };

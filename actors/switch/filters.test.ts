@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { contains, parsePrefix } from '../ipam/prefix.ts';
 import type { AllocatedNetwork, AllocationRecord } from '../machine/record.ts';
 import { compactPrefixes } from './compaction.ts';

@@ -57,4 +57,9 @@ export interface SwitchReservations {
   disconnect: { ask: { machine: string }; reply: { ports: string[] } };
   /** All ports of the machine on this switch. Nothing connected: nothing changes. */
   setVrf: { ask: { machine: string; vrf: string }; reply: { ports: string[] } };
+  /** The device behind the id was exchanged: record and all ports become these, unless the record changed since `basedOn`. */
+  replace: {
+    ask: { record: SwitchRecord; ports: Array<{ nic: string; vrf: string; machine: string }>; basedOn: number };
+    reply: SwitchView;
+  };
 }

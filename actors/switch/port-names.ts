@@ -32,12 +32,13 @@ export const translatePortName = (
   to: SwitchVendor,
   portNames: readonly string[],
 ): string | Refusal => {
+  // Also a port that has no line, e.g. one for management, is its own mirror.
+  if (from === to) return name;
   const line = lineOf(name, from);
   if (line === undefined) {
     const right = from === 'SONiC' ? 'Ethernet<n>' : 'swp<n> or swp<n>s<i>';
     return unprocessable(`port name "${name}" is not valid for a ${from} switch, expected ${right}`);
   }
-  if (from === to) return name;
   if (to === 'SONiC') return `Ethernet${line}`;
   const group = Math.floor(line / LINES_PER_PORT);
   const lane = line % LINES_PER_PORT;

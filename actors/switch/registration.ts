@@ -3,11 +3,13 @@ import type { Behaviour } from '../runtime/behaviour.ts';
 import type { SwitchRegistration } from './messages.ts';
 import { isSwitchVendor, SWITCH_VENDORS } from './port-names.ts';
 import { nicKey, type SwitchNic, type SwitchRecord } from './record.ts';
+import { replaceSwitch } from './replacement.ts';
 import { heldPorts, isConnected, viewOf, written, type SwitchState, type SwitchWriting } from './state.ts';
 
 const problemOf = (state: SwitchState, { nics, os }: SwitchRegistration): Refusal | undefined => {
   if (state.id === '') return invalid('uuid cannot be empty');
-  if (new Set(nics.map(nicKey)).size < nics.length) return invalid('duplicate identifier found in nics');
+  const isReplaced = state.record?.value.mode === 'replace';
+  if (!isReplaced && new Set(nics.map(nicKey)).size < nics.length) return invalid('duplicate identifier found in nics');
   // Without an os the original crashes (N26).
   if (os.vendor === '') return invalid(`os must be given, its vendor is one of ${SWITCH_VENDORS.join(', ')}`);
   if (!isSwitchVendor(os.vendor)) return unprocessable(`unknown switch os vendor ${os.vendor}`);
@@ -16,11 +18,6 @@ const problemOf = (state: SwitchState, { nics, os }: SwitchRegistration): Refusa
 
 /** What a registration may not do to a switch that is known (networks.md §5.2, N37). */
 const conflictOf = (state: SwitchState, stored: SwitchRecord, asked: SwitchRegistration): Refusal | undefined => {
-  if (stored.mode === 'replace') {
-    return unprocessable(
-      `switch "${state.id}" is in replace mode, which needs its twin's ports: set the mode to operational and delete its machines' connections, or register under a new id`,
-    );
-  }
   const moved = (['rack', 'partition'] as const).find((field) => stored[field] !== asked[field]);
   if (moved && isConnected(state)) {
     return unprocessable(
@@ -89,8 +86,14 @@ const portsAfter = (state: SwitchState, asked: SwitchRegistration): Pick<SwitchW
 /** metal-core registers its switch at each start, every 30 s until it succeeds (networks.md §5.2). */
 export const register: Behaviour<'switch', SwitchState>['commands']['register'] = (state, asked, context) => {
   const stored = state.record?.value;
-  const problem = problemOf(state, asked) ?? heldPorts(state) ?? (stored && conflictOf(state, stored, asked));
+  const problem = problemOf(state, asked) ?? heldPorts(state);
   if (problem) return problem;
+  if (state.record?.value.mode === 'replace') {
+    const old = { record: state.record, ports: [...state.ports.values()].map((port) => port.value) };
+    return { coordinate: () => replaceSwitch(old, recordOf(state, asked, context.nowMs), context.scope) };
+  }
+  const conflicting = stored && conflictOf(state, stored, asked);
+  if (conflicting) return conflicting;
   const record = recordOf(state, asked, context.nowMs);
   const writing: SwitchWriting = { record, ...portsAfter(state, asked) };
   return written(state, context, { view: viewOf(state, record, writing), created: !stored }, writing);

@@ -1,9 +1,18 @@
 // A switch's part of operations on machines: which ports are theirs, and in which VRF (machines.md §6.3, networks.md §5.4).
 import type { Nic } from '../machine/hardware.ts';
-import { unprocessable, type Refusal } from '../refusal.ts';
+import { conflict, unprocessable, type Refusal } from '../refusal.ts';
 import type { Behaviour, Context, Granting, Waiting } from '../runtime/behaviour.ts';
 import { nicKey, type SwitchNic, type SwitchRecord } from './record.ts';
-import { heldPorts, noSwitch, portsOf, written, type SwitchState, type SwitchWriting } from './state.ts';
+import {
+  emptyStatus,
+  heldPorts,
+  noSwitch,
+  portsOf,
+  viewOf,
+  written,
+  type SwitchState,
+  type SwitchWriting,
+} from './state.ts';
 
 type Reservations = Behaviour<'switch', SwitchState>['reservations'];
 
@@ -71,8 +80,23 @@ const rewrite = (
   return written(state, context, { ports: namesOf(state.record.value, keys) }, { ports });
 };
 
+const replace: Reservations['replace'] = (state, { record, ports, basedOn }, context) => {
+  const waiting = heldPorts(state);
+  if (waiting) return waiting;
+  if (state.record?.version !== basedOn) {
+    return conflict(`switch "${state.id}" was changed while it was being replaced; register it again`);
+  }
+  const after: NonNullable<SwitchWriting['ports']> = new Map();
+  for (const nic of state.ports.keys()) after.set(nic, { vrf: '', machine: '' });
+  for (const { nic, vrf, machine } of ports) after.set(nic, { vrf, machine });
+  // What the old device reported says nothing about the new one.
+  const writing: SwitchWriting = { record, status: emptyStatus(), ports: after };
+  return written(state, context, viewOf(state, record, writing), writing);
+};
+
 export const switchReservations: Reservations = {
   connect,
+  replace,
   disconnect: (state, { machine }, context) => rewrite(state, machine, { vrf: '', machine: '' }, context),
   setVrf: (state, { machine, vrf }, context) => rewrite(state, machine, { vrf, machine }, context),
 };
