@@ -6,7 +6,8 @@ import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
 import { noSuchNetwork } from '../network/network-rules.ts';
 import type { NetworkRecord } from '../network/record.ts';
-import type { Change, ChangeOf } from '../records.ts';
+import { changeRow } from '../change.ts';
+import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
 import { checkOffer, isKnown } from './receive.ts';
@@ -27,36 +28,30 @@ type Adopted = { network: NetworkRecord | null; home: string };
 
 const turns = ipTurns<BlockState>({
   space: (state) => state.space,
-  network: (state) => state.copy?.record.network ?? noSuchNetwork(state.id),
+  network: (state) => state.copy?.value.network ?? noSuchNetwork(state.id),
   shortage,
   ahead: askAhead,
 });
+
+const at = (state: BlockState, context: Context) => ({ scope: context.scope, owner: state.id });
 
 const holdingRow = (
   state: BlockState,
   context: Context,
   first: string,
-  prev: number,
+  live: Holding | null,
   value: HoldingRecord | null,
-): ChangeOf<'holding'> => ({
-  table: 'holding',
-  scope: context.scope,
-  key: blockKey(state.id, first),
-  owner: state.id,
-  prev,
-  version: context.version(),
-  value,
-});
+): Change => changeRow(at(state, context), 'holding', blockKey(state.id, first), live, context.version(), value);
 
-const copyRow = (state: BlockState, context: Context, adopted: Adopted): Change => ({
-  table: 'global_network',
-  scope: context.scope,
-  key: state.id,
-  owner: state.id,
-  prev: state.copy?.version ?? 0,
-  version: context.version(),
-  value: adopted.network === null ? null : { network: adopted.network, home: adopted.home },
-});
+const copyRow = (state: BlockState, context: Context, { network, home }: Adopted): Change =>
+  changeRow(
+    at(state, context),
+    'global_network',
+    state.id,
+    state.copy,
+    context.version(),
+    network === null ? null : { network, home },
+  );
 
 /** The copy follows its home; older news than what is known changes nothing. */
 function becoming(state: BlockState, adopted: Adopted, context: Context): Change[] | Refusal {
@@ -72,12 +67,10 @@ function becoming(state: BlockState, adopted: Adopted, context: Context): Change
         `partition ${partitionOf(state)} still holds blocks of network ${state.id}: ${held.slice(0, 8).join(', ')}`,
       );
     }
-    const wants = [...state.wants.values()].map(({ record, version }) =>
-      wantRow(state, context, record.h, version, null),
-    );
+    const wants = [...state.wants.values()].map((want) => wantRow(state, context, want.value.h, want, null));
     return [copyRow(state, context, adopted), ...wants];
   }
-  const known = state.copy?.record;
+  const known = state.copy?.value;
   const isNews =
     known === undefined ||
     network.changed > known.network.changed ||
@@ -92,7 +85,7 @@ function becoming(state: BlockState, adopted: Adopted, context: Context): Change
 function* adoption(state: BlockState, adopted: Adopted): Coordination<Record<string, never>> {
   const partition = partitionOf(state);
   const pool = addressOf(state.scope, 'allocator', partition);
-  const network = adopted.network ?? state.copy?.record.network;
+  const network = adopted.network ?? state.copy?.value.network;
   if (network === undefined) return { reply: {} };
   const { id, vrf, vrfShared: shared } = network;
   const granted = yield* reserveAll([
@@ -104,13 +97,13 @@ function* adoption(state: BlockState, adopted: Adopted): Coordination<Record<str
   return isRefusal(granted) ? granted : { reply: {} };
 }
 
-const offerOf = ({ record: { first, length, prefix, h } }: Holding) => ({ first, length, prefix, h });
+const offerOf = ({ value: { first, length, prefix, h } }: Holding) => ({ first, length, prefix, h });
 
 /** Held, of the family if one is named, and nothing in it in use or reserved. */
 const emptyHoldings = (state: BlockState, family: string | undefined): Holding[] =>
   [...state.holdings.values()].filter(
-    ({ record, piece }) =>
-      record.state === 'held' &&
+    ({ value, piece }) =>
+      value.state === 'held' &&
       piece.set.heldCount === 0 &&
       (family === undefined || piece.set.prefix.family === family),
   );
@@ -128,14 +121,14 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     ...turns.commands,
 
     get(state) {
-      const network = state.copy?.record.network;
+      const network = state.copy?.value.network;
       return network === undefined ? noSuchNetwork(state.id) : { reply: viewOfCopy(state, network) };
     },
 
     adopt(state, adopted, context) {
       const first = adopted.network !== null && state.copy === null;
       const last = adopted.network === null && state.copy !== null;
-      const vrf = adopted.network?.vrf ?? state.copy?.record.network.vrf ?? 0;
+      const vrf = adopted.network?.vrf ?? state.copy?.value.network.vrf ?? 0;
       if ((first || last) && vrf !== 0) return { coordinate: () => adoption(state, adopted) };
       const changes = becoming(state, adopted, context);
       return isRefusal(changes) ? changes : { reply: {}, changes };
@@ -152,21 +145,21 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
         const denied = { reason: 'exhausted' as const, detail: '', atMs: context.nowMs };
         return {
           reply: { held: state.holdings.size, refused: [] },
-          changes: [wantRow(state, context, h, want.version, { ...want.record, denied })],
+          changes: [wantRow(state, context, h, want, { ...want.value, denied })],
         };
       }
       if (state.inFlight.has(`want:${state.id}|${h}`)) {
         return conflict(`request ${h} for blocks of network ${state.id} is being changed; offer them again`);
       }
-      const refused = checkOffer(state, want.record, unknown);
+      const refused = checkOffer(state, want.value, unknown);
       if (refused !== undefined) return refused;
       return {
         reply: { held: state.holdings.size + unknown.length, refused: [] },
         changes: [
           ...unknown.map((block) =>
-            holdingRow(state, context, block.first, 0, { network: state.id, ...block, h, state: 'held' }),
+            holdingRow(state, context, block.first, null, { network: state.id, ...block, h, state: 'held' }),
           ),
-          wantRow(state, context, h, want.version, null),
+          wantRow(state, context, h, want, null),
         ],
       };
     },
@@ -175,32 +168,32 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       const want = state.wants.get(h);
       if (want === undefined || state.inFlight.has(`want:${state.id}|${h}`)) return { reply: {} };
       const denied = { reason, detail, atMs: context.nowMs };
-      return { reply: {}, changes: [wantRow(state, context, h, want.version, { ...want.record, denied })] };
+      return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
     recall(state, { count, family }, context) {
-      const leaving = [...state.holdings.values()].filter(({ record }) => record.state === 'returning');
+      const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
       const chosen = emptyHoldings(state, family).toReversed().slice(0, count);
       return {
         reply: { blocks: [...leaving, ...chosen].map(offerOf) },
-        changes: chosen.map(({ record, version }) =>
-          holdingRow(state, context, record.first, version, { ...record, state: 'returning' }),
+        changes: chosen.map((holding) =>
+          holdingRow(state, context, holding.value.first, holding, { ...holding.value, state: 'returning' }),
         ),
       };
     },
 
     returned(state, { first, h }, context) {
       const holding = state.holdings.get(first);
-      if (holding === undefined || holding.record.h !== h || holding.record.state !== 'returning') return { reply: {} };
-      return { reply: {}, changes: [holdingRow(state, context, first, holding.version, null)] };
+      if (holding === undefined || holding.value.h !== h || holding.value.state !== 'returning') return { reply: {} };
+      return { reply: {}, changes: [holdingRow(state, context, first, holding, null)] };
     },
 
     holdings(state) {
       const open = state.space.pieces.filter((piece) => piece.open);
       return {
         reply: {
-          holdings: [...state.holdings.values()].map(({ record }) => record),
-          wants: [...state.wants.values()].map(({ record }) => record),
+          holdings: [...state.holdings.values()].map(({ value }) => value),
+          wants: [...state.wants.values()].map(({ value }) => value),
           free: Number(open.reduce((sum, { set }) => sum + set.freeCount, 0n)),
           held: state.space.pieces.reduce((sum, { set }) => sum + set.heldCount, 0),
         },
@@ -218,9 +211,9 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
   },
 
   describe: (state) => ({
-    network: state.copy?.record ?? null,
-    holdings: [...state.holdings.values()].map(({ record, piece }) => ({ ...record, held: piece.set.heldCount })),
-    wants: [...state.wants.values()].map(({ record }) => record),
+    network: state.copy?.value ?? null,
+    holdings: [...state.holdings.values()].map(({ value, piece }) => ({ ...value, held: piece.set.heldCount })),
+    wants: [...state.wants.values()].map(({ value }) => value),
     reserved: [...state.space.inFlight.keys()],
   }),
 };

@@ -8,11 +8,11 @@ import type { BlockState } from './state.ts';
 
 /** Blocks of the offer that are held already under its h. */
 export const isKnown = (state: BlockState, h: string, block: OfferedBlock): boolean =>
-  state.holdings.get(block.first)?.record.h === h;
+  state.holdings.get(block.first)?.value.h === h;
 
 /** Why an offer can't be taken: not of this network, not what was asked for, or overlapping what is held. */
 export function checkOffer(state: BlockState, want: WantRecord, blocks: readonly OfferedBlock[]): Refusal | undefined {
-  const network = state.copy?.record.network;
+  const network = state.copy?.value.network;
   const seen = [...state.holdings.values()].map(({ piece }) => piece.set.prefix);
   for (const offer of blocks) {
     const block = prefixOfBlock(offer);

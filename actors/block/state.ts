@@ -17,29 +17,23 @@ import { prefixesOf } from '../network/ip-rules.ts';
 import { prefixOfBlock } from '../network/ledger.ts';
 import type { NetworkView } from '../network/messages.ts';
 import type { NetworkRecord } from '../network/record.ts';
+import { liveAfter, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { GlobalNetworkRecord, HoldingRecord, WantRecord } from './record.ts';
 
-export interface Holding {
-  record: HoldingRecord;
-  version: number;
+export interface Holding extends Live<HoldingRecord> {
   piece: Piece;
-}
-
-export interface Want {
-  record: WantRecord;
-  version: number;
 }
 
 export interface BlockState {
   readonly id: string;
   readonly scope: Scope;
-  copy: { record: GlobalNetworkRecord; version: number } | null;
+  copy: Live<GlobalNetworkRecord> | null;
   readonly space: AddressSpace;
   /** By first address. */
   readonly holdings: Map<string, Holding>;
   /** Open requests by h. */
-  readonly wants: Map<string, Want>;
+  readonly wants: Map<string, Live<WantRecord>>;
   /** Keys of rows that a reservation is about to write. */
   readonly inFlight: Map<string, Change>;
   /** The last request for blocks of a family: the next one asks for more if it comes soon. */
@@ -72,14 +66,14 @@ function evolveHolding(state: BlockState, key: string, version: number, record: 
   if (record === null) state.holdings.delete(first);
   else if (known !== undefined) {
     known.piece.open = record.state === 'held';
-    state.holdings.set(first, { record, version, piece: known.piece });
+    state.holdings.set(first, { value: record, version, piece: known.piece });
     return;
   } else {
     const block = prefixOfBlock(record);
     if (block === undefined) return;
     const set = createAddressSet(block, { reserved: reservedOf(block, parsePrefix(record.prefix)) });
     state.holdings.set(first, {
-      record,
+      value: record,
       version,
       piece: { prefix: record.prefix, set, open: record.state === 'held' },
     });
@@ -95,13 +89,13 @@ export function evolveBlockActor(state: BlockState, change: Change): void {
   if (change.table === 'ip') evolveIp(state.space, change);
   else if (change.table === 'holding') evolveHolding(state, change.key, change.version, change.value);
   else if (change.table === 'global_network') {
-    state.copy = change.value === null ? null : { record: change.value, version: change.version };
+    state.copy = liveAfter(change);
   } else if (change.table === 'want') {
     const h = change.key.slice(change.key.lastIndexOf('|') + 1);
     if (change.value === null) state.wants.delete(h);
     else {
       const { family, createdMs, count, address } = change.value;
-      state.wants.set(h, { record: change.value, version: change.version });
+      state.wants.set(h, { value: change.value, version: change.version });
       if (address === null) state.lastWant.set(family, { createdMs, count });
     }
   }

@@ -4,11 +4,12 @@ import { parseAddress, type Family } from '../ipam/address.ts';
 import { noAddressLeft } from '../ipam/refusal-texts.ts';
 import { freeAddresses, pieceOf } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
-import type { Change, ChangeOf } from '../records.ts';
+import { changeRow, type Live } from '../change.ts';
+import type { Change } from '../records.ts';
 import { conflict, exhausted, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Waiting } from '../runtime/behaviour.ts';
 import type { Denial, WantRecord } from './record.ts';
-import { blockSize, partitionOf, type BlockState, type Want } from './state.ts';
+import { blockSize, partitionOf, type BlockState } from './state.ts';
 
 /** So long a denial answers further requests by itself: else every request on an empty network asks the home again. */
 const DENIAL_HOLDS_MS = 1_000;
@@ -26,8 +27,8 @@ interface Wanted {
 const isFor = (record: WantRecord, wanted: Wanted): boolean =>
   record.address === wanted.address && record.family === wanted.family;
 
-const openWant = (state: BlockState, wanted: Wanted): Want | undefined =>
-  [...state.wants.values()].find(({ record }) => isFor(record, wanted));
+const openWant = (state: BlockState, wanted: Wanted): Live<WantRecord> | undefined =>
+  [...state.wants.values()].find(({ value }) => isFor(value, wanted));
 
 /** A reservation that is not committed yet asks already. */
 const isBeingWritten = (state: BlockState, wanted: Wanted): boolean =>
@@ -39,17 +40,10 @@ export const wantRow = (
   state: BlockState,
   context: Context,
   h: string,
-  prev: number,
+  live: Live<WantRecord> | null,
   value: WantRecord | null,
-): ChangeOf<'want'> => ({
-  table: 'want',
-  scope: context.scope,
-  key: `${state.id}|${h}`,
-  owner: state.id,
-  prev,
-  version: context.version(),
-  value,
-});
+): Change =>
+  changeRow({ scope: context.scope, owner: state.id }, 'want', `${state.id}|${h}`, live, context.version(), value);
 
 /** The wall clock may jump either way; then a denial is simply over. */
 const isWithin = (nowMs: number, atMs: number, ms: number): boolean => Math.abs(nowMs - atMs) < ms;
@@ -60,7 +54,7 @@ export function newWant(state: BlockState, wanted: Wanted, context: Context): Ch
   const last = wanted.address === null ? state.lastWant.get(wanted.family) : undefined;
   const soon = last !== undefined && isWithin(context.nowMs, last.createdMs, SOON_MS);
   const stale = [...state.wants.values()].filter(
-    ({ record: { address, denied } }) =>
+    ({ value: { address, denied } }) =>
       address !== null && denied !== null && !isWithin(context.nowMs, denied.atMs, AHEAD_AGAIN_MS),
   );
   const value: WantRecord = {
@@ -72,14 +66,14 @@ export function newWant(state: BlockState, wanted: Wanted, context: Context): Ch
     denied: null,
   };
   return [
-    wantRow(state, context, h, 0, value),
-    ...stale.map(({ record, version }) => wantRow(state, context, record.h, version, null)),
+    wantRow(state, context, h, null, value),
+    ...stale.map((want) => wantRow(state, context, want.value.h, want, null)),
   ];
 }
 
 /** A denied request is asked again under the same h. */
-const askAgain = (state: BlockState, want: Want, context: Context): Change =>
-  wantRow(state, context, want.record.h, want.version, { ...want.record, denied: null });
+const askAgain = (state: BlockState, want: Live<WantRecord>, context: Context): Change =>
+  wantRow(state, context, want.value.h, want, { ...want.value, denied: null });
 
 function refusalOf(state: BlockState, denial: Denial, home: string): Refusal {
   if (denial.reason === 'exhausted') return exhausted(noAddressLeft());
@@ -102,13 +96,13 @@ export function shortage(
   _network: NetworkRecord,
   context: Context,
 ): Refusal | Waiting {
-  const home = state.copy?.record.home ?? '';
+  const home = state.copy?.value.home ?? '';
   const what = wanted.address ?? `free ${wanted.family} address`;
   const wait = `partition ${partitionOf(state)} holds no block with ${what} of network ${state.id}; its home, site ${home}, was asked for one and has not answered yet`;
   if (isReturning(state, wanted.address) || isBeingWritten(state, wanted)) return { wait };
   const want = openWant(state, wanted);
   if (want === undefined) return { wait, changes: newWant(state, wanted, context) };
-  const { denied } = want.record;
+  const { denied } = want.value;
   if (denied === null) return { wait };
   if (isWithin(context.nowMs, denied.atMs, DENIAL_HOLDS_MS)) return refusalOf(state, denied, home);
   return { wait, changes: [askAgain(state, want, context)] };
@@ -119,13 +113,13 @@ export function askAhead(state: BlockState, family: Family, context: Context): C
   const holding = [...state.holdings.values()].findLast(({ piece }) => piece.set.prefix.family === family);
   if (holding === undefined) return [];
   // 4 × (free − 1) < size of a block, in whole numbers.
-  const enough = blockSize(holding.record, family) / 4n + 2n;
+  const enough = blockSize(holding.value, family) / 4n + 2n;
   const free = freeAddresses(state.space, family, enough);
-  if (4n * (free - 1n) >= blockSize(holding.record, family)) return [];
+  if (4n * (free - 1n) >= blockSize(holding.value, family)) return [];
   const wanted: Wanted = { family, address: null };
   const want = openWant(state, wanted);
   if (want === undefined) return isBeingWritten(state, wanted) ? [] : newWant(state, wanted, context);
-  const { denied } = want.record;
+  const { denied } = want.value;
   if (denied === null || isWithin(context.nowMs, denied.atMs, AHEAD_AGAIN_MS) || isBeingWritten(state, wanted)) {
     return [];
   }

@@ -2,6 +2,8 @@
 import { addressOf, isPartitionScope, scopeId } from '../address.ts';
 import { noAddressLeft, prefixHasAddresses } from '../ipam/refusal-texts.ts';
 import { alreadyExists, conflict, exhausted, isRefusal, unprocessable, type Refusal } from '../refusal.ts';
+import type { BlockRecord } from '../block/record.ts';
+import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
@@ -40,35 +42,23 @@ const turns = ipTurns<NetworkState>({
   ahead: () => [],
 });
 
-const networkRow = (
-  state: NetworkState,
-  context: Context,
-  prev: number,
-  value: NetworkRecord | null,
-): Extract<Change, { table: 'network' }> => ({
-  table: 'network',
-  scope: context.scope,
-  key: state.id,
-  owner: state.id,
-  prev,
-  version: context.version(),
-  value,
-});
+const at = (state: NetworkState, context: Context) => ({ scope: context.scope, owner: state.id });
 
-const prefixRow = (
-  state: NetworkState,
-  context: Context,
-  cidr: string,
-  value: PrefixRecord | null,
-): Extract<Change, { table: 'prefix' }> => ({
-  table: 'prefix',
-  scope: context.scope,
-  key: cidr,
-  owner: state.id,
-  prev: state.prefixRows.get(cidr)?.version ?? 0,
-  version: context.version(),
-  value,
-});
+const networkRow = (state: NetworkState, context: Context, value: NetworkRecord | null): Change =>
+  changeRow(at(state, context), 'network', state.id, state.network, context.version(), value);
+
+const prefixRow = (state: NetworkState, context: Context, cidr: string, value: PrefixRecord | null): Change =>
+  changeRow(at(state, context), 'prefix', cidr, state.prefixRows.get(cidr), context.version(), value);
+
+const blockRow = (state: NetworkState, context: Context, first: string, value: BlockRecord | null): Change =>
+  changeRow(
+    at(state, context),
+    'block',
+    blockKey(state.id, first),
+    state.ledger.rows.get(first),
+    context.version(),
+    value,
+  );
 
 const topLevelRows = (state: NetworkState, context: Context, prefixes: readonly string[], made: boolean): Change[] =>
   prefixes
@@ -90,7 +80,7 @@ function tellAllocator(network: NetworkRecord, exists: boolean, version: number,
 }
 
 /** The network, unless an operation is about to change it. */
-function idleNetwork(state: NetworkState): { record: NetworkRecord; version: number } | Refusal {
+function idleNetwork(state: NetworkState): Live<NetworkRecord> | Refusal {
   if (state.network === null) return noSuchNetwork(state.id);
   return state.underway === null ? state.network : conflict(`network ${state.id} is being changed; try again`);
 }
@@ -140,13 +130,13 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
     ...turns.commands,
 
     get(state) {
-      return state.network === null ? noSuchNetwork(state.id) : { reply: viewOf(state, state.network.record) };
+      return state.network === null ? noSuchNetwork(state.id) : { reply: viewOf(state, state.network.value) };
     },
 
     update(state, patch, context) {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
-      const { record: stored, version: basedOn } = current;
+      const { value: stored, version: basedOn } = current;
       const updated = updatedNetwork(stored, patch, context.nowMs);
       if (isRefusal(updated)) return updated;
       for (const removed of updated.removedPrefixes) {
@@ -158,7 +148,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         const { site, h } = patch;
         return { coordinate: () => updateNetwork({ ...updated, scope: context.scope, site, h, basedOn }) };
       }
-      const row = networkRow(state, context, basedOn, network);
+      const row = networkRow(state, context, network);
       return {
         reply: viewOf(state, network),
         changes: [row],
@@ -184,15 +174,16 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const { partition: holder, site: holderSite, h } = ask;
       return {
         reply: { blocks, exhausted: blocks.length === 0, holder: null },
-        changes: blocks.map((block) => ({
-          table: 'block',
-          scope: context.scope,
-          key: blockKey(state.id, block.first),
-          owner: state.id,
-          prev: 0,
-          version: context.version(),
-          value: { network: state.id, ...block, holder, holderSite, h, state: 'sent' },
-        })),
+        changes: blocks.map((block) =>
+          blockRow(state, context, block.first, {
+            network: state.id,
+            ...block,
+            holder,
+            holderSite,
+            h,
+            state: 'sent',
+          }),
+        ),
       };
     },
 
@@ -200,42 +191,21 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const sent = rowsOfOperation(state.ledger, ask.h).filter((record) => record.state === 'sent');
       return {
         reply: { delivered: rowsOfOperation(state.ledger, ask.h).length },
-        changes: sent.map((record) => ({
-          table: 'block',
-          scope: context.scope,
-          key: blockKey(state.id, record.first),
-          owner: state.id,
-          prev: state.ledger.rows.get(record.first)?.version ?? 0,
-          version: context.version(),
-          value: { ...record, state: 'delivered' },
-        })),
+        changes: sent.map((record) => blockRow(state, context, record.first, { ...record, state: 'delivered' })),
       };
     },
 
     takeBack(state, ask, context) {
       const row = state.ledger.rows.get(ask.first);
       // Given under another operation meanwhile: this is a late echo of an earlier life of the block.
-      if (row === undefined || row.record.h !== ask.h || row.record.holder !== ask.partition) return { reply: {} };
-      return {
-        reply: {},
-        changes: [
-          {
-            table: 'block',
-            scope: context.scope,
-            key: blockKey(state.id, ask.first),
-            owner: state.id,
-            prev: row.version,
-            version: context.version(),
-            value: null,
-          },
-        ],
-      };
+      if (row === undefined || row.value.h !== ask.h || row.value.holder !== ask.partition) return { reply: {} };
+      return { reply: {}, changes: [blockRow(state, context, ask.first, null)] };
     },
 
     ledger(state) {
       const network = globalOf(state);
       if (isRefusal(network)) return network;
-      const blocks = [...state.ledger.rows.values()].map(({ record }) => record);
+      const blocks = [...state.ledger.rows.values()].map(({ value }) => value);
       return { reply: { blocks, blockLength: blockLengths(state.ledger, network.prefixes) } };
     },
   },
@@ -245,7 +215,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
 
     create(state, { network }, context) {
       if (state.network !== null || state.underway !== null) return alreadyExists();
-      const row = networkRow(state, context, 0, network);
+      const row = networkRow(state, context, network);
       const own = network.parent === null ? topLevelRows(state, context, network.prefixes, true) : [];
       return {
         reply: viewOf(state, network),
@@ -274,10 +244,10 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
     close(state, ask, context) {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
-      const { record: network, version } = current;
+      const network = current.value;
       const refused = ask.as === 'free' ? notFreeable(state, network) : notDeletable(state, network);
       if (refused !== undefined) return refused;
-      const row = networkRow(state, context, version, null);
+      const row = networkRow(state, context, null);
       return {
         reply: network,
         changes: [row, ...topLevelRows(state, context, network.prefixes, false)],
@@ -295,7 +265,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         const used = prefixInUse(state, removed, 'unable to update network');
         if (used !== undefined) return used;
       }
-      const row = networkRow(state, context, ask.basedOn, ask.network);
+      const row = networkRow(state, context, ask.network);
       return {
         reply: viewOf(state, ask.network),
         changes: [
@@ -309,7 +279,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
   },
 
   describe: (state) => ({
-    network: state.network?.record ?? null,
+    network: state.network?.value ?? null,
     held: state.space.pieces.map(({ prefix, set, open }) => ({
       prefix,
       held: set.heldCount,

@@ -61,7 +61,7 @@ export function cutChildPrefixes(
 
 /** Which of the child's prefixes are still taken; one that is gone already needs nothing. */
 export function releasedChildren(state: NetworkState, ask: { child: string; prefixes: string[] }): string[] | Refusal {
-  const taken = ask.prefixes.filter((cidr) => state.prefixRows.get(cidr)?.record.network === ask.child);
+  const taken = ask.prefixes.filter((cidr) => state.prefixRows.get(cidr)?.value.network === ask.child);
   const busy = taken.find((cidr) => state.prefixesInFlight.has(cidr));
   return busy === undefined ? taken : conflict(`prefix ${busy} is being changed by another operation; try again`);
 }

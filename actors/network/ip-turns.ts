@@ -4,6 +4,7 @@ import { defaultReserved } from '../ipam/address-set.ts';
 import { alreadyAllocated } from '../ipam/refusal-texts.ts';
 import type { Prefix } from '../ipam/prefix.ts';
 import type { RowKey } from '../ports.ts';
+import { changeRow } from '../change.ts';
 import type { Change, RowOf } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
@@ -65,15 +66,21 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     return { address, prefix: text };
   }
 
-  const change = (state: S, context: Context, address: string, prev: number, value: IpRecord | null): Change => ({
-    table: 'ip',
-    scope: context.scope,
-    key: ipKey(state.id, address),
-    owner: state.id,
-    prev,
-    version: context.version(),
-    value,
-  });
+  const change = (
+    state: S,
+    context: Context,
+    address: string,
+    live: RowOf<'ip'> | null,
+    value: IpRecord | null,
+  ): Change =>
+    changeRow(
+      { scope: context.scope, owner: state.id },
+      'ip',
+      ipKey(state.id, address),
+      live,
+      context.version(),
+      value,
+    );
 
   const newIp = (state: S, taken: Taken, context: Context): rules.NewIp => ({
     address: formatAddress(taken.address),
@@ -106,7 +113,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       const ip = rules.requestedIp(request, newIp(state, taken, context));
       return {
         reply: ip,
-        changes: [change(state, context, ip.address, 0, ip), ...source.ahead(state, taken.address.family, context)],
+        changes: [change(state, context, ip.address, null, ip), ...source.ahead(state, taken.address.family, context)],
       };
     },
 
@@ -120,7 +127,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       if (isRefusal(row)) return row;
       const ip = rules.updatedIp(row.value, patch, context.nowMs);
       if (isRefusal(ip)) return ip;
-      return { reply: ip, changes: [change(state, context, ip.address, row.version, ip)] };
+      return { reply: ip, changes: [change(state, context, ip.address, row, ip)] };
     },
 
     freeIp(state: S, ask: { address: string }, context: Context): Decision<IpRecord> {
@@ -128,7 +135,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       if (isRefusal(row)) return row;
       const refused = rules.checkFreeIp(row.value);
       if (refused !== undefined) return refused;
-      return { reply: row.value, changes: [change(state, context, row.value.address, row.version, null)] };
+      return { reply: row.value, changes: [change(state, context, row.value.address, row, null)] };
     },
   };
 
@@ -150,14 +157,14 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
         const ip = rules.attachedIp(row.value, ask, context.nowMs);
         if (isRefusal(ip)) return ip;
         ips.push(ip.address);
-        if (ip !== row.value) changes.push(change(state, context, ip.address, row.version, ip));
+        if (ip !== row.value) changes.push(change(state, context, ip.address, row, ip));
       }
       for (const family of ask.auto ? rules.familiesOf(network) : []) {
         const taken = choose(state, network, { family }, context);
         if (!isTaken(taken)) return taken;
         const ip = rules.machineIp(ask, newIp(state, taken, context));
         ips.push(ip.address);
-        changes.push(change(state, context, ip.address, 0, ip), ...source.ahead(state, family, context));
+        changes.push(change(state, context, ip.address, null, ip), ...source.ahead(state, family, context));
       }
       return { reply: { network, ips }, changes };
     },
@@ -176,7 +183,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
         if (source.space(state).inFlight.has(address)) return rules.ipInOperation(address);
         const ip = rules.detachedIp(row.value, ask.machine, context.nowMs);
         (ip === null ? released : kept).push(address);
-        changes.push(change(state, context, address, row.version, ip));
+        changes.push(change(state, context, address, row, ip));
       }
       return { reply: { released, kept }, changes };
     },

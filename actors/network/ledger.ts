@@ -4,6 +4,7 @@ import { formatAddress, parseAddress, type Family } from '../ipam/address.ts';
 import { contains, firstAddress, parsePrefix, prefixOf, type Prefix } from '../ipam/prefix.ts';
 import { createBlockSpace, EXPECTED_MEMBERS, type BlockSpace } from '../block/block-space.ts';
 import type { BlockRecord } from '../block/record.ts';
+import type { Live } from '../change.ts';
 import type { ChangeOf } from '../records.ts';
 import type { OfferedBlock } from './messages.ts';
 
@@ -11,7 +12,7 @@ export interface Ledger {
   /** By the network's prefix, as stored there. */
   readonly spaces: Map<string, BlockSpace>;
   /** By first address. */
-  readonly rows: Map<string, { record: BlockRecord; version: number }>;
+  readonly rows: Map<string, Live<BlockRecord>>;
 }
 
 export const createLedger = (): Ledger => ({ spaces: new Map(), rows: new Map() });
@@ -36,7 +37,7 @@ function spaceOf(ledger: Ledger, text: string): BlockSpace | undefined {
 export function evolveBlock(ledger: Ledger, change: ChangeOf<'block'>): void {
   const first = change.key.slice(change.key.lastIndexOf('|') + 1);
   const before = ledger.rows.get(first);
-  const record = change.value ?? before?.record;
+  const record = change.value ?? before?.value;
   if (record === undefined) return;
   const block = prefixOfBlock(record);
   const space = spaceOf(ledger, record.prefix);
@@ -45,7 +46,7 @@ export function evolveBlock(ledger: Ledger, change: ChangeOf<'block'>): void {
     if (block !== undefined) space?.release(block);
     return;
   }
-  ledger.rows.set(first, { record: change.value, version: change.version });
+  ledger.rows.set(first, { value: change.value, version: change.version });
   if (before === undefined && block !== undefined) space?.take(block);
 }
 
@@ -53,7 +54,7 @@ export const offered = ({ first, length, prefix }: BlockRecord): OfferedBlock =>
 
 export const rowsOfOperation = (ledger: Ledger, h: string, partition?: string): BlockRecord[] =>
   [...ledger.rows.values()]
-    .map(({ record }) => record)
+    .map(({ value }) => value)
     .filter((record) => record.h === h && (partition === undefined || record.holder === partition));
 
 const MOST_AT_ONCE = 16;
@@ -92,7 +93,7 @@ export function blockContaining(
     if (space === undefined || !contains(space.prefix, address)) continue;
     const block = prefixOf(address, space.length);
     const row = ledger.rows.get(formatAddress(firstAddress(block)));
-    if (row !== undefined) return { holder: row.record.holder };
+    if (row !== undefined) return { holder: row.value.holder };
     return space.isFree(block) ? { free: offerOf(block, text) } : undefined;
   }
   return undefined;

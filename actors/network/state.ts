@@ -5,6 +5,7 @@ import { createAddressSet } from '../ipam/address-set.ts';
 import { formatAddress, type Family } from '../ipam/address.ts';
 import { parsePrefix } from '../ipam/prefix.ts';
 import { prefixUsage, sumUsage, type Usage } from '../ipam/usage.ts';
+import { liveAfter, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, unprocessable, type Refusal } from '../refusal.ts';
 import {
@@ -25,11 +26,11 @@ import type { NetworkRecord, PrefixRecord } from './record.ts';
 export interface NetworkState {
   readonly id: string;
   readonly scope: Scope;
-  network: { record: NetworkRecord; version: number } | null;
+  network: Live<NetworkRecord> | null;
   readonly space: AddressSpace;
   /** By the canonical cidr of the top-level prefix they are cut from. */
   readonly children: Map<string, ChildSpace>;
-  readonly prefixRows: Map<string, { record: PrefixRecord; version: number }>;
+  readonly prefixRows: Map<string, Live<PrefixRecord>>;
   readonly ledger: Ledger;
   /** An operation that makes, changes or ends the network. */
   underway: { operation: string; what: 'create' | 'change' | 'close' } | null;
@@ -68,11 +69,11 @@ export function childrenOf(state: NetworkState, root: string): ChildSpace | unde
 export function networkOf(state: NetworkState): NetworkRecord | Refusal {
   if (state.network === null) return noSuchNetwork(state.id);
   if (state.underway?.what === 'close') return conflict(`network ${state.id} is being deleted`);
-  return state.network.record;
+  return state.network.value;
 }
 
 function syncPieces(state: NetworkState): void {
-  const record = state.network?.record;
+  const record = state.network?.value;
   const gives = record !== undefined && !record.privateSuper && !isGlobal(record);
   const known = new Map(state.space.pieces.map((piece) => [piece.prefix, piece]));
   const pieces = (gives ? prefixesOf(record) : []).map(
@@ -83,7 +84,7 @@ function syncPieces(state: NetworkState): void {
 
 function evolvePrefix(state: NetworkState, key: string, version: number, record: PrefixRecord | null): void {
   const before = state.prefixRows.get(key);
-  const current = record ?? before?.record;
+  const current = record ?? before?.value;
   if (current === undefined) return;
   const prefix = parsePrefix(key);
   const isChild = current.root !== key && prefix !== undefined;
@@ -93,7 +94,7 @@ function evolvePrefix(state: NetworkState, key: string, version: number, record:
     else state.children.delete(key);
     return;
   }
-  state.prefixRows.set(key, { record, version });
+  state.prefixRows.set(key, { value: record, version });
   if (isChild && before === undefined) childrenOf(state, record.root)?.acquireSpecific(prefix);
 }
 
@@ -102,7 +103,7 @@ export function evolveNetwork(state: NetworkState, change: Change): void {
   else if (change.table === 'block') evolveBlock(state.ledger, change);
   else if (change.table === 'prefix') evolvePrefix(state, change.key, change.version, change.value);
   else if (change.table === 'network') {
-    state.network = change.value === null ? null : { record: change.value, version: change.version };
+    state.network = liveAfter(change);
     syncPieces(state);
   }
 }
@@ -118,7 +119,7 @@ export function holdNetwork(state: NetworkState, operation: string, changes: rea
       const what = change.value === null ? 'close' : change.prev === 0 ? 'create' : 'change';
       state.underway = { operation, what };
     } else if (change.table === 'prefix') {
-      const root = change.value?.root ?? state.prefixRows.get(change.key)?.record.root;
+      const root = change.value?.root ?? state.prefixRows.get(change.key)?.value.root;
       if (root === undefined || root === change.key) {
         if (change.value === null) state.leaving.add(change.key);
         continue;
@@ -159,7 +160,7 @@ export function prefixInUse(state: NetworkState, text: string, what: string): Re
     // metal-api lets it go; its children can never be freed then (N04).
     return unprocessable(`${what}: prefix ${text} has childprefixes`);
   }
-  const block = [...state.ledger.rows.values()].find(({ record }) => record.prefix === text)?.record;
+  const block = [...state.ledger.rows.values()].find(({ value }) => value.prefix === text)?.value;
   return block === undefined
     ? undefined
     : unprocessable(

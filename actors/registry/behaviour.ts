@@ -1,5 +1,6 @@
 // The registry actor: one a site. It alone decides what must be unique over all sites, as far as this site knows.
 import { checkNat, checkVrf } from '../network/network-rules.ts';
+import { changeRow } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, notFound } from '../refusal.ts';
 import type { Behaviour, Context } from '../runtime/behaviour.ts';
@@ -23,28 +24,27 @@ const row = (
   state: RegistryState,
   context: Context,
   claim: Claim,
-  value: Pick<ClaimRecord, 'site' | 'state' | 'h'> | null,
+  as: Pick<ClaimRecord, 'site' | 'state' | 'h'> | null,
 ): Change => {
-  const { what, value: text, holder } = claim;
+  const { what, value, holder } = claim;
   const key = claimKey(claim);
-  return {
-    table: 'claim',
-    scope: context.scope,
+  return changeRow(
+    { scope: context.scope, owner: state.id },
+    'claim',
     key,
-    owner: state.id,
-    prev: state.claims.get(key)?.version ?? 0,
-    version: context.version(),
-    value: value === null ? null : { what, value: text, holder, ...value },
-  };
+    state.claims.get(key),
+    context.version(),
+    as === null ? null : { what, value, holder, site: as.site, state: as.state, h: as.h },
+  );
 };
 
 const recordsOf = (state: RegistryState, h: string): ClaimRecord[] =>
-  [...state.claims.values()].map(({ record }) => record).filter((record) => record.h === h);
+  [...state.claims.values()].map(({ value }) => value).filter((record) => record.h === h);
 
 /** Not there yet for the same site and operation: a repeated word says nothing new. */
 const news = (state: RegistryState, given: readonly Claim[], site: string, h?: string): Claim[] =>
   given.filter((claim) => {
-    const record = state.claims.get(claimKey(claim))?.record;
+    const record = state.claims.get(claimKey(claim))?.value;
     return record === undefined || record.site !== site || (h !== undefined && record.h !== h);
   });
 
@@ -72,7 +72,7 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
 
     deleteNetwork(state, ask) {
       const own = [...state.claims.values()]
-        .map(({ record }) => record)
+        .map(({ value }) => value)
         .filter(({ site, holder, what }) => site === state.id && holder === ask.id && what !== 'partition');
       return { coordinate: () => deleteNetwork(ask, state.id, own) };
     },
@@ -96,7 +96,7 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
     },
 
     claims(state, { own }) {
-      const records = [...state.claims.values()].map(({ record }) => record);
+      const records = [...state.claims.values()].map(({ value }) => value);
       return { reply: { claims: own ? records.filter(({ site }) => site === state.id) : records } };
     },
 
@@ -124,7 +124,7 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
     },
 
     release(state, { claims: given }, context) {
-      const there = given.filter((claim) => state.claims.get(claimKey(claim))?.record.site === state.id);
+      const there = given.filter((claim) => state.claims.get(claimKey(claim))?.value.site === state.id);
       const busy = there.find((claim) => state.leaving.has(claimKey(claim)));
       if (busy !== undefined) return conflict(`${busy.what} ${busy.value} is being released by another operation`);
       return { reply: {}, changes: there.map((claim) => row(state, context, claim, null)) };
@@ -139,7 +139,7 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
   },
 
   describe: (state) => ({
-    claims: [...state.claims.values()].map(({ record }) => record),
+    claims: [...state.claims.values()].map(({ value }) => value),
     making: [...state.making.keys()],
     leaving: [...state.leaving],
   }),

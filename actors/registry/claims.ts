@@ -4,14 +4,13 @@ import { prefixesOverlap } from '../ipam/refusal-texts.ts';
 import { prefixClaims } from '../network/coordination.ts';
 import { isGlobal } from '../network/network-rules.ts';
 import type { NetworkRecord } from '../network/record.ts';
+import type { Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { alreadyExists, conflict, invalid, unprocessable, type Refusal } from '../refusal.ts';
 import type { Claim } from './messages.ts';
 import type { ClaimRecord } from './record.ts';
 
-export interface KnownClaim {
-  record: ClaimRecord;
-  version: number;
+export interface KnownClaim extends Live<ClaimRecord> {
   /** Of a prefix. */
   prefix: Prefix | undefined;
 }
@@ -36,10 +35,10 @@ export const createRegistryState = (id: string): RegistryState => ({
 export const claimKey = (claim: Claim): string =>
   claim.what === 'vrf' ? `vrf|${claim.value}|${claim.holder}` : `${claim.what}|${claim.value}`;
 
-const known = (record: ClaimRecord, version: number): KnownClaim => ({
-  record,
+const known = (value: ClaimRecord, version: number): KnownClaim => ({
+  value,
   version,
-  prefix: record.what === 'prefix' ? parsePrefix(record.value) : undefined,
+  prefix: value.what === 'prefix' ? parsePrefix(value.value) : undefined,
 });
 
 export function evolveRegistry(state: RegistryState, change: Change): void {
@@ -65,10 +64,10 @@ export function unholdClaims(state: RegistryState, changes: readonly Change[]): 
 
 function overlapping(state: RegistryState, claim: Claim, prefix: Prefix): Prefix | undefined {
   for (const claims of [state.claims, state.making]) {
-    for (const [key, { record, prefix: other }] of claims) {
+    for (const [key, { value, prefix: other }] of claims) {
       if (other === undefined || !overlaps(prefix, other)) continue;
       // A network may replace a prefix by another over the same addresses.
-      if (state.leaving.has(key) && record.holder === claim.holder) continue;
+      if (state.leaving.has(key) && value.holder === claim.holder) continue;
       return other;
     }
   }

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { addressOf, partitionScope } from '../address.ts';
+import { isRefusal } from '../refusal.ts';
+import { reservation } from '../runtime/behaviour.ts';
+import type { IpRequest } from './messages.ts';
+import { createPlant, granted, newNetwork, refused, type Plant } from './plant.fixture.ts';
+
+const network = addressOf(partitionScope('p'), 'network', 'n');
+const PREFIX = '10.0.0.16/28';
+const usable = Array.from({ length: 14 }, (_, i) => `10.0.0.${17 + i}`);
+const request: IpRequest = { project: 'q', name: '', description: '', type: 'ephemeral', tags: [] };
+const machineAsk = (machine: string) => ({
+  machine,
+  allocation: 'u',
+  project: 'q',
+  name: '',
+  auto: true,
+  given: [],
+});
+
+function plantWithNetwork(): Plant {
+  const plant = createPlant();
+  const made = reservation(network, 'create', { network: newNetwork('n', { prefixes: [PREFIX] }) });
+  assert.equal(isRefusal(plant.reserve([made])), false);
+  return plant;
+}
+
+const op = fc.oneof(
+  fc.constant({ what: 'any' as const }),
+  fc.record({ what: fc.constant('specific' as const), at: fc.nat(13) }),
+  fc.record({ what: fc.constant('free' as const), at: fc.nat(13) }),
+  fc.record({ what: fc.constant('machine' as const), commit: fc.boolean(), machine: fc.constantFrom('m1', 'm2') }),
+  fc.record({ what: fc.constant('release' as const), at: fc.nat(13), machine: fc.constantFrom('m1', 'm2') }),
+  fc.constant({ what: 'restart' as const }),
+);
+
+/** The rows tell the same as the memory: what is used is what has a row (networks.md §8, invariant 2). */
+function agrees(plant: Plant): void {
+  const rows = plant.store.live('ip').map(({ key }) => key);
+  assert.equal(new Set(rows).size, rows.length);
+  assert.equal(granted(plant.ask(network, 'get', {})).usage.IPv4?.used_ips, rows.length + 2);
+}
+
+describe('an actor of addresses against a naive model', () => {
+  it('one operation after the other: the same answers, the lowest free address each time', () => {
+    fc.assert(
+      fc.property(fc.array(op, { maxLength: 60 }), (operations) => {
+        const plant = plantWithNetwork();
+        /** Address → machine, or '' . */
+        const model = new Map<string, string>();
+        const lowest = () => usable.find((address) => !model.has(address));
+        for (const one of operations) {
+          if (one.what === 'restart') plant.restart();
+          else if (one.what === 'any' || one.what === 'machine') {
+            const expected = lowest();
+            const answer =
+              one.what === 'any'
+                ? plant.ask(network, 'allocateIp', request)
+                : plant.reserve([reservation(network, 'acquireIps', machineAsk(one.machine))], one.commit);
+            if (expected === undefined) refused(answer, 'Exhausted');
+            else if (one.what === 'machine' && !one.commit) refused(answer, 'Conflict', 'given up');
+            else {
+              const got = one.what === 'any' ? answer : { address: (answer as Array<{ ips: string[] }>)[0]?.ips[0] };
+              assert.equal((got as { address: string }).address, expected);
+              model.set(expected, one.what === 'any' ? '' : one.machine);
+            }
+          } else {
+            const address = usable[one.at]!;
+            const owner = model.get(address);
+            if (one.what === 'specific') {
+              const answer = plant.ask(network, 'allocateIp', { ...request, address });
+              if (owner !== undefined) refused(answer, 'Conflict', 'ip already allocated');
+              else granted(answer);
+              model.set(address, owner ?? '');
+            } else if (one.what === 'free') {
+              const answer = plant.ask(network, 'freeIp', { address });
+              if (owner === undefined) refused(answer, 'NotFound');
+              else if (owner !== '') refused(answer, 'Invalid', 'machine scope');
+              else model.delete(address);
+            } else {
+              const { machine } = one;
+              const release = reservation(network, 'releaseIps', { machine, ips: [address] });
+              const released = owner === machine ? [address] : [];
+              assert.deepEqual(plant.reserve([release]), [{ released, kept: [] }]);
+              if (owner === machine) model.delete(address);
+            }
+          }
+        }
+        assert.deepEqual(
+          plant.store
+            .live('ip')
+            .map(({ key }) => key.slice(2))
+            .sort(),
+          [...model.keys()].sort(),
+        );
+        agrees(plant);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('many at once, with cancelled and refused ones between: none double, none lost', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(op, fc.nat(3)), { maxLength: 80 }),
+        fc.array(fc.constantFrom('refused', 'lost before', 'lost after', 'unsent'), { maxLength: 4 }),
+        (operations, faults) => {
+          const plant = plantWithNetwork();
+          const acquired: Array<() => unknown> = [];
+          plant.store.faults.push(...(faults as typeof plant.store.faults));
+          for (const [one, pauseMs] of operations) {
+            if (one.what === 'any') acquired.push(plant.start(network, 'allocateIp', request));
+            else if (one.what === 'specific') {
+              acquired.push(plant.start(network, 'allocateIp', { ...request, address: usable[one.at]! }));
+            } else if (one.what === 'free') plant.start(network, 'freeIp', { address: usable[one.at]! });
+            else if (one.what === 'machine') {
+              plant.startReserve([reservation(network, 'acquireIps', machineAsk(one.machine))], one.commit);
+            } else if (one.what === 'release') {
+              const ips = [usable[one.at]!];
+              plant.startReserve([reservation(network, 'releaseIps', { machine: one.machine, ips })]);
+            }
+            if (pauseMs > 0) plant.settle(pauseMs);
+          }
+          plant.settle(8_000);
+          const uuids = acquired.flatMap((answer) => {
+            const one = answer() as { uuid?: string };
+            return one.uuid === undefined ? [] : [one.uuid];
+          });
+          assert.equal(new Set(uuids).size, uuids.length);
+          agrees(plant);
+          plant.restart();
+          agrees(plant);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
