@@ -33,11 +33,18 @@ export interface ClusterFolder {
   readonly cluster: string;
 }
 
-const mkdirOpen = (path: string): void => {
+/** Step by step: Node's own recursive way never ends on a file system that lets nothing be made, such as /proc. */
+const makeFolder = (path: string, isOpen: boolean): void => {
   if (existsSync(path)) return;
-  if (dirname(path) !== path) mkdirOpen(dirname(path));
-  mkdirSync(path, { recursive: true });
-  chmodSync(path, 0o755);
+  makeFolder(dirname(path), isOpen);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    throw error;
+  }
+  // Whatever the umask: the server's account has to pass through.
+  if (isOpen) chmodSync(path, 0o755);
 };
 
 /** The folder in which a server's folder is made: `dataDir`, or one in /var/lib/hanse if the server's account can't reach that. */
@@ -48,8 +55,7 @@ export const baseFolder = (dataDir: string, account: Account | undefined): strin
       ? wanted
       : join(systemFolder, `${basename(wanted)}-${createHash('sha256').update(wanted).digest('hex').slice(0, 8)}`);
   return inFolder(base, () => {
-    if (account === undefined) mkdirSync(base, { recursive: true });
-    else mkdirOpen(base);
+    makeFolder(base, account !== undefined);
     return realpathSync(base);
   });
 };

@@ -1,26 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withDeadline } from '../driver/deadline.ts';
-import { classifyError } from '../driver/failure.ts';
-import { openPool } from '../driver/open.ts';
 import { serverAccount, type Account } from './account.ts';
 import { copyBinaries, hasLinks, installedBinaries, type Binaries } from './binaries.ts';
-import {
-  baseFolder,
-  clusterFolder,
-  lastLines,
-  readPassword,
-  serverEnvironment,
-  superuser,
-  syncCluster,
-  systemFolder,
-  type ClusterFolder,
-} from './cluster.ts';
+import { baseFolder, clusterFolder, readPassword, syncCluster, systemFolder } from './cluster.ts';
+import { launch, retryAfter, startFailure } from './launch.ts';
 import { portFor, portTaken } from './port.ts';
 import { disownStalePid, isPostmasterOf, orphansOf, readPostmaster } from './postmaster.ts';
-import { engineProblem, external, isEngineProblem } from './problem.ts';
+import { engineProblem, isEngineProblem } from './problem.ts';
+import { untilReady, urlOf, type Place } from './ready.ts';
 
 export interface EngineOptions {
   /** Where the database lies. As root it moves to a folder in /var/lib/hanse if `nobody`, who runs the server, can't reach this one. */
@@ -48,70 +36,8 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
-interface Place {
-  readonly folder: ClusterFolder;
-  readonly binaries: Binaries;
-  readonly account: Account | undefined;
-  readonly password: string;
-}
-
-const readyWithinMs = 120_000;
 const releasedWithinMs = 20_000;
 const stoppedWithinMs = 30_000;
-
-const flags = (cluster: string, port: number): string[] => [
-  '-D',
-  cluster,
-  ...[
-    'listen_addresses=127.0.0.1',
-    `port=${port}`,
-    'unix_socket_directories=',
-    'max_connections=60',
-    'shared_buffers=64MB',
-    'default_transaction_isolation=serializable',
-    'wal_compression=on',
-  ].flatMap((setting) => ['-c', setting]),
-];
-
-const urlOf = (place: Place, port: number, database: string): string =>
-  `postgres://${superuser}:${place.password}@127.0.0.1:${port}/${database}`;
-
-/** `ready`, `not yet`, or `stranger` if what answers on the port serves another folder. */
-const probe = async (place: Place, port: number): Promise<'ready' | 'not yet' | 'stranger'> => {
-  const sql = openPool(urlOf(place, port, 'postgres'), {
-    max: 1,
-    isolation: 'read committed',
-    applicationName: 'hanse probe',
-    statementTimeoutMs: 2000,
-  });
-  try {
-    const [row] = await withDeadline(
-      sql<{ folder: string }[]>`select current_setting('data_directory') as folder`,
-      2000,
-    );
-    return row?.folder === place.folder.cluster ? 'ready' : 'stranger';
-  } catch (error) {
-    const kind = classifyError(error);
-    return kind === 'unsent' || kind === 'unknown' ? 'not yet' : 'stranger';
-  } finally {
-    await sql.end({ timeout: 0 });
-  }
-};
-
-const untilReady = async (
-  place: Place,
-  port: number,
-  isAlive: () => boolean,
-): Promise<'ready' | 'gone' | 'stranger' | 'late'> => {
-  const end = performance.now() + readyWithinMs;
-  while (isAlive()) {
-    const answer = await probe(place, port);
-    if (answer !== 'not yet') return answer;
-    if (performance.now() > end) return 'late';
-    await sleep(20);
-  }
-  return 'gone';
-};
 
 const stop = async (place: Place, pid: number, log: (line: string) => void): Promise<void> => {
   const { cluster } = place.folder;
@@ -183,70 +109,6 @@ const adopt = async (
     );
   log(`database server adopted: pid ${pid}, port ${port}, ${place.folder.path}`);
   return engineOf(place, pid, port, true, log);
-};
-
-interface Launch {
-  readonly child: ChildProcess;
-  readonly hasExited: () => boolean;
-  readonly failed: () => Error | undefined;
-  /** What the server said since this launch. */
-  readonly said: () => string;
-}
-
-const launch = (place: Place, port: number): Launch => {
-  const path = join(place.folder.path, 'log');
-  const before = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  // A file, not a pipe: the server must be able to write when this process is gone.
-  const fd = openSync(path, before > 10_000_000 ? 'w' : 'a', 0o600);
-  let failure: Error | undefined;
-  let exited = false;
-  const child = spawn(join(place.binaries.native, 'bin', 'postgres'), flags(place.folder.cluster, port), {
-    // Its own process group: Ctrl-C reaches this process alone, which has to drain before the database ends.
-    detached: true,
-    cwd: place.folder.path,
-    env: serverEnvironment(),
-    stdio: ['ignore', fd, fd],
-    ...place.account,
-  });
-  closeSync(fd);
-  child.once('error', (error) => {
-    failure = error;
-    exited = true;
-  });
-  child.once('exit', () => (exited = true));
-  child.unref();
-  return {
-    child,
-    hasExited: () => exited,
-    failed: () => failure,
-    said: () =>
-      readFileSync(path)
-        .subarray(before > 10_000_000 ? 0 : before)
-        .toString('utf8'),
-  };
-};
-
-/** What a server's last words mean for the next attempt. */
-const retryAfter = (said: string): 'children of the last one' | 'another is starting' | 'port' | undefined =>
-  /pre-existing shared memory block/.test(said)
-    ? 'children of the last one'
-    : /lock file "postmaster.pid" already exists/.test(said)
-      ? 'another is starting'
-      : /Address already in use/.test(said)
-        ? 'port'
-        : undefined;
-
-const startFailure = (place: Place, { failed, said }: Launch): Error => {
-  const text = said();
-  if (/No space left/.test(text))
-    return engineProblem(
-      'folder',
-      `can't start the database in ${place.folder.path}: the disk is full; free some space${lastLines(text)}`,
-    );
-  return engineProblem(
-    'start',
-    `the database server did not start in ${place.folder.path}${failed() === undefined ? '' : ` (${failed()?.message})`}: its last words follow; or ${external}${lastLines(text)}`,
-  );
 };
 
 const endOrphans = (cluster: string, signal: 'SIGQUIT' | 'SIGKILL'): void => {
