@@ -91,6 +91,20 @@ describe('machines.md §23.7: allocation', () => {
     );
   });
 
+  it('a global network: the address comes from a block of the partition, and goes back there', () => {
+    const plant = createPlant();
+    const networks = [network('n1'), { id: 'internet', autoacquire: true, holder: 'block' as const }];
+    const { allocation: made, machine } = ok(allocate(plant, allocation({ networks })));
+    const internet = made!.networks[1]!;
+    assert.deepEqual(
+      [internet.network, internet.holder, internet.vrf, internet.ips.length],
+      ['internet', 'block', 104_010, 1],
+    );
+    assert.match(internet.ips[0]!, /^198\.51\.100\./);
+    plant.must('allocator', PARTITION, 'freeMachine', { machine: machine.id });
+    assert.deepEqual(plant.store.live('ip'), []);
+  });
+
   it('IP of a network not listed', () => {
     const plant = createPlant();
     plant.giveIp('ext', '203.0.113.200', 'p1');

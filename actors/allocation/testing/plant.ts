@@ -1,5 +1,6 @@
 // A partition in one process: the production shards and behaviours over a store in memory, in virtual time.
 import { addressOf, shardOf, type Kind, type Scope } from '../../address.ts';
+import { blockBehaviour } from '../../block/behaviour.ts';
 import { emptyHardware, type BlockDevice, type Nic } from '../../machine/hardware.ts';
 import type { MachineView } from '../../machine/messages.ts';
 import { machineBehaviour } from '../../machine/behaviour.ts';
@@ -192,6 +193,11 @@ export const createPlant = (options: { racks?: number[]; shards?: number; seed?:
     }
   }
 
+  const internet = networkRecord({ id: 'internet', partition: '', prefixes: ['198.51.0.0/16'], vrf: 104_010 });
+  put('global_network', internet.id, internet.id, { network: internet, home: 'site' });
+  const block = { network: internet.id, first: '198.51.100.0', length: 24, prefix: '198.51.0.0/16', h: 'h1' };
+  put('holding', `${internet.id}|${block.first}`, internet.id, { ...block, state: 'held' });
+
   const fences = store.takeOver([scope], shardCount);
   const receive = (to: number, envelope: Envelope): void => {
     if (to !== MAIN) return shards[to]?.deliver(structuredClone(envelope));
@@ -207,6 +213,7 @@ export const createPlant = (options: { racks?: number[]; shards?: number; seed?:
         anyBehaviour(switchBehaviour),
         anyBehaviour(networkBehaviour),
         anyBehaviour(allocatorBehaviour),
+        anyBehaviour(blockBehaviour),
       ],
       world,
       store,
