@@ -3,6 +3,9 @@ import { machineCommands } from './commands.ts';
 import { machineReservations } from './reservations.ts';
 import { createMachineState, evolveMachine, MACHINE_TABLES, type MachineState } from './state.ts';
 
+/** Whoever inspects actors need not be allowed to log in (W34). */
+const HIDDEN = '(hidden)';
+
 /** One machine: record, allocation and events. It decides alone whether it can be allocated; the allocator only proposes. */
 export const machineBehaviour: Behaviour<'machine', MachineState> = {
   kind: 'machine',
@@ -17,5 +20,10 @@ export const machineBehaviour: Behaviour<'machine', MachineState> = {
   unhold(state, operation) {
     if (state.held?.operation === operation) state.held = null;
   },
-  describe: ({ machine, allocation, provisioning, held }) => ({ machine, allocation, provisioning, held }),
+  describe: ({ machine, allocation, provisioning, held }) => ({
+    machine: machine && { ...machine.value, ipmi: { ...machine.value.ipmi, password: HIDDEN } },
+    allocation: allocation && { ...allocation.value, consolePassword: HIDDEN },
+    provisioning: provisioning?.value ?? null,
+    held,
+  }),
 };
