@@ -1,10 +1,12 @@
 // A small site in memory for tests of the edge: asks are answered by a script, rows and directory by what is put in.
-import { addressText, type Address, type Kind } from '../actors/address.ts';
+import { addressText, siteScope, type Address, type Kind } from '../actors/address.ts';
 import type { RowFilter } from '../actors/ports.ts';
 import type { Ask, CommandName } from '../actors/protocol.ts';
-import type { Row, RowOf, TableName } from '../actors/records.ts';
+import type { Change, Row, RowOf, TableName } from '../actors/records.ts';
 import { isRefusal, notFound, type Refusal } from '../actors/refusal.ts';
+import { directoryBehaviour } from '../actors/directory/behaviour.ts';
 import { byId } from '../actors/directory/entity.ts';
+import type { DirectoryCommands } from '../actors/directory/messages.ts';
 import type { DirectoryEntities, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import type { AddressPlace, NetworkPlace } from '../router/places.ts';
@@ -201,3 +203,51 @@ export const asUser = (user: HmacUser, method: string, body?: unknown): RequestI
 /** What a double-encoded error says. */
 export const errorOf = async (response: Response): Promise<{ statuscode: number; message: string }> =>
   JSON.parse((await response.json()) as string) as { statuscode: number; message: string };
+
+/** Lets the directory's own actor answer creates, updates and deletes, over the entries of the test. */
+export function withDirectory(site: TestSite): TestSite {
+  const scope = siteScope(site.id);
+  const answer = ({ to, command, body, options }: Asked): unknown => {
+    const state = directoryBehaviour.create(to.id, scope);
+    for (const entry of site.entries) {
+      if (entry.kind !== to.id) continue;
+      const key = `${entry.kind}|${entry.id}`;
+      const change: Change = { table: 'directory', scope, key, owner: to.id, prev: 0, version: 1, value: entry };
+      directoryBehaviour.evolve(state, change);
+    }
+    const handler = directoryBehaviour.commands[command as keyof DirectoryCommands] as (
+      ...parameters: unknown[]
+    ) => Refusal | { reply: unknown; changes?: Change[] };
+    const context = {
+      scope,
+      id: to.id,
+      nowMs: TEST_NOW_MS,
+      who: options.who,
+      uuid: () => site.uuid(),
+      version: () => 2,
+    };
+    const decided = handler(state, body, context);
+    if (isRefusal(decided)) return decided;
+    for (const { table, value } of decided.changes ?? []) {
+      if (table !== 'directory' || value === null) continue;
+      site.entries = [...site.entries.filter(({ kind, id }) => kind !== value.kind || id !== value.id), value];
+    }
+    return decided.reply;
+  };
+  for (const command of ['create', 'update', 'delete']) site.script[`directory.${command}`] = answer;
+  return site;
+}
+
+export interface TestClient {
+  (user: HmacUser, method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
+}
+
+/** Calls an app as a client does; an error's body is decoded twice, as metal-go does. */
+export const clientOf =
+  (app: { request(path: string, init: RequestInit): Response | Promise<Response> }): TestClient =>
+  async (user, method, path, body) => {
+    const response = await app.request(path, asUser(user, method, body));
+    const decoded: unknown = await response.json();
+    const isEncoded = response.status >= 400 && typeof decoded === 'string' && decoded.startsWith('{');
+    return { status: response.status, body: isEncoded ? (JSON.parse(decoded) as unknown) : decoded };
+  };

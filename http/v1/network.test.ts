@@ -1,0 +1,226 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { partitionScope, siteScope } from '../../actors/address.ts';
+import { conflict, notFound, unavailable } from '../../actors/refusal.ts';
+import { unlimited } from '../../actors/directory/tenant.ts';
+import type { NetworkRecord } from '../../actors/network/record.ts';
+import { createApp } from '../app.ts';
+import { clientOf, createTestSite, entryOf, rowOf, type Asked } from '../testing.ts';
+
+const P = partitionScope('p');
+const USAGE = { available_ips: 256, used_ips: 2, available_prefixes: 64, used_prefixes: 0 };
+
+const network = (id: string, change: Partial<NetworkRecord> = {}): NetworkRecord => ({
+  id,
+  name: '',
+  description: '',
+  created: 0,
+  changed: 0,
+  partition: 'p',
+  project: '',
+  labels: {},
+  shared: false,
+  prefixes: ['10.0.0.0/24'],
+  destinationPrefixes: ['0.0.0.0/0'],
+  defaultChildPrefixLength: {},
+  nat: false,
+  privateSuper: false,
+  underlay: false,
+  vrf: 0,
+  vrfShared: false,
+  parent: null,
+  additionalAnnouncableCidrs: [],
+  type: 'external',
+  natType: 'none',
+  ...change,
+});
+
+const start = () => {
+  const site = createTestSite({
+    'network.get': ({ to }: Asked) => {
+      const row = site.stored.find(({ table, key }) => table === 'network' && key === to.id);
+      return { network: row!.value, usage: { IPv4: USAGE, IPv6: null } };
+    },
+  });
+  const meta = { version: 0, annotations: {}, labels: [], createdTime: 0, updatedTime: null };
+  const base = { name: '', description: '', created: 0, changed: 0 };
+  site.entries.push(entryOf('project', { ...base, id: 'x', meta, tenant: 't', quotas: unlimited() }));
+  const bootConfig = { imageUrl: '', kernelUrl: '', commandLine: '' };
+  const partition = { ...base, bootConfig, mgmtServiceAddress: '', labels: {}, dnsServers: [], ntpServers: [] };
+  for (const id of ['p', 'q']) site.entries.push(entryOf('partition', { ...partition, id }, id === 'p' ? 'a' : 'b'));
+  const add = (one: NetworkRecord): void => {
+    site.stored.push(rowOf('network', one.partition === '' ? siteScope('a') : P, one.id, one.id, one));
+    site.networkPlaces.set(one.id, { partition: one.partition, home: 'a' });
+  };
+  return { site, add, call: clientOf(createApp(site)) };
+};
+const messageOf = ({ body }: { body: unknown }): string => (body as { message: string }).message;
+
+test('networks.md §1.1: the response, and null for an empty list', async () => {
+  const { add, call } = start();
+  assert.equal((await call('Metal-View', 'GET', '/v1/network')).body, null);
+  assert.deepEqual((await call('Metal-View', 'POST', '/v1/network/find', {})).body, []);
+  add(network('n', { defaultChildPrefixLength: null, parent: 'super', type: 'child' }));
+  assert.deepEqual((await call('Metal-View', 'GET', '/v1/network/n')).body, {
+    id: 'n',
+    name: '',
+    description: '',
+    partitionid: 'p',
+    projectid: '',
+    labels: {},
+    shared: false,
+    prefixes: ['10.0.0.0/24'],
+    destinationprefixes: ['0.0.0.0/0'],
+    defaultchildprefixlength: null,
+    nat: false,
+    privatesuper: false,
+    underlay: false,
+    vrf: 0,
+    vrfshared: null,
+    parentnetworkid: 'super',
+    networktype: 'child',
+    nattype: 'none',
+    consumption: { ipv4: USAGE, ipv6: null },
+    usage: USAGE,
+    created: '1970-01-01T00:00:00Z',
+    changed: '1970-01-01T00:00:00Z',
+  });
+  assert.equal((await call('Metal-View', 'GET', '/v1/network/none')).status, 404);
+});
+
+test('networks.md N05: a network that does not answer never fails a list', async () => {
+  const { site, add, call } = start();
+  add(network('n'));
+  site.script['network.get'] = notFound('no prefix');
+  const { status, body } = await call('Metal-View', 'GET', '/v1/network');
+  assert.equal(status, 200);
+  assert.deepEqual((body as Array<{ consumption: unknown }>)[0]?.consumption, { ipv4: null, ipv6: null });
+});
+
+test('networks.md §7.3: finds: empty text and false are values, prefixes by parts, family', async () => {
+  const { add, call } = start();
+  add(network('internet', { partition: '', prefixes: ['1.2.3.0/27'], nat: true }));
+  add(network('child', { parent: 'super', labels: { a: '' }, prefixes: ['10.0.4.0/22', '10.9.0.0/26', 'fd00::/64'] }));
+  const ids = async (query: object) => {
+    const { body } = await call('Metal-View', 'POST', '/v1/network/find', query);
+    return (body as Array<{ id: string }>).map(({ id }) => id);
+  };
+  assert.deepEqual(await ids({ partitionid: '' }), ['internet']);
+  assert.deepEqual(await ids({ parentnetworkid: '' }), ['internet']);
+  assert.deepEqual(await ids({ nat: false, tags: [] }), ['child']);
+  assert.deepEqual(await ids({ prefixes: ['10.0.4.0/26'] }), ['child']);
+  assert.deepEqual(await ids({ prefixes: ['10.0.4.0/24'] }), []);
+  assert.deepEqual(await ids({ addressfamily: 'ipv6' }), ['child']);
+  assert.deepEqual(await ids({ labels: { a: '' }, prefixes: [], destinationprefixes: null }), ['child']);
+  assert.equal((await call('Metal-View', 'POST', '/v1/network/find', { prefixes: ['x'] })).status, 400);
+  assert.equal((await call('Metal-View', 'POST', '/v1/network/find', { addressfamily: 'x' })).status, 422);
+});
+
+test('networks.md §1.3, design.md §11: create with the word of all, known ids first', async () => {
+  const { site, add, call } = start();
+  site.members.set('b', () => ({ entry: null }));
+  site.script['registry.createNetwork'] = ({ body }: Asked) => ({
+    network: (body as { network: NetworkRecord }).network,
+    usage: { IPv4: USAGE, IPv6: null },
+  });
+  const body = { id: 'n', prefixes: ['172.0.0.0/24'], destinationprefixes: ['0.0.0.0/0'], partitionid: 'p', vrf: 10 };
+  const put = (change: object = {}) => call('Metal-Admin', 'PUT', '/v1/network', { ...body, ...change });
+  assert.equal((await put()).status, 201);
+  assert.deepEqual(site.proposals[0]?.claims, [
+    { what: 'network', value: 'n', holder: 'n' },
+    { what: 'prefix', value: '172.0.0.0/24', holder: 'n' },
+  ]);
+  assert.equal(site.proposals[0]?.made, true);
+  assert.equal((await put({ projectid: 'none' })).status, 404);
+  assert.equal((await put({ partitionid: 'none' })).status, 404);
+  assert.equal((await put({ partitionid: 'q' })).status, 503);
+  assert.equal((await put({ prefixes: null })).status, 400);
+  assert.equal((await put({ destinationprefixes: ['::/0'] })).status, 400);
+  assert.equal((await put({ vrf: 'x' })).status, 400);
+  assert.equal((await put({ id: '', partitionid: '' })).status, 201);
+  site.script['registry.createNetwork'] = conflict('vrf 10 is taken');
+  assert.equal((await put()).status, 409);
+  assert.equal(site.proposals.at(-1)?.made, false);
+  site.proposalRefusal = unavailable('site b');
+  assert.equal((await put()).status, 503);
+  add(network('n'));
+  const again = await put({ prefixes: [] });
+  assert.deepEqual([again.status, messageOf(again)], [409, 'Conflict entity already exists']);
+});
+
+test('a create whose outcome is unknown settles only what the registry says', async () => {
+  const { site, call } = start();
+  site.members.set('b', () => ({ entry: null }));
+  const body = { prefixes: ['172.0.0.0/24'] };
+  site.script['registry.createNetwork'] = unavailable('the outcome is unknown');
+  site.script['registry.claims'] = unavailable('the registry');
+  assert.equal((await call('Metal-Admin', 'PUT', '/v1/network', body)).status, 503);
+  assert.equal(site.proposals.at(-1)?.made, undefined);
+  site.script['registry.claims'] = () => ({ claims: [{ h: site.proposals.at(-1)?.h }] });
+  assert.equal((await call('Metal-Admin', 'PUT', '/v1/network', body)).status, 503);
+  assert.equal(site.proposals.at(-1)?.made, true);
+  site.script['registry.claims'] = { claims: [] };
+  await call('Metal-Admin', 'PUT', '/v1/network', body);
+  assert.equal(site.proposals.at(-1)?.made, false);
+});
+
+test('networks.md §1.4–1.7: allocate, free and delete go to the allocator or the registry', async () => {
+  const { site, add, call } = start();
+  const view = { network: network('n'), usage: { IPv4: null, IPv6: null } };
+  for (const name of ['allocator.allocateNetwork', 'allocator.freeNetwork', 'registry.deleteNetwork']) {
+    site.script[name] = view;
+  }
+  const allocate = (body: object) => call('Metal-Edit', 'POST', '/v1/network/allocate', body);
+  assert.equal((await allocate({})).status, 400);
+  assert.equal((await allocate({ projectid: 'x', partitionid: 'none' })).status, 404);
+  assert.equal((await allocate({ projectid: 'x', partitionid: 'p', length: { x: 3 } })).status, 400);
+  assert.equal((await allocate({ projectid: 'x', partitionid: 'p', addressfamily: 'x' })).status, 400);
+  const made = await allocate({ projectid: 'x', partitionid: 'p', length: { ipv4: 29 }, addressfamily: 'ipv4' });
+  assert.equal(made.status, 201);
+  const asked = site.asked.at(-1)!;
+  assert.deepEqual([asked.to.kind, asked.to.id, asked.options.who], ['allocator', 'p', 'metal-edit@metal-stack.io']);
+  assert.deepEqual((asked.body as { length: unknown; family: unknown }).length, { IPv4: 29 });
+
+  add(network('child', { parent: 'super' }));
+  add(network('dmz'));
+  add(network('internet', { partition: '' }));
+  const last = () => [site.asked.at(-1)?.to.kind, site.asked.at(-1)?.command];
+  assert.equal((await call('Metal-Edit', 'DELETE', '/v1/network/free/child')).status, 200);
+  assert.deepEqual(last(), ['allocator', 'freeNetwork']);
+  assert.equal((await call('Metal-Edit', 'POST', '/v1/network/free/child', {})).status, 200);
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/child')).status, 200);
+  assert.deepEqual(site.asked.at(-1)?.body, { network: 'child', as: 'delete' });
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/dmz')).status, 200);
+  assert.deepEqual(site.asked.at(-1)?.body, { id: 'dmz', partition: 'p', partitions: ['p'] });
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/internet')).status, 200);
+  assert.deepEqual(last(), ['registry', 'deleteNetwork']);
+  assert.equal((await call('Metal-Edit', 'DELETE', '/v1/network/free/internet')).status, 422);
+  assert.equal((await call('Metal-Edit', 'DELETE', '/v1/network/free/none')).status, 404);
+});
+
+test('networks.md §1.6: update: force is a boolean by Go’s rules, added prefixes need the word of all', async () => {
+  const { site, add, call } = start();
+  site.members.set('b', () => ({}));
+  add(network('n'));
+  site.script['network.update'] = { network: network('n'), usage: { IPv4: null, IPv6: null } };
+  const update = (body: object, query = '') => call('Metal-Admin', 'POST', `/v1/network${query}`, { id: 'n', ...body });
+  assert.equal((await update({}, '?force=maybe')).status, 400);
+  assert.equal((await update({ name: 'x', prefixes: null }, '?force=T')).status, 200);
+  assert.equal(site.proposals.length, 0);
+  assert.equal((await update({ prefixes: ['10.0.0.0/24', '10.9.0.0/24'] }, '?force=false')).status, 200);
+  assert.deepEqual(site.proposals[0]?.claims, [{ what: 'prefix', value: '10.9.0.0/24', holder: 'n' }]);
+  const patch = site.asked.at(-1)?.body as { h: string; site: string; force: boolean };
+  assert.deepEqual([patch.h, patch.site, patch.force], [site.proposals[0]?.h, 'a', false]);
+  assert.equal((await update({ defaultchildprefixlength: { IPv4: 28 } })).status, 422);
+  assert.equal((await call('Metal-Admin', 'POST', '/v1/network', { id: 'none' })).status, 404);
+});
+
+test('design.md §2: a global network of another site is read from the copy, and never written here', async () => {
+  const { site, call } = start();
+  site.networkPlaces.set('far', { partition: '', home: 'b' });
+  site.entries.push(entryOf('globalnetwork', network('far', { partition: '' }), 'b'));
+  assert.equal((await call('Metal-View', 'GET', '/v1/network/far')).status, 200);
+  const refused = await call('Metal-Admin', 'DELETE', '/v1/network/far');
+  assert.equal(refused.status, 503);
+  assert.match(messageOf(refused), /site b/);
+});
