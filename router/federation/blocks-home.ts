@@ -1,0 +1,154 @@
+// The home of a global network gives blocks, calls idle ones back before it says that nothing is left, and offers what
+// it gave until the receiver has it.
+import { addressOf, siteScope } from '../../actors/address.ts';
+import type { BlockRecord } from '../../actors/block/record.ts';
+import { refuseAsk } from '../link/failure.ts';
+import type { Attempt } from './blocks-attempts.ts';
+import {
+  nothingSchema,
+  offerReplySchema,
+  recallReplySchema,
+  type DeliveredAsk,
+  type GiveAsk,
+  type GiveReply,
+  type OfferAsk,
+  type RecallAsk,
+  type RecallReply,
+  type ReturnedAsk,
+  type TakeBackAsk,
+} from './blocks-messages.ts';
+import { orThrow, RECALL_MS, type BlockPorts } from './blocks-ports.ts';
+
+/** What the home asks of a holder, when that is a partition of the home itself. */
+export interface LocalHolder {
+  offer(ask: OfferAsk): Promise<{ refused: OfferAsk['blocks'] }>;
+  recall(ask: RecallAsk): Promise<RecallReply>;
+  returned(ask: ReturnedAsk): Promise<Record<string, never>>;
+}
+
+export interface BlockHome {
+  give(ask: GiveAsk, site: string): Promise<GiveReply>;
+  /** Forbidden when one of the blocks was not given to that site under this h. */
+  delivered(ask: DeliveredAsk, site: string): Promise<void>;
+  takeBack(ask: TakeBackAsk): Promise<void>;
+  /** Brings blocks that stand as `sent` to their end: held by the receiver, or taken back. */
+  offer(record: Pick<BlockRecord, 'network' | 'h' | 'holder' | 'holderSite'>): Promise<Attempt>;
+  /**
+   * Calls idle blocks back from every holder but `except`, at most `count` of each; answers who could not be asked, as
+   * text. Before a global network is deleted: everything that is idle.
+   */
+  recallIdle(
+    network: string,
+    family: GiveAsk['family'],
+    options: { except?: string; count: number },
+  ): Promise<string[]>;
+}
+
+export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome {
+  const { site } = ports;
+  const step = (name: Parameters<NonNullable<BlockPorts['step']>>[0]): void => ports.step?.(name);
+  const networkAt = (id: string) => addressOf(siteScope(site), 'network', id);
+  /** Many partitions that find nothing at the same moment make one round of asking. */
+  const recalls = new Map<string, Promise<string[]>>();
+
+  const toHolder = async <R>(
+    holderSite: string,
+    kind: string,
+    body: unknown,
+    local: () => Promise<R>,
+    schema: { parse(value: unknown): R },
+  ): Promise<R> =>
+    holderSite === site ? await local() : schema.parse(await ports.federation.ask(holderSite, kind, body, RECALL_MS));
+
+  async function takeBack(ask: TakeBackAsk): Promise<void> {
+    step('home.takeBack');
+    const { network, ...body } = ask;
+    orThrow(await ports.ask(networkAt(network), 'takeBack', body));
+  }
+
+  async function recallFrom(holder: string, holderSite: string, ask: RecallAsk): Promise<void> {
+    const { blocks } = await toHolder(holderSite, 'blocks.recall', ask, () => here.recall(ask), recallReplySchema);
+    for (const { first, h } of blocks) {
+      const returned: ReturnedAsk = { network: ask.network, partition: holder, first, h };
+      await takeBack(returned);
+      // Only sooner: the holder's own site brings a returning block to its end.
+      await toHolder(holderSite, 'blocks.returned', returned, () => here.returned(returned), nothingSchema).catch(
+        () => {},
+      );
+    }
+  }
+
+  async function recallRound(
+    network: string,
+    family: GiveAsk['family'],
+    { except, count }: { except?: string; count: number },
+  ): Promise<string[]> {
+    step('home.recall');
+    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const holders = new Map(blocks.map(({ holder, holderSite }) => [holder, holderSite]));
+    if (except !== undefined) holders.delete(except);
+    const missing: string[] = [];
+    await Promise.all(
+      [...holders].map(async ([partition, holderSite]) => {
+        try {
+          await recallFrom(partition, holderSite, { network, partition, count, family });
+        } catch (error) {
+          missing.push(`partition ${partition} (site ${holderSite}) can't be reached`);
+          if (holderSite === site) ports.odd(`idle blocks of network ${network} in partition ${partition}`, error);
+        }
+      }),
+    );
+    return missing.sort();
+  }
+
+  const home: BlockHome = {
+    async give({ network, ...asked }, holderSite) {
+      step('home.give');
+      const ask = { ...asked, site: holderSite };
+      const given = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask));
+      if (!given.exhausted || asked.address !== null) return { ...given, unreachable: [] };
+      const missing = await home.recallIdle(network, asked.family, { except: asked.partition, count: 1 });
+      const again = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask));
+      return { ...again, unreachable: again.exhausted ? missing : [] };
+    },
+
+    async delivered({ network, h, firsts }, holderSite) {
+      const keys = firsts.map((first) => `${network}|${first}`);
+      const rows = await ports.rows.rows('block', { scopes: [siteScope(site)], keys });
+      const foreign = rows.find(({ value }) => value.h === h && value.holderSite !== holderSite);
+      if (foreign !== undefined) {
+        throw refuseAsk('Forbidden', `block ${foreign.value.first} was given to site ${foreign.value.holderSite}`);
+      }
+      step('home.deliver');
+      // Taken back, or given under another h meanwhile: an echo.
+      if (!rows.some(({ value }) => value.h === h)) return;
+      orThrow(await ports.ask(networkAt(network), 'blocksDelivered', { h }));
+    },
+
+    takeBack,
+
+    async offer({ network, h, holder, holderSite }) {
+      const { blocks: all } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+      const sent = all.filter((block) => block.h === h && block.holder === holder && block.state === 'sent');
+      if (sent.length === 0) return 'done';
+      step('home.offer');
+      const blocks = sent.map(({ first, length, prefix }) => ({ first, length, prefix }));
+      const ask: OfferAsk = { network, partition: holder, h, blocks };
+      const { refused } = await toHolder(holderSite, 'blocks.offer', ask, () => here.offer(ask), offerReplySchema);
+      for (const { first } of refused) await takeBack({ network, partition: holder, first, h });
+      if (refused.length < sent.length) orThrow(await ports.ask(networkAt(network), 'blocksDelivered', { h }));
+      return 'done';
+    },
+
+    recallIdle(network, family, options) {
+      const key = `${network}|${family}|${options.except ?? ''}|${options.count}`;
+      let running = recalls.get(key);
+      if (running === undefined) {
+        running = recallRound(network, family, options).finally(() => recalls.delete(key));
+        recalls.set(key, running);
+      }
+      return running;
+    },
+  };
+  return home;
+}

@@ -1,0 +1,51 @@
+// What sites ask each other about blocks. The peer's site is in its certificate, never in the body.
+import { z } from 'zod';
+
+const id = z.string().min(1).max(128);
+const operation = z.string().min(1).max(128);
+const family = z.enum(['IPv4', 'IPv6']);
+const first = z.string().min(2).max(64);
+const block = z.object({ first, length: z.int().min(0).max(128), prefix: z.string().max(64) });
+/** More than a home ever gives at once. */
+const blocks = z.array(block).max(256);
+
+export const giveSchema = z.object({
+  network: id,
+  h: operation,
+  partition: id,
+  family,
+  address: z.string().max(64).nullable(),
+  count: z.int().min(1).max(256),
+});
+export const giveReplySchema = z.object({
+  blocks,
+  exhausted: z.boolean(),
+  /** Partition whose block has the wanted address. */
+  holder: z.string().nullable(),
+  /** Holders that could not be asked for idle blocks, as text for people; only where nothing was given. */
+  unreachable: z.array(z.string().max(512)).max(1_024),
+});
+
+/** The receiver wrote these blocks of `h`. */
+export const deliveredSchema = z.object({ network: id, h: operation, firsts: z.array(first).min(1).max(256) });
+export const takeBackSchema = z.object({ network: id, partition: id, first, h: operation });
+
+/** Home → holder. */
+export const offerSchema = z.object({ network: id, partition: id, h: operation, blocks: blocks.min(1) });
+export const offerReplySchema = z.object({ refused: blocks });
+export const recallSchema = z.object({ network: id, partition: id, count: z.int().min(1).max(65_536), family });
+export const recallReplySchema = z.object({
+  blocks: z.array(block.extend({ h: operation })).max(65_536),
+});
+export const returnedSchema = z.object({ network: id, partition: id, first, h: operation });
+
+export const nothingSchema = z.object({});
+
+export type GiveAsk = z.infer<typeof giveSchema>;
+export type GiveReply = z.infer<typeof giveReplySchema>;
+export type DeliveredAsk = z.infer<typeof deliveredSchema>;
+export type TakeBackAsk = z.infer<typeof takeBackSchema>;
+export type OfferAsk = z.infer<typeof offerSchema>;
+export type RecallAsk = z.infer<typeof recallSchema>;
+export type RecallReply = z.infer<typeof recallReplySchema>;
+export type ReturnedAsk = z.infer<typeof returnedSchema>;

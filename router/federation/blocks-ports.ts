@@ -1,0 +1,59 @@
+// What both halves of the hand-over of blocks stand on (design.md §6, reliability.md §7.2).
+import type { Address, Kind } from '../../actors/address.ts';
+import type { RowReader, World } from '../../actors/ports.ts';
+import type { Ask, CommandName, Reply } from '../../actors/protocol.ts';
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { isLinkFailure, refuseAsk } from '../link/failure.ts';
+import type { DirectoryCopy } from './directory-copy.ts';
+
+/** Where a test may interrupt the hand-over: before each effect, and after the last. */
+export type BlockStep =
+  | 'adopt'
+  | 'give'
+  | 'receive'
+  | 'refuse'
+  | 'deliver'
+  | 'delivered'
+  | 'return'
+  | 'returned'
+  | 'home.give'
+  | 'home.recall'
+  | 'home.takeBack'
+  | 'home.offer'
+  | 'home.deliver';
+
+export interface BlockPorts {
+  site: string;
+  world: World;
+  rows: RowReader;
+  copy: DirectoryCopy;
+  /** An actor of this site. */
+  ask<K extends Kind, C extends CommandName<K>>(
+    to: Address<K>,
+    command: C,
+    body: Ask<K, C>,
+  ): Promise<Reply<K, C> | Refusal>;
+  federation: { ask(site: string, kind: string, body: unknown, deadlineMs: number): Promise<unknown> };
+  /** Partitions that this site hosts. */
+  hosted(): readonly string[];
+  /** For tests: what it throws ends the attempt there. */
+  step?(name: BlockStep): void;
+  odd(what: string, error?: unknown): void;
+}
+
+/** A cut link says so at once; a silent one within this time (reliability.md F11). */
+export const ASK_MS = 2_500;
+/** Within that time the home asks the others. */
+export const RECALL_MS = 1_500;
+
+/** The reply, or the refusal as an exception that an ask over a link carries. */
+export function orThrow<R>(answer: R | Refusal): R {
+  if (isRefusal(answer)) throw refuseAsk(answer.kind, answer.message, answer);
+  return answer;
+}
+
+/** What an exception says to people. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Nobody answered, or somebody who can't now: nothing is wrong but the time. */
+export const isTransient = (error: unknown): boolean => isLinkFailure(error) && error.refusal?.kind !== 'Forbidden';

@@ -1,0 +1,536 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { addressOf, partitionScope, siteScope, type Address, type Kind } from '../../actors/address.ts';
+import type { DirectoryRecord } from '../../actors/directory/record.ts';
+import { contains, parsePrefix } from '../../actors/ipam/prefix.ts';
+import { parseAddress } from '../../actors/ipam/address.ts';
+import type { IpRequest } from '../../actors/network/messages.ts';
+import type { IpRecord } from '../../actors/network/record.ts';
+import { createPlant, granted, newNetwork, refused, type Plant } from '../../actors/network/plant.fixture.ts';
+import type { RowReader } from '../../actors/ports.ts';
+import type { Ask, CommandName, Reply } from '../../actors/protocol.ts';
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { seededRandom } from '../../actors/runtime/virtual-world.ts';
+import { linkFailure } from '../link/failure.ts';
+import type { Peer } from '../link/link.ts';
+import { createBlockDriver, type BlockDriver, type BlockStep } from './blocks.ts';
+import { openDirectoryCopy, type FilledCopy } from './directory-copy.ts';
+
+/** What may happen to a message between sites. */
+interface Weather {
+  lose: number;
+  duplicate: number;
+  /** Longest delay of one way. */
+  delayMs: number;
+  /** Sites that nobody reaches. */
+  cut: Set<string>;
+}
+
+interface Spot {
+  id: string;
+  partition: string;
+  plant: Plant;
+  copy: FilledCopy;
+  driver: BlockDriver;
+  /** A new process: new memory, the same rows. */
+  restart(): Promise<void>;
+}
+
+/** Sites of one partition each, `a` being home of the network; real actors, one virtual clock in steps of a millisecond. */
+async function league(
+  prefix: string,
+  { sites = ['a', 'b'], seed = 1, onStep = (_site: string, _name: BlockStep): void => {} } = {},
+) {
+  const random = seededRandom(seed);
+  const weather: Weather = { lose: 0, duplicate: 0, delayMs: 1, cut: new Set() };
+  const spots = new Map<string, Spot>();
+  const odd: string[] = [];
+  const asked: Array<{ to: string; kind: string; body: unknown; from: string }> = [];
+  const waiting = new Set<() => boolean>();
+  let read = new Map<string, number>();
+
+  const of = (id: string): Spot => spots.get(id) as Spot;
+  const firstWorld = () => (spots.values().next().value as Spot).plant.world;
+  const peerOf = (id: string): Peer => ({
+    kind: 'site',
+    site: id,
+    partitions: [`p${id}`],
+    name: id,
+    process: '1',
+    incarnation: '1',
+    fingerprint: '',
+    greeting: undefined,
+  });
+
+  const ask = <K extends Kind, C extends CommandName<K>>(
+    plant: Plant,
+    to: Address<K>,
+    command: C,
+    body: Ask<K, C>,
+  ): Promise<Reply<K, C> | Refusal> =>
+    new Promise((resolve) => {
+      const answer = plant.start(to, command, body);
+      waiting.add(() => {
+        const value = answer();
+        if (value !== undefined) resolve(value);
+        return value !== undefined;
+      });
+    });
+
+  /** The wire: answers are lost after the handler ran as often as questions before. */
+  const send = (from: string, to: string, kind: string, body: unknown, deadlineMs: number): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      if (weather.cut.has(from) || weather.cut.has(to)) {
+        return reject(linkFailure('LinkDown', `site ${to} can't be reached`));
+      }
+      asked.push({ from, to, kind, body });
+      const world = firstWorld();
+      world.after(deadlineMs, () => reject(linkFailure('Deadline', `${kind}: no answer`)));
+      const arrive = (): void => {
+        void (async () => {
+          try {
+            const reply = await of(to).driver.asks[kind]?.(structuredClone(body), peerOf(from), deadlineMs);
+            if (random() < weather.lose || weather.cut.has(from) || weather.cut.has(to)) return;
+            world.after(random() * weather.delayMs, () => resolve(structuredClone(reply)));
+          } catch (error) {
+            reject(error as Error);
+          }
+        })();
+      };
+      if (random() >= weather.lose) world.after(random() * weather.delayMs, arrive);
+      if (random() < weather.duplicate) world.after(random() * weather.delayMs * 20, arrive);
+    });
+
+  /** The directory as the peer links spread it. */
+  function spread(record: DirectoryRecord): void {
+    for (const spot of spots.values()) {
+      if (spot.id === record.home) continue;
+      void ask(spot.plant, addressOf(siteScope(spot.id), 'directory', record.kind), 'apply', { entries: [record] });
+    }
+  }
+
+  function pump(): void {
+    for (const spot of spots.values()) {
+      const { log } = spot.plant.store;
+      for (let n = read.get(spot.id) ?? 0; n < log.length; n++) {
+        const entry = log[n];
+        if (entry === undefined) continue;
+        const taken = spot.copy.take(entry);
+        for (const record of taken) if (record.home === spot.id) spread(record);
+        spot.driver.committed(entry);
+      }
+      read.set(spot.id, log.length);
+    }
+    for (const check of Array.from(waiting)) if (check()) waiting.delete(check);
+  }
+
+  async function run(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed++) {
+      for (const spot of spots.values()) spot.plant.settle(1);
+      pump();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async function until<T>(promise: Promise<T>, withinMs = 40_000): Promise<T> {
+    const values: T[] = [];
+    void promise.then((value) => values.push(value));
+    for (let passed = 0; values.length === 0 && passed < withinMs; passed += 5) await run(5);
+    assert.equal(values.length, 1, 'no answer in time');
+    return values[0] as T;
+  }
+
+  const rowsOf = (plant: Plant): RowReader => ({
+    rows: async (table, filter) =>
+      plant.store
+        .live(table)
+        .filter((row) => filter?.scopes === undefined || filter.scopes.includes(row.scope))
+        .filter((row) => filter?.keys === undefined || filter.keys.includes(row.key)) as never,
+    countByOwner: async () => new Map(),
+  });
+
+  function open(id: string, plant: Plant, copy: FilledCopy): BlockDriver {
+    return createBlockDriver({
+      site: id,
+      world: plant.world,
+      rows: rowsOf(plant),
+      copy,
+      ask: (to, command, body) => ask(plant, to, command, body),
+      federation: { ask: (to, kind, body, deadlineMs) => send(id, to, kind, body, deadlineMs) },
+      hosted: () => [`p${id}`],
+      step: (name) => onStep(id, name),
+      odd: (what, error) => odd.push(`${id}: ${what} ${error instanceof Error ? error.message : ''}`),
+    });
+  }
+
+  for (const id of sites) {
+    const plant = createPlant({ site: id, partitions: [`p${id}`] });
+    // Ids of different sites never meet.
+    let ids = 0;
+    plant.world.uuid = () => `${id}-${++ids}`;
+    const copy = await openDirectoryCopy(rowsOf(plant), id);
+    const spot: Spot = {
+      id,
+      partition: `p${id}`,
+      plant,
+      copy,
+      driver: open(id, plant, copy),
+      async restart() {
+        spot.driver.close();
+        plant.restart();
+        spot.copy = await openDirectoryCopy(rowsOf(plant), id);
+        spot.driver = open(id, plant, spot.copy);
+        read.set(id, plant.store.log.length);
+        await spot.driver.start();
+      },
+    };
+    spots.set(id, spot);
+  }
+  read = new Map(sites.map((id) => [id, 0]));
+  for (const spot of spots.values()) {
+    await spot.driver.start();
+    const { id, partition } = spot;
+    const request = {
+      id: partition,
+      name: '',
+      description: '',
+      bootConfig: { imageUrl: 'http://i', kernelUrl: 'http://k', commandLine: '' },
+      mgmtServiceAddress: '',
+      labels: {},
+      dnsServers: [],
+      ntpServers: [],
+    };
+    const directory = addressOf(siteScope(id), 'directory', 'partition');
+    granted(await until(ask(spot.plant, directory, 'create', { kind: 'partition', request, facts: {} })));
+  }
+  const network = newNetwork('internet', { partition: '', prefixes: [prefix], nat: true });
+  const a = of('a');
+  const registry = addressOf(siteScope('a'), 'registry', 'a');
+  granted(await until(ask(a.plant, registry, 'createNetwork', { network, h: 'h', partitions: ['pa'] })));
+
+  const acquire = (id: string, changes: Partial<IpRequest> = {}): Promise<IpRecord | Refusal> =>
+    ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', 'internet'), 'allocateIp', {
+      name: '',
+      description: '',
+      project: 'project',
+      type: 'ephemeral',
+      tags: [],
+      ...changes,
+    } as IpRequest);
+  const free = (id: string, address: string) =>
+    ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', 'internet'), 'freeIp', { address });
+
+  /** No address lost or double: ledger and holdings tell the same story, and no two partitions gave out one address. */
+  function check(settled = true): void {
+    const ledger = new Map(
+      a.plant.store.live('block').map((row) => [(row.value as { first: string }).first, row.value]),
+    );
+    const held = new Map<string, string>();
+    const addresses = new Map<string, string>();
+    for (const spot of spots.values()) {
+      const own: Array<{ first: string; length: number; h: string; state: string }> = [];
+      for (const { value } of spot.plant.store.live('holding')) {
+        const holding = value as { first: string; length: number; h: string; state: 'held' | 'returning' };
+        own.push(holding);
+        const block = ledger.get(holding.first) as { holder: string; h: string; state: string } | undefined;
+        if (holding.state === 'held') {
+          assert.equal(held.get(holding.first), undefined, `${holding.first} is held twice`);
+          held.set(holding.first, spot.partition);
+          assert.equal(block?.holder, spot.partition, `ledger of ${holding.first}`);
+          assert.equal(block?.h, holding.h);
+        }
+        if (settled) assert.deepEqual([holding.state, block?.state], ['held', 'delivered'], holding.first);
+      }
+      for (const { value } of spot.plant.store.live('ip')) {
+        const { address } = value as IpRecord;
+        assert.equal(addresses.get(address), undefined, `${address} is given out twice`);
+        addresses.set(address, spot.id);
+        const parsed = parseAddress(address);
+        assert.ok(
+          own.some(({ first, length }) => contains(parsePrefix(`${first}/${length}`)!, parsed!)),
+          `${address} lies in no block of ${spot.partition}`,
+        );
+      }
+    }
+    if (settled) assert.equal(ledger.size, held.size, 'every block that was given is held');
+  }
+
+  const close = (): void => {
+    for (const { driver } of spots.values()) driver.close();
+  };
+  return {
+    of,
+    run,
+    until,
+    acquire,
+    free,
+    check,
+    close,
+    weather,
+    odd,
+    asked,
+    random,
+    peerOf,
+  };
+}
+
+const addressIn = (answer: IpRecord | Refusal): string => granted(answer).address;
+
+test('design.md §6: a partition leases its first block as soon as it learns of the network', async () => {
+  const { of, run, until, acquire, check, close, odd } = await league('203.0.113.0/24');
+  await run(300);
+  for (const id of ['a', 'b']) {
+    assert.equal(of(id).plant.store.live('holding').length, 1, id);
+    assert.equal(of(id).plant.store.live('want').length, 0, id);
+  }
+  const addresses = await Promise.all([until(acquire('a')), until(acquire('b'))]);
+  assert.notEqual(addressIn(addresses[0]), addressIn(addresses[1]));
+  check();
+  assert.deepEqual(odd, []);
+  close();
+});
+
+test('design.md §6: many acquisitions on both sites ask ahead, and none is double', async () => {
+  const { run, until, acquire, check, close } = await league('203.0.113.0/24');
+  const answers = await until(Promise.all(Array.from({ length: 120 }, (_, n) => acquire(n % 2 === 0 ? 'a' : 'b'))));
+  assert.equal(new Set(answers.map(addressIn)).size, 120);
+  await run(8_000);
+  check();
+  close();
+});
+
+test('F11: cut apart, both go on from their blocks; then a clear 503; healing needs nobody', async () => {
+  const { of, run, until, acquire, check, close, weather } = await league('203.0.113.0/24');
+  await run(300);
+  weather.cut.add('b');
+  // A block of a /24 has 16 addresses.
+  for (let n = 0; n < 16; n++) addressIn(await until(acquire('b')));
+  addressIn(await until(acquire('a')));
+  const answer = await until(acquire('b'));
+  refused(answer, 'Unavailable', "site a can't be reached");
+  assert.match((answer as Refusal).message, /partition pb/);
+  addressIn(await until(acquire('a')));
+  check(false);
+  weather.cut.delete('b');
+  await run(4_000);
+  assert.ok(of('b').plant.store.live('holding').length >= 2, 'the open request was served by itself');
+  addressIn(await until(acquire('b')));
+  await run(8_000);
+  check();
+  close();
+});
+
+test('design.md §6: exhausted only when every holder was asked; idle blocks come home first', async () => {
+  // Eight addresses that can be given: single-address blocks.
+  const { of, run, until, acquire, free, check, close, weather } = await league('203.0.113.0/28');
+  await run(300);
+  const taken: string[] = [];
+  for (;;) {
+    const answer = await until(acquire('b'));
+    if (isRefusal(answer)) {
+      refused(answer, 'Exhausted');
+      break;
+    }
+    taken.push(answer.address);
+  }
+  assert.ok(taken.length >= 12, `${taken.length} taken`);
+  // The idle one of `a` was recalled.
+  assert.equal(of('a').plant.store.live('holding').length, 0);
+  const [back] = taken;
+  granted(await until(free('b', back!)));
+  await run(1_100);
+  assert.equal(addressIn(await until(acquire('a'))), back);
+  weather.cut.add('b');
+  granted(await until(free('b', taken[1]!)));
+  await run(1_100);
+  let last = await until(acquire('a'));
+  while (!isRefusal(last)) last = await until(acquire('a'));
+  refused(last, 'Unavailable', 'partition pb (site b)');
+  weather.cut.delete('b');
+  await run(4_000);
+  addressIn(await until(acquire('a')));
+  await run(8_000);
+  check();
+  close();
+});
+
+test('an address in the block of another partition is refused naming the holder', async () => {
+  const { run, until, acquire, close } = await league('203.0.113.0/24');
+  await run(300);
+  const there = addressIn(await until(acquire('b')));
+  const next = there.replace(/\d+$/, (last) => String(Number(last) + 1));
+  refused(await until(acquire('a', { address: next })), 'Conflict', 'partition pb');
+  close();
+});
+
+for (const name of [
+  'adopt',
+  'give',
+  'receive',
+  'deliver',
+  'delivered',
+  'return',
+  'returned',
+  'home.give',
+  'home.recall',
+  'home.takeBack',
+  'home.deliver',
+] satisfies BlockStep[]) {
+  for (const restarted of [false, true]) {
+    test(`reliability.md §7.2: interrupted at ${name}${restarted ? ', process restarted' : ''}`, async () => {
+      let interrupted: string | undefined;
+      const struck = new Set<string>();
+      const onStep = (site: string, at: BlockStep): void => {
+        if (at !== name || struck.has(site)) return;
+        struck.add(site);
+        interrupted = site;
+        throw new Error(`interrupted at ${at}`);
+      };
+      const { of, run, until, acquire, free, check, close } = await league('203.0.113.0/28', { onStep });
+      const settle = async (): Promise<void> => {
+        await run(50);
+        if (interrupted === undefined) return;
+        const site = interrupted;
+        interrupted = undefined;
+        if (restarted) await of(site).restart();
+      };
+      await settle();
+      await settle();
+      await run(6_000);
+      // Everything to b, then back to a: blocks go out, are recalled, and come home.
+      const taken: string[] = [];
+      for (let refusals = 0; refusals < 4;) {
+        const answer = await until(acquire('b'));
+        if (isRefusal(answer)) {
+          refusals++;
+          await run(1_100);
+        } else taken.push(answer.address);
+        await settle();
+      }
+      for (const address of taken.slice(0, 6)) granted(await until(free('b', address)));
+      for (let got = 0, tries = 0; got < 6 && tries < 20; tries++) {
+        const answer = await until(acquire('a'));
+        if (isRefusal(answer)) await run(1_100);
+        else got++;
+        await settle();
+      }
+      await run(12_000);
+      check();
+      assert.ok(struck.size > 0, 'the step was reached');
+      close();
+    });
+  }
+}
+
+test('reliability.md §7.2: lost, late and doubled messages, restarts and cuts: no address lost or double', async () => {
+  for (const seed of [1, 2, 3]) {
+    const { of, run, acquire, free, check, close, weather, random, until } = await league('203.0.113.0/26', {
+      sites: ['a', 'b', 'c'],
+      seed,
+    });
+    Object.assign(weather, { lose: 0.2, duplicate: 0.3, delayMs: 40 });
+    const held = new Map<string, string>();
+    for (let round = 0; round < 60; round++) {
+      const id = ['a', 'b', 'c'][Math.floor(random() * 3)] as string;
+      const luck = random();
+      if (luck < 0.08) weather.cut.add(['b', 'c'][Math.floor(random() * 2)] as string);
+      else if (luck < 0.2) weather.cut.clear();
+      else if (luck < 0.25) await of(id).restart();
+      else if (luck < 0.5) {
+        const mine = [...held].find(([, owner]) => owner === id);
+        if (mine !== undefined && !isRefusal(await until(free(id, mine[0])))) held.delete(mine[0]);
+      } else {
+        const answers = await until(Promise.all(Array.from({ length: 4 }, () => acquire(id))));
+        for (const answer of answers) if (!isRefusal(answer)) held.set(answer.address, id);
+      }
+      await run(20);
+      check(false);
+    }
+    Object.assign(weather, { lose: 0, duplicate: 0, delayMs: 1 });
+    weather.cut.clear();
+    await run(20_000);
+    check();
+    for (const id of ['a', 'b', 'c']) {
+      const own = of(id)
+        .plant.store.live('ip')
+        .map((row) => (row.value as IpRecord).address);
+      const known = [...held].filter(([, owner]) => owner === id).map(([address]) => address);
+      for (const address of known) assert.ok(own.includes(address), `${address} of ${id} was lost`);
+    }
+    close();
+  }
+});
+
+test('reliability.md §9: a site speaks for its own partitions and networks only', async () => {
+  const { of, run, close, peerOf } = await league('203.0.113.0/24', { sites: ['a', 'b', 'c'] });
+  await run(300);
+  const { asks } = of('a').driver;
+  const give = { network: 'internet', h: 'x', partition: 'pb', family: 'IPv4', address: null, count: 1 };
+  const [block] = of('b')
+    .plant.store.live('holding')
+    .map((row) => row.value as { first: string; h: string });
+  const forbidden = { refusal: { kind: 'Forbidden' } };
+  const isForbidden = (error: unknown): boolean => {
+    assert.equal((error as typeof forbidden).refusal?.kind, 'Forbidden', String(error));
+    return true;
+  };
+  const as = peerOf('c');
+  const call = async (spot: string, kind: string, body: unknown, peer = as): Promise<unknown> =>
+    await of(spot).driver.asks[kind]?.(body, peer, 1_000);
+  await assert.rejects(call('a', 'blocks.give', give), isForbidden);
+  const there = { network: 'internet', partition: 'pb', first: block!.first, h: block!.h };
+  await assert.rejects(call('a', 'blocks.takeBack', there), isForbidden);
+  await assert.rejects(
+    call('a', 'blocks.delivered', { network: 'internet', h: block!.h, firsts: [block!.first] }),
+    isForbidden,
+  );
+  await assert.rejects(
+    call('b', 'blocks.recall', { network: 'internet', partition: 'pb', count: 1, family: 'IPv4' }),
+    isForbidden,
+  );
+  await assert.rejects(call('b', 'blocks.returned', there), isForbidden);
+  const offer = {
+    network: 'internet',
+    partition: 'pb',
+    h: 'x',
+    blocks: [{ first: '203.0.113.0', length: 28, prefix: '203.0.113.0/24' }],
+  };
+  await assert.rejects(call('b', 'blocks.offer', offer), isForbidden);
+  await assert.rejects(call('a', 'blocks.give', give, { ...peerOf('b'), kind: 'router' }), isForbidden);
+  await assert.rejects(async () => await asks['blocks.give']?.({ ...give, count: -1 }, peerOf('b'), 1_000));
+  close();
+});
+
+test('what the home gave for an answer that never arrived is offered until it is held, or taken back', async () => {
+  let interruptions = 0;
+  const onStep = (_site: string, name: BlockStep): void => {
+    if (name === 'home.offer' && interruptions++ === 0) throw new Error('interrupted');
+  };
+  const { of, run, until, check, close, asked, peerOf } = await league('203.0.113.0/24', { onStep });
+  await run(300);
+  // A late echo of a request that is over: nobody waits for its blocks.
+  const late = { network: 'internet', h: 'over', partition: 'pb', family: 'IPv4', address: null, count: 1 };
+  const given = await until(Promise.resolve(of('a').driver.asks['blocks.give']?.(late, peerOf('b'), 1_000)));
+  assert.equal((given as { blocks: unknown[] }).blocks.length, 1);
+  assert.equal(of('a').plant.store.live('block').length, 3);
+  await run(8_000);
+  assert.ok(interruptions > 1);
+  assert.ok(asked.some(({ kind, to }) => kind === 'blocks.offer' && to === 'b'));
+  assert.equal(of('a').plant.store.live('block').length, 2);
+  check();
+  close();
+});
+
+test('a network that is gone: its idle blocks come home, and the partitions forget it', async () => {
+  const { of, run, until, check, close } = await league('203.0.113.0/24');
+  await run(300);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), []);
+  await run(1_000);
+  check();
+  assert.equal(of('a').plant.store.live('block').length, 0);
+  const registry = addressOf(siteScope('a'), 'registry', 'a');
+  granted(of('a').plant.ask(registry, 'deleteNetwork', { id: 'internet', partition: '', partitions: ['pa'] }));
+  await run(1_000);
+  for (const id of ['a', 'b']) assert.equal(of(id).plant.store.live('global_network').length, 0, id);
+  close();
+});
