@@ -10,12 +10,12 @@ export interface Session {
   end(): Promise<void>;
 }
 
-export function openSession(url: string): Session {
+export function openSession(url: string, statementTimeoutMs = 10_000): Session {
   const sql = openPool(url, {
     max: 1,
     isolation: 'serializable',
     applicationName: 'session',
-    statementTimeoutMs: 10_000,
+    statementTimeoutMs,
     idleInTransactionMs: 10_000,
   });
   return {
