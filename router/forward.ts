@@ -12,7 +12,7 @@ import { resolve, type Target } from './resolve.ts';
 import { nameOf, namesOf, staleHeaders } from './stale.ts';
 import { unreachableAnswer, v1Error } from './v1-error.ts';
 
-export interface ForwardOptions {
+export interface ForwarderOptions {
   /** This site. */
   readonly site: string;
   /** Base path of the API, with slashes at both ends. Default `/`. */
@@ -30,7 +30,7 @@ export interface ForwardOptions {
   readonly odd?: (what: string, error?: unknown) => void;
 }
 
-export interface Forward {
+export interface Forwarder {
   /** The hook before the edge: undefined, at once where nothing has to be asked, means that the own edge answers. */
   readonly beforeApp: (request: HttpRequest) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
   /** Serves the ask `LOCATE_ASK`. Throws a ZodError when the body makes no sense. */
@@ -41,7 +41,7 @@ export interface Forward {
 const OWN_PATHS = new Set(['healthz', 'readyz', 'metrics', 'v1/health']);
 
 /** A site that holds the whole federation in one partition has nowhere to pass anything on to. */
-export function createForward(options: ForwardOptions): Forward {
+export function createForwarder(options: ForwarderOptions): Forwarder {
   const { site, basePath = '/', places, peers, odd, isActive = () => true } = options;
   const locations = createLocations({ peers, monotonicMs: options.monotonicMs, ...(odd === undefined ? {} : { odd }) });
   const knowing = { site, places, peers, locations };

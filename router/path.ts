@@ -16,6 +16,7 @@ const SEPARATOR = /%2f|;/i;
  * id only in firmware revisions (metal-api: such as `1/2`); elsewhere nothing has one.
  */
 export function refusePath(target: string): string | undefined {
+  if (target.includes('#')) return 'the request target contains a fragment ("#")';
   const end = target.indexOf('?');
   const path = end < 0 ? target : target.slice(0, end);
   if (!path.startsWith('/')) return `the path must start with "/", got ${JSON.stringify(path)}`;

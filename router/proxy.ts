@@ -1,0 +1,184 @@
+// The router: one address for all sites. It finds the site of a request by the same rules as the sites do, and passes
+// the bytes on. It keeps no state but what it remembers of places; it merges nothing.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { matchOperation, placeOf, type Located, type Match } from './locate.ts';
+import { askName, createLocations, type Place } from './locations.ts';
+import { readPath, refusePath } from './path.ts';
+import { answerOf, discard, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
+import type { PeerAnswer } from './peers.ts';
+import type { HttpAnswer } from './message.ts';
+import { originForm, refuseFraming } from './raw-request.ts';
+import { hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
+import { resolve, type Knowledge } from './resolve.ts';
+import type { Sites } from './sites.ts';
+import { nameOf } from './stale.ts';
+import { unreachableAnswer, v1Error } from './v1-error.ts';
+
+export interface ProxyOptions {
+  readonly sites: Sites;
+  /** Base path of the API, with slashes at both ends. Default `/`. */
+  readonly basePath?: string;
+  readonly monotonicMs: () => number;
+  /** Whether new requests are welcome; `/readyz` says so. Default: always. */
+  readonly isReady?: () => boolean;
+  readonly odd?: (what: string, error?: unknown) => void;
+}
+
+/** Bodies up to this size are read before they are sent on; a longer one is 413, but for uploads, which are streamed. */
+export const BODY_LIMIT_BYTES = 1 << 20;
+/** A peer link carries 256 headers; some are ours. */
+const MOST_HEADERS = 240;
+
+interface Incoming {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Array<[string, string]>;
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/** Where a request goes, and what was remembered of that. */
+interface Course {
+  readonly site: string;
+  readonly place?: Place;
+  readonly forget?: () => void;
+}
+
+const NO_SITE = 'no site of the federation can be reached';
+
+const BODY_FAILURES: Record<BodyFailure, () => HttpAnswer> = {
+  'too-large': () =>
+    v1Error(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`, [['connection', 'close']]),
+  aborted: () => v1Error(400, 'the request body ended before it was complete', [['connection', 'close']]),
+  'too-slow': () => v1Error(408, 'the request body did not come in time', [['connection', 'close']]),
+};
+
+/** Serves one request of the router's socket; answers it in any case, and never rejects. */
+export function createProxy(
+  options: ProxyOptions,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const { sites, basePath = '/', odd, isReady = () => true } = options;
+  const locations = createLocations({
+    peers: sites,
+    monotonicMs: options.monotonicMs,
+    ...(odd === undefined ? {} : { odd }),
+  });
+
+  const knowledgeOf = (asked: ReadonlyMap<string, Place | 'nowhere'>): Knowledge => ({
+    site: '',
+    // A router has no directory: any site knows the home of an entry.
+    find: (ask) => (ask.by === 'directory' ? 'nowhere' : (asked.get(askName(ask)) ?? locations.known(ask))),
+    partition: (id) => sites.members().find(({ partitions }) => partitions.includes(id))?.site,
+    isMember: (id) => sites.members().some(({ site }) => site === id),
+    globalHomes: () => [],
+  });
+
+  const isUp = (site: string): boolean => sites.members().some((member) => member.site === site && member.up);
+
+  /** The site to send it to. What can't be placed, and whose site is out of our sight, goes to the first healthy one. */
+  const courseOf = async (located: Located): Promise<Course | HttpAnswer> => {
+    const asked = new Map<string, Place | 'nowhere'>();
+    for (let step = 0; step < 4; step += 1) {
+      const target = resolve(located, knowledgeOf(asked));
+      if (target.to === 'refuse') return v1Error(400, target.message);
+      if (target.to === 'ask') {
+        const found = await locations.find(target.ask);
+        const places = 'places' in found ? found.places : [];
+        // Two places of one address: a site says so, as it says that something does not exist.
+        asked.set(askName(target.ask), places.length === 1 ? places[0]! : 'nowhere');
+        continue;
+      }
+      if (target.to !== 'site' || !isUp(target.place.site)) break;
+      const { place, by } = target;
+      return { site: place.site, place, ...(by === undefined ? {} : { forget: () => locations.forget(by) }) };
+    }
+    const site = sites.first();
+    return site === undefined ? unreachableAnswer(NO_SITE) : { site };
+  };
+
+  const nameOfSite = ({ site, place }: Course): string =>
+    nameOf({ site, partitions: place === undefined || place.partition === '' ? [] : [place.partition] });
+
+  const send = async (incoming: Incoming, course: Course): Promise<PeerAnswer> =>
+    await passOn(sites, incoming, { site: course.site, hops: 1, signal: incoming.signal });
+
+  const exchange = async (incoming: Incoming, course: Course, access: 'r' | 'w'): Promise<HttpAnswer> => {
+    const wasUp = isUp(course.site);
+    try {
+      return await answerOf(await send(incoming, course));
+    } catch (error) {
+      const failure = linkFailureOf(error);
+      const other = sites.first(course.site);
+      // A read may be asked again, of somebody who has a copy or a better link. A write never is.
+      if (access === 'r' && other !== undefined && incoming.body instanceof Uint8Array && !incoming.signal.aborted) {
+        return await exchange(incoming, { site: other }, 'w');
+      }
+      const unsure = access === 'w' && mayHaveActed(failure, wasUp) ? '; whether it was done is not known' : '';
+      return unreachableAnswer(`${nameOfSite(course)} can't be reached: ${failure.message}${unsure}`);
+    }
+  };
+
+  const route = async (incoming: Incoming, match: Match | undefined): Promise<HttpAnswer> => {
+    const body = incoming.body instanceof Uint8Array ? incoming.body : new Uint8Array(0);
+    const located = match && placeOf(match, body);
+    const first = sites.first();
+    const course =
+      located === undefined ? (first === undefined ? undefined : { site: first }) : await courseOf(located);
+    if (course === undefined) return unreachableAnswer(NO_SITE);
+    if ('status' in course) return course;
+    const access = located?.access ?? (incoming.method === 'GET' || incoming.method === 'HEAD' ? 'r' : 'w');
+    const answer = await exchange(incoming, course, access);
+    if (answer.status !== 421 || located === undefined || !(incoming.body instanceof Uint8Array)) return answer;
+    // It is not there any more, and nothing was done: ask again, once.
+    if (answer.body instanceof ReadableStream) await discard(answer.body);
+    course.forget?.();
+    const second = await courseOf(located);
+    return 'status' in second ? second : await exchange(incoming, second, access);
+  };
+
+  /** What the router says of itself. */
+  const ownAnswer = (path: string): HttpAnswer | undefined => {
+    const name = readPath(path, '/')?.segments.join('/');
+    if (name !== 'healthz' && name !== 'readyz') return undefined;
+    const isServing = name === 'healthz' || (isReady() && sites.first() !== undefined);
+    const text = name === 'healthz' ? 'alive' : isServing ? 'ready' : 'not ready';
+    return { status: isServing ? 200 : 503, headers: [['content-type', 'text/plain']], body: Buffer.from(text) };
+  };
+
+  const refusalOf = (request: IncomingMessage, target: ReturnType<typeof originForm>): HttpAnswer | undefined => {
+    const { httpVersion, rawHeaders } = request;
+    const framing = refuseFraming(httpVersion, rawHeaders);
+    // What follows on this connection could be read as another request.
+    if (framing !== undefined) return v1Error(400, framing, [['connection', 'close']]);
+    if (rawHeaders.length > 2 * MOST_HEADERS) return v1Error(431, `the request has more than ${MOST_HEADERS} headers`);
+    const refused = 'refused' in target ? target.refused : refusePath(target.path);
+    return refused === undefined ? undefined : v1Error(400, refused);
+  };
+
+  return async (request, response) => {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    try {
+      const target = originForm(request.url ?? '/', request.headers.host);
+      const refused = refusalOf(request, target);
+      if (refused !== undefined || 'refused' in target) return await sendAnswer(response, refused!);
+      const { path } = target;
+      const own = ownAnswer(path);
+      if (own !== undefined) return await sendAnswer(response, own);
+
+      const method = request.method ?? 'GET';
+      const match = matchOperation(method, path, basePath);
+      const isStreamed = match === undefined || match.operation.id === 'uploadFirmware';
+      const body = isStreamed && hasBody(request) ? request : await readRequestBody(request, BODY_LIMIT_BYTES);
+      if (typeof body === 'string') return await sendAnswer(response, BODY_FAILURES[body]());
+      const headers: Array<[string, string]> = [];
+      const { rawHeaders } = request;
+      for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i]!, rawHeaders[i + 1]!]);
+      return await sendAnswer(response, await route({ method, path, headers, body, signal: gone.signal }, match));
+    } catch (error) {
+      odd?.(`${request.method} ${request.url} failed`, error);
+      if (response.headersSent) response.destroy();
+      else await sendAnswer(response, v1Error(500, 'Internal an unexpected error occurred in the router'));
+    }
+  };
+}

@@ -1,0 +1,82 @@
+// Bodies from and answers to a socket of node:http.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpAnswer } from './message.ts';
+
+export type BodyFailure = 'too-large' | 'aborted' | 'too-slow';
+
+const NOTHING = new Uint8Array(0);
+
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
+/** All bytes of a body of at most `limitBytes`, which have to come within `withinMs`. */
+export function readRequestBody(
+  request: IncomingMessage,
+  limitBytes: number,
+  withinMs = 30_000,
+): Promise<Uint8Array | BodyFailure> {
+  if (!hasBody(request)) return Promise.resolve(NOTHING);
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too-large');
+  return new Promise((settle) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    const late = setTimeout(() => finish('too-slow'), withinMs);
+    const finish = (outcome: Uint8Array | BodyFailure): void => {
+      clearTimeout(late);
+      settle(outcome);
+    };
+    request.on('data', (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size <= limitBytes) chunks.push(chunk);
+      else {
+        chunks.length = 0;
+        finish('too-large');
+      }
+    });
+    request.on('end', () => finish(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    // Whichever comes first decides; a close after the end changes nothing.
+    request.on('error', () => finish('aborted'));
+    request.on('close', () => finish('aborted'));
+  });
+}
+
+/** Sends an answer, no faster than its reader takes it. A body that breaks off breaks the connection off. */
+export async function sendAnswer(response: ServerResponse, { status, headers, body }: HttpAnswer): Promise<void> {
+  if (response.destroyed) {
+    if (body instanceof ReadableStream) await body.cancel();
+    return;
+  }
+  const isWhole = body === null || body instanceof Uint8Array;
+  // A length that came along is right for a stream only; of what is here the length is known.
+  const isHead = response.req.method === 'HEAD';
+  const kept = isWhole && !isHead ? headers.filter(([name]) => name.toLowerCase() !== 'content-length') : [...headers];
+  if (isWhole && !isHead && status !== 204 && status !== 304)
+    kept.push(['content-length', String(body?.byteLength ?? 0)]);
+  response.writeHead(status, kept.flat());
+  if (isWhole) {
+    response.end(body ?? undefined);
+    return;
+  }
+  // Events may be long in coming; that they will come is known now.
+  response.flushHeaders();
+  try {
+    for await (const piece of body) {
+      if (response.destroyed) break;
+      if (!response.write(piece)) await drained(response);
+    }
+    response.end();
+  } catch {
+    response.destroy();
+  }
+}
+
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
