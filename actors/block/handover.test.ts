@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { addressOf, partitionScope, siteScope } from '../address.ts';
 import type { OfferedBlock } from '../network/messages.ts';
 import { createPlant, granted, newNetwork, type Plant } from '../network/plant.fixture.ts';

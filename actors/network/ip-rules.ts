@@ -29,12 +29,24 @@ export const canonicalAddress = (text: string): string => {
   return address === undefined ? text : formatAddress(address);
 };
 
+interface StoredPrefix {
+  readonly text: string;
+  readonly prefix: Prefix;
+}
+
+// Records are never changed in place, so a list of prefixes is parsed once, not at each address.
+const parsed = new WeakMap<readonly string[], readonly StoredPrefix[]>();
+
 /** Prefixes of a network with their stored texts, in stored order. */
-export function prefixesOf(network: Pick<NetworkRecord, 'prefixes'>): Array<{ text: string; prefix: Prefix }> {
-  return network.prefixes.flatMap((text) => {
+export function prefixesOf(network: Pick<NetworkRecord, 'prefixes'>): readonly StoredPrefix[] {
+  const known = parsed.get(network.prefixes);
+  if (known !== undefined) return known;
+  const prefixes = network.prefixes.flatMap((text) => {
     const prefix = parsePrefix(text);
     return prefix === undefined ? [] : [{ text, prefix }];
   });
+  parsed.set(network.prefixes, prefixes);
+  return prefixes;
 }
 
 /** Families of the prefixes, IPv4 first. */
@@ -101,18 +113,22 @@ export interface NewIp {
 }
 
 export function requestedIp(request: IpRequest, at: NewIp): IpRecord {
-  const { project, name, description, type, tags, machine } = request;
-  const { nowMs, ...taken } = at;
-  const stored = { tags: storedTags(tags, []), machines: [] as string[] };
+  const { machine } = request;
+  const plain = { tags: storedTags(request.tags, []), machines: [] as string[] };
+  const { tags, machines } = machine === undefined || machine === '' ? plain : attached(plain, machine);
   return {
-    ...taken,
-    ...(machine === undefined || machine === '' ? stored : attached(stored, machine)),
-    project,
-    name,
-    description,
-    type,
-    created: nowMs,
-    changed: nowMs,
+    address: at.address,
+    uuid: at.uuid,
+    network: at.network,
+    project: request.project,
+    name: request.name,
+    description: request.description,
+    type: request.type,
+    tags,
+    machines,
+    prefix: at.prefix,
+    created: at.nowMs,
+    changed: at.nowMs,
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { addressOf, partitionScope } from '../address.ts';
 import { isRefusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
