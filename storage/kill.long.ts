@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CommitOutcome, Resolution } from '../actors/ports.ts';
 import { ensureDatabase } from './engine/database.ts';
 import { startEngine } from './engine/engine.ts';
 import { freshScope, groupOf, ipChange } from './testing/samples.ts';
 import { withStores } from './testing/sessions.ts';
+import { test } from './testing/register.ts';
 
 const ROUNDS = 50;
 const WRITERS = 3;
@@ -27,7 +27,7 @@ test('database.md §8: server killed 50 × under load: nothing acknowledged is m
         const fences = await site.takeOver([scope], WRITERS);
         const known = new Map<string, boolean>();
         const counts: Record<string, number> = {};
-        let isOver = false;
+        const run = { isOver: false };
         const settle = async (id: string): Promise<boolean> => {
           for (;;) {
             const resolution: Resolution = await store.resolve(id);
@@ -36,7 +36,7 @@ test('database.md §8: server killed 50 × under load: nothing acknowledged is m
         };
         const writer = async (shard: number): Promise<void> => {
           const fence = fences.find((one) => one.shard === shard)!;
-          for (let n = 1, address = 0; !isOver; address++) {
+          for (let n = 1, address = 0; !run.isOver; address++) {
             const change = ipChange(scope, `net${shard}`, `10.${shard}.${address >> 8}.${address & 255}`);
             const group = groupOf([fence], [change], n);
             const asked = performance.now();
@@ -56,7 +56,7 @@ test('database.md §8: server killed 50 × under load: nothing acknowledged is m
           engine = await begin();
         }
         await wait(500);
-        isOver = true;
+        run.isOver = true;
         await writers;
         const there = new Set((await site.rows('ip', { scopes: [scope] })).map((row) => row.key));
         for (const [key, isIn] of known) assert.equal(there.has(key), isIn, key);

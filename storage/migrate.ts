@@ -2,7 +2,7 @@
 // transactional DDL). Each statement may run twice, so a process that is killed in between, or another one that starts at
 // the same moment, does no harm; a file is recorded after it ran.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { toStatementFailure } from './driver/failure.ts';
 import { createPool, type Pool } from './driver/pool.ts';
@@ -13,13 +13,12 @@ export interface Migration {
   statements: string[];
 }
 
-/** Built code lies in another folder than its migrations. */
-const folders = [join(import.meta.dirname, 'migrations'), join(import.meta.dirname, '..', 'storage', 'migrations')];
-
-const folder = (): string => {
-  const found = folders.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`no migrations found, looked for ${folders.join(' and ')}`);
-  return found;
+/** Built code lies elsewhere than its migrations, so they are found from wherever this code lies. */
+const folder = (from: string = import.meta.dirname): string => {
+  const path = join(from, 'storage', 'migrations');
+  if (existsSync(path)) return path;
+  if (dirname(from) === from) throw new Error('storage/migrations does not lie above this program');
+  return folder(dirname(from));
 };
 
 /** Statements of a migration: it has no functions and no semicolon within a text, so each ends with a line. */

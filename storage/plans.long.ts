@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Scope } from '../actors/address.ts';
 import { loadStatement, type FoundBy } from './loading.ts';
 import { readStatement } from './reader.ts';
@@ -7,6 +6,7 @@ import { groupStatement, type Statement } from './statement.ts';
 import { groupOf, ipChange } from './testing/samples.ts';
 import { openSession, withStores } from './testing/sessions.ts';
 import { testServers } from './testing/servers.ts';
+import { test } from './testing/register.ts';
 
 const ROWS = 1_000_000;
 const SCOPE: Scope = 'partition:plans';
