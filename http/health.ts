@@ -6,13 +6,18 @@ export type Readiness = () => boolean;
 
 const isServing = (status: ServiceStatus): boolean => status === 'healthy' || status === 'degraded';
 
+type Narrowed = Omit<Health, 'services'> & { services: Record<string, Partial<Health['services'][string]>> };
+
 /** One service of the health; an unknown one gives an empty entry, as metal-api answers it. */
-const narrowed = (health: Health, service: string): Health => {
-  const found = health.services[service];
-  return { ...(found ?? { status: health.status, message: '' }), services: { [service]: found ?? ({} as never) } };
+const narrowed = ({ status, services }: Health, service: string): Narrowed => {
+  const found = Object.hasOwn(services, service) ? services[service] : undefined;
+  return { ...(found ?? { status, message: '' }), services: { [service]: found ?? {} } };
 };
 
-/** Health, version and identity: /v1/health answers a plain object also with 500, because metalctl prints it (machines.md §19.3). */
+/**
+ * Health, version and identity. `/v1/health` answers a plain object also with 500, because metalctl prints it
+ * (machines.md §19.3).
+ */
 export function addHealthRoutes(edge: Edge, isReady: Readiness): void {
   const { site, hono } = edge;
 

@@ -80,3 +80,19 @@ test('a body above the limit is 413 in the error shape, by its length and by cou
     await edge.stop();
   }
 });
+
+test('a graceful stop answers what is in flight, then ends soon, also with clients that keep connections', async () => {
+  const edge = createEdge(createTestSite());
+  route(edge, { method: 'post', path: '/v1/secret', role: 'edit', operation: 'slow', contentType: 'any' }, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return ok({ late: true });
+  });
+  const running = await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 });
+  const answer = send(running.port, 'POST', '');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const sinceMs = performance.now();
+  await running.stop();
+  assert.ok(performance.now() - sinceMs < 2_000, 'stopped only by the end of the grace');
+  assert.deepEqual(await answer, { status: 200, text: '{"late":true}' });
+  await assert.rejects(send(running.port, 'POST', ''), /ECONNREFUSED|ECONNRESET|hang up/);
+});

@@ -47,6 +47,7 @@ export interface RunningEdge {
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS = 80_000;
 const REQUEST_MS = 30_000;
+const IDLE_LOOK_MS = 50;
 
 const pairs = (rawHeaders: readonly string[]): Array<[string, string]> => {
   const headers: Array<[string, string]> = [];
@@ -115,11 +116,13 @@ export async function serveEdge(app: Hono<EdgeEnv>, options: ServeOptions): Prom
     stop: (graceMs = 5_000) =>
       new Promise((resolve) => {
         const late = setTimeout(() => server.closeAllConnections(), graceMs);
+        // A connection that is kept alive becomes idle when its answer is out, and nobody tells.
+        const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
         server.close(() => {
           clearTimeout(late);
+          clearInterval(idle);
           resolve();
         });
-        server.closeIdleConnections();
       }),
   };
 }
