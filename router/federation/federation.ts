@@ -1,0 +1,385 @@
+// The other sites, as this one sees them: links to every member, the directory spread among them, the word of all.
+import { z } from 'zod';
+import type { World } from '../../actors/ports.ts';
+import type { DirectoryRecord } from '../../actors/directory/record.ts';
+import type { Claim } from '../../actors/registry/messages.ts';
+import type { ClaimRecord } from '../../actors/registry/record.ts';
+import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { dialPeer } from '../link/dial.ts';
+import { isLinkFailure, linkFailure } from '../link/failure.ts';
+import type { Link, Peer } from '../link/link.ts';
+import { listenForPeers, type ListenOptions, type PeerListener } from '../link/listen.ts';
+import { createPeering, type Peering } from '../link/peering.ts';
+import { refuseAsk } from '../link/failure.ts';
+import type { AskHandler, RequestHandler } from '../link/serve.ts';
+import { MEMBERS_ASK, type Member, type MembersReply, type PeerExchange } from '../peers.ts';
+import type { FilledCopy } from './directory-copy.ts';
+import type { SiteIdentity } from './identity.ts';
+
+/** What the actors of this site do for the others; answers as the actors give them. */
+export interface HomeActors {
+  applyDirectory(entries: DirectoryRecord[]): Promise<Refusal | undefined>;
+  promise(ask: { h: string; site: string; claims: Claim[] }): Promise<Refusal | undefined>;
+  settlePromise(ask: { h: string; made: boolean }): Promise<Refusal | undefined>;
+  /** All claims known here. */
+  claims(): Promise<ClaimRecord[] | Refusal>;
+}
+
+export interface FederationOptions {
+  site: string;
+  /** Unique among the processes of the site. */
+  process: string;
+  /** New with every start. */
+  incarnation: string;
+  identity: SiteIdentity;
+  world: World;
+  copy: FilledCopy;
+  actors: HomeActors;
+  /** Further asks that are served here, by kind. */
+  asks: Record<string, AskHandler>;
+  onRequest: RequestHandler;
+  isActive(): boolean;
+  odd(what: string, error?: unknown): void;
+}
+
+/** As the edge needs it (http/site.ts). */
+export interface Federation extends PeerExchange {
+  readonly peering: Peering;
+  listen(options: ListenOptions): Promise<PeerListener>;
+  others(): string[];
+  askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
+  propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
+  settle(h: string, made: boolean): Promise<void>;
+  spread(record: DirectoryRecord): Promise<void>;
+  /** What this site just committed to its directory, own entries and copies. */
+  committed(records: DirectoryRecord[]): void;
+  /** Links for people: state, last heard, round trip. */
+  status(): Array<{
+    site: string;
+    partitions: readonly string[];
+    up: boolean;
+    roundTripMs: number | null;
+    driftMs: number | null;
+    lastFailure: string | null;
+  }>;
+  close(): Promise<void>;
+}
+
+/** How long a directory write waits for the reachable members (design.md §2). */
+const SPREAD_MS = 250;
+const ASK_MS = 5_000;
+const RESYNC_MS = 1_000;
+const ENTRIES_PER_ASK = 200;
+
+const entriesSchema = z.object({
+  entries: z.array(z.custom<DirectoryRecord>((value) => typeof value === 'object' && value !== null)).max(1_000),
+});
+const digestSchema = z.object({ home: z.string() });
+const digestReply = z.object({ known: z.array(z.tuple([z.string(), z.string(), z.number()])) });
+const promiseSchema = z.object({
+  h: z.string(),
+  claims: z
+    .array(
+      z.object({
+        what: z.enum(['prefix', 'network', 'partition', 'super', 'underlay', 'vrf']),
+        value: z.string().max(1_024),
+        holder: z.string().max(1_024),
+        shared: z.boolean().optional(),
+      }),
+    )
+    .max(1_000),
+});
+const settleSchema = z.object({ h: z.string(), made: z.boolean() });
+const promisesReply = z.object({ open: z.array(z.string()) });
+
+export function createFederation(options: FederationOptions): Federation {
+  const { site, world, copy, actors } = options;
+  const peering = createPeering({
+    identity: () => ({
+      site,
+      process: options.process,
+      certificate: options.identity.certificate,
+      authority: options.identity.authority.cert,
+    }),
+    incarnation: options.incarnation,
+    world,
+    odd: (what, error) => options.odd(what, error),
+    onLink: watch,
+  });
+  const dials = new Map<string, Link>();
+  const resyncs = new Map<string, () => void>();
+  /** Pushes of own entries under way, by kind, id and revision. */
+  const pushes = new Map<string, Promise<void>>();
+  /** Operations whose outcome this process will still tell. */
+  const proposals = new Set<string>();
+  let closed = false;
+  let listener: PeerListener | undefined;
+
+  // ---- links ------------------------------------------------------------------------------------------------------
+
+  const linksTo = (member: string): Link[] =>
+    peering.links().filter((link) => link.peer?.kind === 'site' && link.peer.name === member && link.state === 'up');
+
+  function dialMembers(): void {
+    if (closed) return;
+    const wanted = new Map<string, string>();
+    for (const member of copy.list('member')) {
+      if (member.id === site) continue;
+      for (const address of member.linkAddresses) wanted.set(`https://${address}`, member.id);
+    }
+    for (const [url, link] of dials) {
+      if (wanted.has(url)) continue;
+      link.close();
+      dials.delete(url);
+    }
+    for (const [url, expectedSite] of wanted) {
+      if (!dials.has(url)) dials.set(url, dialPeer(peering, { url, expectedSite }));
+    }
+  }
+
+  function watch(link: Link): void {
+    link.onState((state) => {
+      if (state === 'up') meet(link);
+    });
+    if (link.state === 'up') meet(link);
+  }
+
+  /** A member is there (again): it gets what it lacks, and hears the end of what we had asked it to promise. */
+  function meet(link: Link): void {
+    const peer = link.peer;
+    if (closed || peer?.kind !== 'site' || peer.name === site) return;
+    void synchronise(peer.name, link);
+  }
+
+  async function synchronise(member: string, link: Link): Promise<void> {
+    resyncs.get(member)?.();
+    resyncs.delete(member);
+    try {
+      const reply = digestReply.parse(await link.ask('directory.digest', { home: site }, ASK_MS));
+      const known = new Map(reply.known.map(([kind, id, revision]) => [`${kind}|${id}`, revision]));
+      const missing = copy
+        .entriesOf(site)
+        .filter((record) => (known.get(`${record.kind}|${record.id}`) ?? -1) < record.revision);
+      for (let i = 0; i < missing.length; i += ENTRIES_PER_ASK) {
+        await link.ask('directory.apply', { entries: missing.slice(i, i + ENTRIES_PER_ASK) }, ASK_MS);
+      }
+      await settleDangling(link);
+    } catch (error) {
+      if (!isLinkFailure(error)) options.odd(`the directory could not be brought to site ${member}`, error);
+      resyncLater(member);
+    }
+  }
+
+  function resyncLater(member: string): void {
+    if (closed || resyncs.has(member)) return;
+    const cancel = world.after(RESYNC_MS * (0.5 + world.random()), () => {
+      resyncs.delete(member);
+      const link = linksTo(member)[0];
+      // Without a link nothing is lost: the next link-up synchronises.
+      if (link !== undefined) void synchronise(member, link);
+    });
+    resyncs.set(member, cancel);
+  }
+
+  // ---- directory --------------------------------------------------------------------------------------------------
+
+  const nameOf = (record: DirectoryRecord): string => `${record.kind}|${record.id}|${record.revision}`;
+
+  function push(record: DirectoryRecord): Promise<void> {
+    const name = nameOf(record);
+    const under = pushes.get(name);
+    if (under !== undefined) return under;
+    const sent = Promise.all(
+      others().map(async (member) => {
+        const link = linksTo(member)[0];
+        if (link === undefined) return;
+        try {
+          await link.ask('directory.apply', { entries: [record] }, ASK_MS);
+        } catch {
+          resyncLater(member);
+        }
+      }),
+    ).then(() => void pushes.delete(name));
+    pushes.set(name, sent);
+    return sent;
+  }
+
+  const others = (): string[] =>
+    copy
+      .list('member')
+      .map(({ id }) => id)
+      .filter((id) => id !== site);
+  const partitionsOf = (member: string): string[] =>
+    copy
+      .list('partition')
+      .map(({ id }) => id)
+      .filter((id) => copy.entry('partition', id)?.home === member);
+
+  // ---- the word of all --------------------------------------------------------------------------------------------
+
+  const unreachable = (member: string): Refusal => {
+    const partitions = partitionsOf(member);
+    const named = partitions.length > 0 ? ` (partition ${partitions.join(', ')})` : '';
+    return unavailable(`site ${member}${named} can't be reached`);
+  };
+
+  async function askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>> {
+    const answers = await Promise.all(
+      others().map(async (member): Promise<[string, unknown]> => {
+        const link = linksTo(member)[0];
+        if (link === undefined) return [member, unreachable(member)];
+        try {
+          return [member, await link.ask(kind, body, withinMs)];
+        } catch (error) {
+          if (isLinkFailure(error) && error.refusal !== undefined && isRefusal(error.refusal.details)) {
+            return [member, error.refusal.details];
+          }
+          return [member, unreachable(member)];
+        }
+      }),
+    );
+    return new Map(answers);
+  }
+
+  async function propose(h: string, claims: Claim[]): Promise<Refusal | undefined> {
+    proposals.add(h);
+    const answers = await askOthers('promise', { h, claims }, ASK_MS);
+    const refused = [...answers].filter((answer): answer is [string, Refusal] => isRefusal(answer[1]));
+    const first = refused[0]?.[1];
+    if (first === undefined) return undefined;
+    await settle(h, false);
+    // An answer that came too late may still become a promise, after our word that ended it.
+    for (const [member, { kind }] of refused) if (kind === 'Unavailable') resyncLater(member);
+    const missing = refused.find(([, refusal]) => refusal.kind === 'Unavailable')?.[1];
+    return (
+      missing ?? { ...first, message: refused.map(([member, { message }]) => `${message} (site ${member})`).join('\n') }
+    );
+  }
+
+  async function settle(h: string, made: boolean): Promise<void> {
+    const answers = await askOthers('settle', { h, made }, ASK_MS);
+    proposals.delete(h);
+    // Who did not hear it hears it when it is back, or, over a link that stayed up, soon (settleDangling).
+    for (const [member, answer] of answers) if (isRefusal(answer)) resyncLater(member);
+  }
+
+  /** Promises that a member still keeps for us although we know how they ended. */
+  async function settleDangling(link: Link): Promise<void> {
+    const { open } = promisesReply.parse(await link.ask('promises', { site }, ASK_MS));
+    const over = open.filter((h) => !proposals.has(h));
+    if (over.length === 0) return;
+    const claims = await actors.claims();
+    if (isRefusal(claims)) return;
+    const made = new Set(claims.filter((claim) => claim.site === site && claim.state === 'owned').map(({ h }) => h));
+    for (const h of over) await link.ask('settle', { h, made: made.has(h) }, ASK_MS);
+  }
+
+  // ---- what the others ask ----------------------------------------------------------------------------------------
+
+  const orRefuse = (answer: Refusal | undefined): Record<string, never> => {
+    if (answer !== undefined) throw refuseAsk(answer.kind, answer.message, answer);
+    return {};
+  };
+  const fromSite = (peer: Peer): string => {
+    if (peer.kind !== 'site') throw refuseAsk('Forbidden', `only sites may ask this, not a ${peer.kind}`);
+    return peer.name;
+  };
+
+  const membersReply = (): MembersReply => ({
+    site,
+    active: options.isActive(),
+    members: copy.list('member').map((member) => ({
+      site: member.id,
+      partitions: partitionsOf(member.id),
+      links: member.linkAddresses.map((address) => `https://${address}`),
+    })),
+  });
+
+  const asks: Record<string, AskHandler> = {
+    [MEMBERS_ASK]: () => membersReply(),
+    'directory.digest': (body, peer) => {
+      fromSite(peer);
+      const { home } = digestSchema.parse(body);
+      return { known: copy.entriesOf(home).map((record) => [record.kind, record.id, record.revision]) };
+    },
+    'directory.apply': async (body, peer) => {
+      const member = fromSite(peer);
+      // A site speaks for its own entries only (reliability.md §9).
+      const entries = entriesSchema.parse(body).entries.filter(({ home }) => home === member);
+      return orRefuse(await actors.applyDirectory(entries));
+    },
+    promise: async (body, peer) => {
+      const { h, claims } = promiseSchema.parse(body);
+      return orRefuse(await actors.promise({ h, site: fromSite(peer), claims: claims as Claim[] }));
+    },
+    settle: async (body, peer) => {
+      fromSite(peer);
+      return orRefuse(await actors.settlePromise(settleSchema.parse(body)));
+    },
+    promises: async (_body, peer) => {
+      const member = fromSite(peer);
+      const claims = await actors.claims();
+      if (isRefusal(claims)) throw refuseAsk(claims.kind, claims.message, claims);
+      const open = claims.filter((claim) => claim.site === member && claim.state === 'promised').map(({ h }) => h);
+      return { open: [...new Set(open)] };
+    },
+    ...options.asks,
+  };
+  for (const [kind, handler] of Object.entries(asks)) peering.onAsk(kind, handler);
+  peering.onRequest(options.onRequest);
+  dialMembers();
+
+  const linkOf = (member: string): Link => {
+    const link = linksTo(member)[0];
+    if (link === undefined) throw linkFailure('LinkDown', unreachable(member).message);
+    return link;
+  };
+
+  return {
+    peering,
+    async listen(listening) {
+      listener = await listenForPeers(peering, listening);
+      return listener;
+    },
+    members: (): Member[] =>
+      others().map((member) => ({ site: member, partitions: partitionsOf(member), up: linksTo(member).length > 0 })),
+    request: async (member, head, body, limits) => await linkOf(member).request(head, body, limits),
+    ask: async (member, kind, body, deadlineMs) => await linkOf(member).ask(kind, body, deadlineMs),
+    others,
+    askOthers,
+    propose,
+    settle,
+    async spread(record) {
+      if (others().length === 0) return;
+      await new Promise<void>((resolve) => {
+        const cancel = world.after(SPREAD_MS, resolve);
+        void push(record).then(() => {
+          cancel();
+          resolve();
+        });
+      });
+    },
+    committed(records) {
+      for (const record of records) if (record.home === site) void push(record);
+      if (records.some(({ kind }) => kind === 'member')) dialMembers();
+    },
+    status: () =>
+      others().map((member) => {
+        const link = linksTo(member)[0] ?? [...dials.values()].find((dial) => dial.peer?.name === member);
+        return {
+          site: member,
+          partitions: partitionsOf(member),
+          up: linksTo(member).length > 0,
+          roundTripMs: link?.roundTripMs ?? null,
+          driftMs: link?.driftMs ?? null,
+          lastFailure: link?.lastFailure ?? null,
+        };
+      }),
+    async close() {
+      closed = true;
+      for (const cancel of resyncs.values()) cancel();
+      await listener?.close();
+      peering.close();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+// `npm run -s api -- GET /v1/machine`: one signed request, for who has no metalctl.
+import { callApi, errorMessage } from './api-client.ts';
+import { targetOf } from './endpoint.ts';
+
+const USAGE = `usage: npm run -s api -- METHOD PATH [JSON]
+
+  npm run -s api -- GET /v1/machine
+  npm run -s api -- POST /v1/network/allocate '{"projectid":"…","partitionid":"muc","name":"n1"}'
+  npm run -s api -- DELETE /v1/machine/<id>/free
+
+Signs with the admin key of the plant that \`npm start\` runs; METALCTL_API_URL, METALCTL_HMAC and
+METALCTL_HMAC_AUTH_TYPE name another one. JSON may be \`-\`: read from standard input.`;
+
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+const pretty = (text: string): string => {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+};
+
+async function main(): Promise<number> {
+  const [rawMethod, path, rawBody] = process.argv.slice(2);
+  if (rawMethod === undefined || path === undefined || rawMethod === '--help') {
+    console.error(USAGE);
+    return rawMethod === '--help' ? 0 : 2;
+  }
+  const method = rawMethod.toUpperCase();
+  if (!METHODS.includes(method) || !path.startsWith('/')) {
+    console.error(
+      `expected a method (${METHODS.join(', ')}) and a path that starts with /, got: ${rawMethod} ${path}\n\n${USAGE}`,
+    );
+    return 2;
+  }
+  const target = targetOf();
+  if (target === undefined) {
+    console.error('no running plant is known here: run `npm start` first, or set METALCTL_API_URL and METALCTL_HMAC');
+    return 1;
+  }
+  const body = rawBody === '-' ? await readInput() : rawBody;
+  if (body !== undefined) {
+    try {
+      JSON.parse(body);
+    } catch (error) {
+      console.error(`the body is not JSON: ${(error as Error).message}`);
+      return 2;
+    }
+  }
+  const answer = await callApi(target.url, target.credentials, method, path, body).catch((error: Error) => error);
+  if (answer instanceof Error) {
+    console.error(`${target.url} does not answer: ${answer.message}`);
+    return 1;
+  }
+  for (const name of ['warning', 'x-stale-partitions', 'retry-after']) {
+    if (answer.headers[name] !== undefined) console.error(`${name}: ${String(answer.headers[name])}`);
+  }
+  if (answer.status >= 400) {
+    console.error(`${answer.status} ${errorMessage(answer.text)}`);
+    return 1;
+  }
+  console.log(pretty(answer.text));
+  return 0;
+}
+
+process.exitCode = await main();

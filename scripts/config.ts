@@ -1,0 +1,99 @@
+// Configuration of the processes: environment variables, each with a default that works on one machine.
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { projectRoot } from './root.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+
+const shape = z.object({
+  HANSE_SITE: z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'expected lower-case letters, digits and dashes, e.g. muc'),
+  HANSE_DATA: z.string().default(join(projectRoot, 'data')),
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host:port/database'),
+  HANSE_HOST: z.string().default('127.0.0.1'),
+  HANSE_HTTP_PORT: port.default(8080),
+  HANSE_GRPC_PORT: port.default(50_051),
+  HANSE_LINK_PORT: port.default(8443),
+  /** Host names and addresses under which others reach this process; go into its certificate and the roster. */
+  HANSE_ADVERTISE: list,
+  HANSE_SHARDS: z.coerce.number().int().min(0).max(64).default(0),
+  HANSE_LEASE_MS: z.coerce.number().int().min(200).max(60_000).default(1_500),
+  HANSE_PROVIDER_TENANT: z.string().min(1).default('metal-stack'),
+  HANSE_BASE_PATH: z
+    .string()
+    .regex(/^\/(.*\/)?$/, 'expected a path with a slash at both ends')
+    .default('/'),
+  HANSE_PASSWORD_REASON_MIN_LENGTH: z.coerce.number().int().min(0).default(0),
+  HANSE_SUPERUSER_PASSWORD_FILE: z.string().default(''),
+  /** Hosts (`host` or `host:port`) that URL probes may reach besides public addresses. */
+  PROBE_ALLOW: list,
+  /** host:port of nsqd's TCP listener; without it the bus is served as GET /v2/bus/{topic}. */
+  NSQD_TCP_ADDR: z.string().default(''),
+  /** Longest commit group in operations; tests make it small. */
+  HANSE_GROUP_LIMIT: z.coerce.number().int().min(1).max(512).default(512),
+});
+
+export interface SiteConfig {
+  site: string;
+  /** Folder of this site: identity, certificates of agents. */
+  folder: string;
+  databaseUrl: string;
+  host: string;
+  httpPort: number;
+  grpcPort: number;
+  linkPort: number;
+  advertise: string[];
+  /** 0: by the number of cores. */
+  shards: number;
+  leaseMs: number;
+  providerTenant: string;
+  basePath: string;
+  passwordReasonMinLength: number;
+  superUserPasswordFile: string;
+  probeAllow: string[];
+  nsqd: { host: string; port: number } | null;
+  groupLimit: number;
+}
+
+/** Reads the configuration of a site's process; every problem is named with its variable. */
+export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { problems: string[] } {
+  const parsed = shape.safeParse(environment);
+  if (!parsed.success) {
+    return { problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) };
+  }
+  const env = parsed.data;
+  const [nsqdHost, nsqdPort] = env.NSQD_TCP_ADDR.split(':');
+  return {
+    site: env.HANSE_SITE,
+    folder: siteFolder(resolve(env.HANSE_DATA), env.HANSE_SITE),
+    databaseUrl: env.DATABASE_URL,
+    host: env.HANSE_HOST,
+    httpPort: env.HANSE_HTTP_PORT,
+    grpcPort: env.HANSE_GRPC_PORT,
+    linkPort: env.HANSE_LINK_PORT,
+    advertise: env.HANSE_ADVERTISE.length > 0 ? env.HANSE_ADVERTISE : [env.HANSE_HOST],
+    shards: env.HANSE_SHARDS,
+    leaseMs: env.HANSE_LEASE_MS,
+    providerTenant: env.HANSE_PROVIDER_TENANT,
+    basePath: env.HANSE_BASE_PATH,
+    passwordReasonMinLength: env.HANSE_PASSWORD_REASON_MIN_LENGTH,
+    superUserPasswordFile: env.HANSE_SUPERUSER_PASSWORD_FILE,
+    probeAllow: env.PROBE_ALLOW,
+    nsqd: nsqdHost === undefined || nsqdHost === '' ? null : { host: nsqdHost, port: Number(nsqdPort ?? 4150) },
+    groupLimit: env.HANSE_GROUP_LIMIT,
+  };
+}
+
+export const siteFolder = (data: string, site: string): string => join(data, 'sites', site);
+
+/** One shard on 2 cores, else one less than there are, at most 4 (design.md §2). */
+export const shardsFor = (configured: number, cores: number): number =>
+  configured > 0 ? configured : cores <= 2 ? 1 : Math.min(4, cores - 1);

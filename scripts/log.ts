@@ -1,0 +1,17 @@
+import { pino, type Logger } from 'pino';
+
+export type { Logger };
+
+// Never in a log: keys, passwords, credentials, whatever object they come in.
+const SECRETS = ['password', 'key', 'secret', 'token', 'authorization', 'hmac', 'consolePassword', 'superUserPassword'];
+
+/** Structured lines on standard output; LOG_LEVEL sets what is written (default info). */
+export const createLogger = (name: string, fields: Record<string, unknown> = {}): Logger =>
+  pino({
+    name,
+    base: { pid: process.pid, ...fields },
+    level: process.env['LOG_LEVEL'] ?? 'info',
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRETS.flatMap((secret) => [secret, `*.${secret}`]), censor: '[secret]' },
+  });

@@ -1,0 +1,102 @@
+// Processes of the plant under the launcher: their output goes to files, who dies is started again.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createWriteStream, type WriteStream } from 'node:fs';
+
+/** A site asks for this after it joined: start me again at once, with my new identity. */
+export const RESTART_EXIT_CODE = 75;
+
+export interface ChildOptions {
+  name: string;
+  file: string;
+  env: Record<string, string>;
+  logFile: string;
+  /** Hears that it died and is started again. */
+  onRestart(name: string, how: string): void;
+}
+
+export interface Child {
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly restarts: number;
+  /** Last lines it wrote, for messages about a start that failed. */
+  lastLines(): string[];
+  /** Asks it to end, waits, ends it after `graceMs`. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5_000;
+/** Who lived this long starts again without delay. */
+const STABLE_MS = 10_000;
+const KEPT_LINES = 20;
+
+export function startChild(options: ChildOptions): Child {
+  const lines: string[] = [];
+  const log: WriteStream = createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
+  let child: ChildProcess | undefined;
+  let stopping = false;
+  let backoffMs = FIRST_BACKOFF_MS;
+  let restarts = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let ended: () => void = () => {};
+
+  const keep = (chunk: Buffer): void => {
+    log.write(chunk);
+    lines.push(
+      ...chunk
+        .toString('utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
+    lines.splice(0, Math.max(0, lines.length - KEPT_LINES));
+  };
+
+  function launch(): void {
+    const startedMs = Date.now();
+    child = spawn(process.execPath, ['--enable-source-maps', options.file], {
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: the terminal's Ctrl-C reaches the launcher only, which ends everything in order.
+      detached: true,
+    });
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    child.on('error', (error) => keep(Buffer.from(`${error.message}\n`)));
+    child.on('exit', (code, signal) => {
+      child = undefined;
+      if (stopping) return ended();
+      restarts++;
+      if (Date.now() - startedMs > STABLE_MS) backoffMs = FIRST_BACKOFF_MS;
+      const pauseMs = code === RESTART_EXIT_CODE ? 0 : backoffMs;
+      if (code !== RESTART_EXIT_CODE) options.onRestart(options.name, signal ?? `exit code ${code}`);
+      timer = setTimeout(launch, pauseMs);
+      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    });
+  }
+  launch();
+
+  return {
+    name: options.name,
+    get pid() {
+      return child?.pid;
+    },
+    get restarts() {
+      return restarts;
+    },
+    lastLines: () => [...lines],
+    async stop(graceMs = 10_000) {
+      stopping = true;
+      clearTimeout(timer);
+      const running = child;
+      if (running !== undefined) {
+        await new Promise<void>((resolve) => {
+          ended = resolve;
+          const late = setTimeout(() => running.kill('SIGKILL'), graceMs);
+          running.once('exit', () => clearTimeout(late));
+          running.kill('SIGTERM');
+        });
+      }
+      await new Promise<void>((resolve) => log.end(resolve));
+    },
+  };
+}
