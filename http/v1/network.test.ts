@@ -198,6 +198,28 @@ test('networks.md §1.4–1.7: allocate, free and delete go to the allocator or 
   assert.equal((await call('Metal-Edit', 'DELETE', '/v1/network/free/none')).status, 404);
 });
 
+test('design.md §12: what is deleted is no longer promised by the others', async () => {
+  const { site, add, call } = start();
+  site.members.set('b', () => ({}));
+  add(network('dmz'));
+  site.proposals = ['h1', 'h2', 'h3'].map((h) => ({ h, claims: [], made: true }));
+  let claims = [
+    { h: 'h1', holder: 'dmz' },
+    { h: 'h2', holder: 'dmz' },
+    { h: 'h3', holder: 'other' },
+  ];
+  site.script['registry.claims'] = () => ({ claims });
+  site.script['registry.deleteNetwork'] = () => {
+    claims = claims.filter(({ h }) => h !== 'h1');
+    return { network: network('dmz'), usage: { IPv4: null, IPv6: null } };
+  };
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/dmz')).status, 200);
+  assert.deepEqual(
+    site.proposals.map(({ made }) => made),
+    [false, true, true],
+  );
+});
+
 test('networks.md §1.6: update: force is a boolean by Go’s rules, added prefixes need the word of all', async () => {
   const { site, add, call } = start();
   site.members.set('b', () => ({}));

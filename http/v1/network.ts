@@ -11,7 +11,7 @@ import {
   parseChildLengths,
 } from '../../actors/network/network-rules.ts';
 import { updatedNetwork } from '../../actors/network/update-rules.ts';
-import type { Claim } from '../../actors/registry/messages.ts';
+import { claimsOfNetwork } from '../../actors/registry/claims.ts';
 import type { Edge } from '../env.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
@@ -30,7 +30,7 @@ import {
   networkUpdateBody,
 } from './shape/network.ts';
 import { queryFlag } from './shape/query.ts';
-import { isClaimed, withWordOfAll } from './word.ts';
+import { isClaimed, withWordGivenBack, withWordOfAll } from './word.ts';
 
 const PATH = '/v1/network';
 
@@ -81,7 +81,9 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
     return unprocessable(`error releasing child prefix in ipam: network ${id} is not a child network`);
   }
   const body = { id, partition, partitions: site.places.hosted() };
-  return answered(await site.ask(registryOf(site), 'deleteNetwork', body, request.as));
+  return answered(
+    await withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as)),
+  );
 }
 
 /** Networks (networks.md §1). */
@@ -118,10 +120,9 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(network)) return network;
       const dangling = await refuseReferences(site, network);
       if (dangling !== undefined) return dangling;
-      const claims: Claim[] = [{ what: 'network', value: id, holder: id }, ...prefixClaims(id, network.prefixes)];
       const view = await withWordOfAll(
         site,
-        claims,
+        claimsOfNetwork(network),
         (h) => site.ask(registryOf(site), 'createNetwork', { network, h, partitions: site.places.hosted() }, as),
         (h) => isClaimed(site, h),
       );
@@ -149,7 +150,10 @@ export function addNetworkRoutes(edge: Edge): void {
         const asked = patch(h);
         return isRefusal(asked) ? asked : site.ask(at, 'update', asked, as);
       };
-      if (update.addedPrefixes.length === 0) return answered(await apply(site.uuid()));
+      if (update.addedPrefixes.length === 0) {
+        const change = () => apply(site.uuid());
+        return answered(await (update.removedPrefixes.length === 0 ? change() : withWordGivenBack(site, id, change)));
+      }
       const claims = prefixClaims(id, update.addedPrefixes);
       return answered(await withWordOfAll(site, claims, apply, (h) => isClaimed(site, h)));
     },

@@ -84,7 +84,12 @@ export function addPartitionRoutes(edge: Edge): void {
       const { site } = request;
       const asked = partitionCreate(request.body);
       if (asked.id === '') return invalid('id should not be empty');
-      if (site.directory.get('partition', asked.id) !== undefined) return alreadyExists();
+      const known = site.directory.entry('partition', asked.id);
+      if (known !== undefined) {
+        // Made by an earlier try whose answer got lost: whoever repeats it gets it hosted.
+        if (known.home === site.id && !site.places.hosted().includes(asked.id)) await site.host(asked.id);
+        return alreadyExists();
+      }
       const { imageUrl, kernelUrl } = asked.bootConfig;
       const unreachable = await probed(site, {
         'bootconfig.imageurl': imageUrl,

@@ -1,6 +1,7 @@
 // What must be unique over all sites is created with the word of every member (design.md §11, §12).
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
+import type { ClaimRecord } from '../../actors/registry/record.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Site } from '../site.ts';
 
@@ -29,13 +30,39 @@ export async function withWordOfAll<T>(
   return made;
 }
 
-/** Does the registry have own claims of the operation? `undefined`: it does not say. */
-export async function isClaimed(site: Site, h: string): Promise<boolean | undefined> {
+const ownClaims = async (site: Site): Promise<ClaimRecord[] | undefined> => {
   const answer = await site.ask(
     addressOf(siteScope(site.id), 'registry', site.id),
     'claims',
     { own: true },
-    { who: '' },
+    { who: site.id },
   );
-  return isRefusal(answer) ? undefined : answer.claims.some((claim) => claim.h === h);
+  return isRefusal(answer) ? undefined : answer.claims;
+};
+
+/** Does the registry have own claims of the operation? `undefined`: it does not say. */
+export const isClaimed = async (site: Site, h: string): Promise<boolean | undefined> =>
+  (await ownClaims(site))?.some((claim) => claim.h === h);
+
+const operationsOf = async (site: Site, holder: string): Promise<Set<string> | undefined> => {
+  const claims = await ownClaims(site);
+  return claims && new Set(claims.filter((claim) => claim.holder === holder).map(({ h }) => h));
+};
+
+/**
+ * Does something that may end claims of a network, and frees the others of their promises to what has none left. What
+ * can't be told now stays promised, which only keeps others from using it.
+ */
+export async function withWordGivenBack<T>(
+  site: Site,
+  holder: string,
+  act: () => Promise<T | Refusal>,
+): Promise<T | Refusal> {
+  if (site.federation.others().length === 0) return act();
+  const before = await operationsOf(site, holder);
+  const done = await act();
+  if (isRefusal(done)) return done;
+  const after = await operationsOf(site, holder);
+  for (const h of before ?? []) if (after?.has(h) === false) await site.federation.settle(h, false);
+  return done;
 }
