@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { projectRoot } from './root.ts';
 
 /** The programs of others that tests and benchmarks run against; each is a folder of Go under `scripts/peers`. */
 export type PeerName = 'nsqd' | 'goipam-bench' | 'crdb-parse' | 'metal-go';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const sources = join(import.meta.dirname, 'peers');
+const sources = join(projectRoot, 'scripts', 'peers');
 
 /**
  * The path of a peer's binary, or undefined where it is neither built nor to be built.

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { projectRoot } from './root.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -10,10 +11,12 @@ const { values, positionals } = parseArgs({
 });
 
 const rooms = ['actors', 'http', 'router', 'storage', 'scripts'];
-const root = join(import.meta.dirname, '..');
+const root = projectRoot;
 const suffix = values.long ? '.long.ts' : '.test.ts';
 const files = rooms
-  .flatMap((room) => readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => join(room, name)))
+  .flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => join(room, name)),
+  )
   .filter((name) => name.endsWith(suffix) && positionals.every((wanted) => name.includes(wanted)))
   .sort();
 
@@ -25,7 +28,13 @@ if (files.length === 0) {
 const concurrency = values.long ? '1' : values.concurrency;
 const run = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, ...files.map((file) => relative(root, join(root, file)))],
+  [
+    '--import',
+    'tsx',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    ...files.map((file) => relative(root, join(root, file))),
+  ],
   { cwd: root, stdio: 'inherit', env: { ...process.env, TZ: 'UTC', LC_ALL: 'C' } },
 );
 process.exit(run.status ?? 1);

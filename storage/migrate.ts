@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { toStatementFailure } from './driver/failure.ts';
 import { createPool, type Pool } from './driver/pool.ts';
 
@@ -14,7 +15,7 @@ export interface Migration {
 }
 
 /** Built code lies elsewhere than its migrations, so they are found from wherever this code lies. */
-const folder = (from: string = import.meta.dirname): string => {
+const folder = (from: string = dirname(fileURLToPath(import.meta.url))): string => {
   const path = join(from, 'storage', 'migrations');
   if (existsSync(path)) return path;
   if (dirname(from) === from) throw new Error('storage/migrations does not lie above this program');
