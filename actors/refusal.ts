@@ -1,6 +1,6 @@
 /**
  * What an actor answers when it does not do what was asked: a value, never an exception. The edge alone turns the
- * kind into a status code (http/refusals.ts).
+ * kind into a status code (http/wire-errors.ts).
  */
 export interface Refusal {
   readonly refusal: true;

@@ -24,6 +24,8 @@ const shape = z.object({
   HANSE_LINK_PORT: port.default(8443),
   /** Host names and addresses under which others reach this process; go into its certificate and the roster. */
   HANSE_ADVERTISE: list,
+  /** Partitions to come, whose agents get their certificates before the partition is created. */
+  HANSE_AGENT_PARTITIONS: list,
   HANSE_SHARDS: z.coerce.number().int().min(0).max(64).default(0),
   HANSE_LEASE_MS: z.coerce.number().int().min(200).max(60_000).default(1_500),
   HANSE_PROVIDER_TENANT: z.string().min(1).default('metal-stack'),
@@ -51,6 +53,7 @@ export interface SiteConfig {
   grpcPort: number;
   linkPort: number;
   advertise: string[];
+  agentPartitions: string[];
   /** 0: by the number of cores. */
   shards: number;
   leaseMs: number;
@@ -80,6 +83,7 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
     grpcPort: env.HANSE_GRPC_PORT,
     linkPort: env.HANSE_LINK_PORT,
     advertise: env.HANSE_ADVERTISE.length > 0 ? env.HANSE_ADVERTISE : [env.HANSE_HOST],
+    agentPartitions: env.HANSE_AGENT_PARTITIONS,
     shards: env.HANSE_SHARDS,
     leaseMs: env.HANSE_LEASE_MS,
     providerTenant: env.HANSE_PROVIDER_TENANT,

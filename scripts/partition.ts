@@ -14,6 +14,7 @@ import { addBusRoutes } from '../http/agents/bus-route.ts';
 import { createBus } from '../http/agents/bus.ts';
 import { serveAgents, type AgentServer } from '../http/agents/grpc.ts';
 import { createApp } from '../http/app.ts';
+import { answerQuestion } from '../http/questions.ts';
 import { dispatch, serveEdge } from '../http/server.ts';
 import type { Site } from '../http/site.ts';
 import { createBlockDriver } from '../router/federation/blocks.ts';
@@ -22,6 +23,7 @@ import { createFederation } from '../router/federation/federation.ts';
 import { openIdentity } from '../router/federation/identity.ts';
 import { createForwarder } from '../router/forward.ts';
 import { collect, type HttpAnswer, type HttpRequest } from '../router/message.ts';
+import { refuseAsk } from '../router/link/failure.ts';
 import { LOCATE_ASK } from '../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../router/place-index.ts';
 import { assertRepaired } from '../storage/driver/repair.ts';
@@ -34,7 +36,7 @@ import { MIN_CLIENT_VERSION, version } from './site/build-info.ts';
 import { addFederationRoutes } from './site/federation-routes.ts';
 import { createHealth } from './site/health.ts';
 import { addInspectRoutes } from './site/inspect-routes.ts';
-import { createJoins } from './site/joins.ts';
+import { applyDirectory, createJoins } from './site/joins.ts';
 import { takeLease } from './site/lease.ts';
 import { startUpkeep } from './site/upkeep.ts';
 import { RESTART_EXIT_CODE } from './start/child.ts';
@@ -141,7 +143,7 @@ async function main(): Promise<void> {
     providerTenant: config.providerTenant,
     nowMs: () => Date.now(),
   });
-  for (const partition of partitions) await identity.issueAgent(partition);
+  for (const partition of new Set([...partitions, ...config.agentPartitions])) await identity.issueAgent(partition);
   await identity.issueRouter();
 
   // ---- actors -----------------------------------------------------------------------------------------------------
@@ -194,21 +196,7 @@ async function main(): Promise<void> {
     world,
     copy,
     actors: {
-      async applyDirectory(entries) {
-        const kinds = new Set(entries.map(({ kind }) => kind));
-        for (const kind of kinds) {
-          const refused = refusalOf(
-            await ask(
-              directoryOf(kind),
-              'apply',
-              { entries: entries.filter((entry) => entry.kind === kind) },
-              asSystem,
-            ),
-          );
-          if (refused !== undefined) return refused;
-        }
-        return undefined;
-      },
+      applyDirectory: (entries) => applyDirectory({ id: config.site, ask }, entries),
       promise: async (body) =>
         refusalOf(await ask(registry, 'promise', { ...body, partitions: places.hosted() }, asSystem)),
       settlePromise: async (body) =>
@@ -218,7 +206,12 @@ async function main(): Promise<void> {
         return isRefusal(answer) ? answer : answer.claims;
       },
     },
-    asks: { [LOCATE_ASK]: (body) => forward.answerLocate(body) },
+    asks: {
+      [LOCATE_ASK]: (body) => forward.answerLocate(body),
+      ...Object.fromEntries(
+        QUESTIONS.map((kind) => [kind, async (body: unknown) => orRefuse(await answerQuestion(site, kind, body))]),
+      ),
+    },
     onRequest: (request, peer) => answerPeer(request, peer),
     isActive: () => ending === undefined,
     odd: (what, error) => log.warn({ error: error === undefined ? undefined : String(error) }, what),
@@ -304,7 +297,16 @@ async function main(): Promise<void> {
     },
   };
 
-  const joins = createJoins({ config, identity, federation, copy, ask, places, world, log });
+  const joins = createJoins({
+    site,
+    folder: join(config.folder, 'identity'),
+    identity,
+    federation,
+    copy,
+    addresses: () => config.advertise.map((name) => `${name}:${listener.port}`),
+    odd: (what, error) => log.warn({ error: error === undefined ? undefined : String(error) }, what),
+  });
+  for (const [kind, handler] of Object.entries(joins.asks)) federation.peering.onAsk(kind, handler);
   const app = createApp(site, {
     report: (error, operation) =>
       log.error({ operation, error: error instanceof Error ? error.stack : String(error) }, 'a handler failed'),
@@ -345,10 +347,14 @@ async function main(): Promise<void> {
     return { status: answer.status, headers: answer.headers, body: answer.body ?? undefined };
   };
 
-  const listener = await federation.listen({ host: config.host, port: config.linkPort, join: joins.serve });
+  const listener = await federation.listen({
+    host: config.host,
+    port: config.linkPort,
+    join: (request, response) => joins.serve(request, response),
+  });
   await describeMember();
   await ensureProviderTenant();
-  await applyRoster();
+  await joins.takeRoster();
 
   agents = await serveAgents(site, {
     host: config.host,
@@ -424,14 +430,14 @@ async function main(): Promise<void> {
     if (isRefusal(answer) && answer.kind !== 'Conflict')
       log.error({ message: answer.message }, 'the provider tenant could not be created');
   }
+}
 
-  /** Members that the join told of: from now on they are dialled. */
-  async function applyRoster(): Promise<void> {
-    const entries = joins.roster();
-    if (entries.length === 0) return;
-    const answer = await ask(directoryOf('member'), 'apply', { entries }, asSystem);
-    if (isRefusal(answer)) log.error({ message: answer.message }, 'the roster of the join could not be applied');
-  }
+/** What members ask each other on behalf of an operation (http/questions.ts). */
+const QUESTIONS = ['project-usage', 'image-usage', 'size-usage', 'directory-entry'];
+
+function orRefuse(answer: unknown): unknown {
+  if (isRefusal(answer)) throw refuseAsk(answer.kind, answer.message, answer);
+  return answer;
 }
 
 const readSecret = (path: string): string => (path !== '' && existsSync(path) ? readFileSync(path, 'utf8').trim() : '');

@@ -206,6 +206,7 @@ async function main(): Promise<void> {
         HANSE_HTTP_PORT: String(ports.http[i]),
         HANSE_GRPC_PORT: String(ports.grpc[i]),
         HANSE_LINK_PORT: String(ports.link[i]),
+        HANSE_AGENT_PARTITIONS: site,
         PROBE_ALLOW: [process.env['PROBE_ALLOW'] ?? '', ...files].filter((host) => host !== '').join(','),
       }),
     );
@@ -242,18 +243,29 @@ async function main(): Promise<void> {
       HANSE_ROUTER_SITES: ports.link.map((port) => `https://127.0.0.1:${port}`).join(','),
       HANSE_ROUTER_IDENTITY: join(siteFolder(data, 'muc'), 'identity', 'router'),
     });
-    const rack = start('rack', 'rack.js', {
-      HANSE_RACKS: JSON.stringify(
-        SITES.map(({ site }, i) => ({
-          partition: site,
-          grpc: `127.0.0.1:${ports.grpc[i]}`,
-          certificates: join(siteFolder(data, site), 'identity', 'agents', site),
-          rest: siteUrl(i),
-          hmac: join(siteFolder(data, site), 'identity', 'hmac.json'),
-          filesPort: ports.files[i],
-        })),
-      ),
+    const keys = (
+      JSON.parse(readFileSync(join(siteFolder(data, 'muc'), 'identity', 'hmac.json'), 'utf8')) as {
+        hmac: Endpoint['keys'];
+      }
+    ).hmac;
+    const racks = SITES.map(({ site }, i) => {
+      const certificates = join(siteFolder(data, site), 'identity', 'agents', site);
+      return start(`rack ${site}`, 'rack.js', {
+        RACK_PARTITION: site,
+        RACK_GRPC: `127.0.0.1:${ports.grpc[i]}`,
+        RACK_URL: siteUrl(i),
+        RACK_CA: join(certificates, 'ca.pem'),
+        RACK_CERT: join(certificates, 'agent.pem'),
+        RACK_KEY: join(certificates, 'agent.key'),
+        RACK_VIEW_KEY: keys.view,
+        RACK_EDIT_KEY: keys.edit,
+        RACK_SMALL: '4',
+        // The acceptance lines count on machines of one size.
+        RACK_LARGE: options.seed === 'acceptance' ? '0' : '4',
+        RACK_FILES_PORT: String(ports.files[i]),
+      });
     });
+    const rack = racks[0] as Child;
     await until('the router', router, () => isReady(routerUrl));
 
     const places: SeedPlace[] = SITES.map((place, i) => ({
@@ -268,7 +280,7 @@ async function main(): Promise<void> {
       progress.step(`seed ${options.seed}`);
       await until('the simulated rack', rack, async () => {
         const answers = await Promise.all(
-          places.map(({ filesUrl }) => callApi(filesUrl, null, 'HEAD', '/boot/kernel')),
+          places.map(({ filesUrl }) => callApi(filesUrl, null, 'HEAD', '/kernel')),
         );
         return answers.every(({ status }) => status === 200);
       });
@@ -280,11 +292,7 @@ async function main(): Promise<void> {
     const endpoint: Endpoint = {
       apiUrl: routerUrl,
       sites: Object.fromEntries(SITES.map(({ site }, i) => [site, siteUrl(i)])),
-      keys: (
-        JSON.parse(readFileSync(join(siteFolder(data, 'muc'), 'identity', 'hmac.json'), 'utf8')) as {
-          hmac: Endpoint['keys'];
-        }
-      ).hmac,
+      keys,
     };
     writeFileSync(endpointFile(data), JSON.stringify(endpoint, null, 2), { mode: 0o600 });
     chmodSync(endpointFile(data), 0o600);

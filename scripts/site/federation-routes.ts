@@ -4,7 +4,7 @@ import { unprocessable, unavailable } from '../../actors/refusal.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route } from '../../http/route.ts';
 import type { Federation } from '../../router/federation/federation.ts';
-import type { JoinHost } from './joins.ts';
+import type { JoinHost } from '../../router/federation/join.ts';
 
 export interface FederationRoutes {
   joins: Pick<JoinHost, 'invite' | 'joinWith'>;
@@ -23,7 +23,7 @@ export const addFederationRoutes =
     route(
       edge,
       { method: 'post', path: '/v2/federation/invite', role: 'admin', operation: 'invite', contentType: 'any' },
-      async () => ok({ token: await joins.invite() }),
+      () => ok({ token: joins.invite() }),
     );
     route(
       edge,

@@ -100,8 +100,8 @@ export function createSeeder(options: SeedOptions) {
           name: place.name,
           description: `plant ${place.name}`,
           bootconfig: {
-            imageurl: `${place.filesUrl}/boot/initrd.img`,
-            kernelurl: `${place.filesUrl}/boot/kernel`,
+            imageurl: `${place.filesUrl}/initrd`,
+            kernelurl: `${place.filesUrl}/kernel`,
             commandline: 'console=ttyS1,115200n8',
           },
           mgmtserviceaddress: '127.0.0.1:3333',
