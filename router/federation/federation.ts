@@ -313,8 +313,15 @@ export function createFederation(options: FederationOptions): Federation {
       return orRefuse(await actors.promise({ h, site: fromSite(peer), claims: claims as Claim[] }));
     },
     settle: async (body, peer) => {
-      fromSite(peer);
-      return orRefuse(await actors.settlePromise(settleSchema.parse(body)));
+      const member = fromSite(peer);
+      const ask = settleSchema.parse(body);
+      const claims = await actors.claims();
+      if (isRefusal(claims)) throw refuseAsk(claims.kind, claims.message, claims);
+      const foreign = claims.find((claim) => claim.h === ask.h && claim.site !== member);
+      if (foreign !== undefined) {
+        throw refuseAsk('Forbidden', `site ${member} can't settle what was promised to site ${foreign.site}`);
+      }
+      return orRefuse(await actors.settlePromise(ask));
     },
     promises: async (_body, peer) => {
       const member = fromSite(peer);

@@ -1,6 +1,6 @@
 // Who a site is: its authority, its certificate and the HMAC keys, as files of mode 0600 in its folder.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import {
@@ -55,7 +55,7 @@ const read = (path: string): string | undefined => (existsSync(path) ? readFileS
 
 /** Written beside and renamed: a crash leaves the old file or the new one. */
 export function writeSecret(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true });
   chmodSync(`${path}.new`, 0o600);
   renameSync(`${path}.new`, path);
 }
@@ -88,6 +88,20 @@ export async function openIdentity(folder: string, options: IdentityOptions): Pr
     return made;
   }
 
+  /** What was adopted, as one file: keys of two authorities side by side would be nobody's. */
+  function finishAdoption(): void {
+    const stored = read(path('adopted.json'));
+    if (stored === undefined) return;
+    const secrets = JSON.parse(stored) as FederationSecrets;
+    writeSecret(path('ca.key'), secrets.authority.key);
+    writeSecret(path('ca.pem'), secrets.authority.cert);
+    const { hmac, providerTenant } = secrets;
+    writeSecret(path('hmac.json'), JSON.stringify({ hmac, providerTenant }, null, 2));
+    rmSync(path('adopted.json'));
+  }
+
+  // A process may have died in the middle of it.
+  finishAdoption();
   const authority = await openAuthority();
   const { hmac, providerTenant } = openKeys();
 
@@ -168,12 +182,8 @@ export async function openIdentity(folder: string, options: IdentityOptions): Pr
       }),
     issueRouter: () => issueFiles('router', 'router', { commonName: 'router', kind: 'router', days: 365 }),
     adopt(secrets) {
-      writeSecret(path('ca.key'), secrets.authority.key);
-      writeSecret(path('ca.pem'), secrets.authority.cert);
-      writeSecret(
-        path('hmac.json'),
-        JSON.stringify({ hmac: secrets.hmac, providerTenant: secrets.providerTenant }, null, 2),
-      );
+      writeSecret(path('adopted.json'), JSON.stringify(secrets));
+      finishAdoption();
     },
   };
 }

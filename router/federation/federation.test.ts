@@ -1,0 +1,155 @@
+import { after, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { addressOf, siteScope } from '../../actors/address.ts';
+import { granted, newNetwork, refused } from '../../actors/network/plant.fixture.ts';
+import type { Claim } from '../../actors/registry/messages.ts';
+import { acquaint, linked, openSite, until, type TestSite, type TestSiteOptions } from './federation.fixture.ts';
+
+const sites: TestSite[] = [];
+after(async () => {
+  for (const site of sites) await site.close();
+});
+
+async function open(id: string, options: TestSiteOptions = {}): Promise<TestSite> {
+  const site = await openSite(id, options);
+  sites.push(site);
+  return site;
+}
+
+async function pair(): Promise<[TestSite, TestSite]> {
+  const a = await open('a');
+  const b = await open('b', { like: a });
+  await acquaint([a, b]);
+  return [a, b];
+}
+
+const sizes = (site: TestSite): string[] => site.copy.list('size').map(({ id, description }) => `${id} ${description}`);
+const sizeActor = (site: TestSite) => addressOf(siteScope(site.id), 'directory', 'size');
+const drop = (site: TestSite, id: string): void =>
+  void granted(site.ask(sizeActor(site), 'delete', { kind: 'size', id, uses: { machines: 0, reservations: 0 } }));
+const prefix = (value: string, holder: string): Claim => ({ what: 'prefix', value, holder });
+
+test('design.md §2: what a member writes to the directory is there before the answer, on both sides', async () => {
+  const [a, b] = await pair();
+  const made = a.addSize('c1');
+  await a.federation.spread(made);
+  assert.deepEqual(sizes(b), ['c1 ']);
+  const back = b.addSize('c2');
+  await b.federation.spread(back);
+  assert.deepEqual(sizes(a), ['c1 ', 'c2 ']);
+  drop(a, 'c1');
+  await until('the deletion is spread', () => sizes(b).length === 1);
+  assert.equal(b.copy.entry('size', 'c1')?.entity, null);
+  assert.deepEqual(
+    a.federation.members().map(({ site, partitions, up }) => [site, partitions, up]),
+    [['b', ['pb'], true]],
+  );
+});
+
+test('F11, F15: cut and healed, both sides have the same directory, and one winner for an id made twice', async () => {
+  const [a, b] = await pair();
+  await a.federation.spread(a.addSize('before'));
+  for (const site of [a, b]) site.cut();
+  await until('the cut is seen', () => [a, b].every(({ federation }) => federation.status().every(({ up }) => !up)));
+  a.addSize('ours');
+  b.addSize('theirs');
+  // The virtual clock of b is ahead, so a made it earlier.
+  b.plant.settle(1_000);
+  a.addSize('both', 'of a');
+  b.addSize('both', 'of b');
+  drop(a, 'before');
+  const began = Date.now();
+  await b.federation.spread(b.addSize('alone'));
+  assert.ok(Date.now() - began < 1_000, 'nobody waits for who is cut off');
+  for (const site of [a, b]) site.heal();
+  const wanted = ['alone ', 'both of a', 'ours ', 'theirs '];
+  for (const site of [a, b]) await until(`${site.id} is whole`, () => sizes(site).join() === wanted.join());
+  assert.equal(b.copy.entry('size', 'both')?.home, 'a');
+});
+
+test('design.md §12: the word of all: promised, settled, refused with each collision', async () => {
+  const [a, b] = await pair();
+  b.addNetwork('internet', '203.0.113.0/24');
+  const claims: Claim[] = [
+    prefix('203.0.113.0/25', 'mine'),
+    { what: 'network', value: 'internet', holder: 'internet' },
+  ];
+  const answer = await a.federation.propose('h1', claims);
+  refused(answer, 'Unprocessable', '203.0.113.0/24');
+  assert.match(answer?.message ?? '', /already exists.*\(site b\)/s);
+  assert.deepEqual(
+    b.claims().filter(({ site }) => site === 'a'),
+    [],
+  );
+
+  assert.equal(await a.federation.propose('h2', [prefix('198.51.100.0/24', 'mine')]), undefined);
+  const [promised] = b.claims().filter(({ site }) => site === 'a');
+  assert.deepEqual([promised?.state, promised?.h], ['promised', 'h2']);
+  await a.federation.settle('h2', true);
+  assert.equal(b.claims().find(({ h }) => h === 'h2')?.state, 'owned');
+});
+
+test('design.md §12: a member that can not be reached makes it a 503 with its name', async () => {
+  const [a, b] = await pair();
+  await b.stop();
+  await until('b is seen to be gone', () => a.federation.status().every(({ up }) => !up));
+  refused(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), 'Unavailable', 'site b (partition pb)');
+  await b.start();
+  await linked([a, b]);
+  assert.equal(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), undefined);
+});
+
+test('design.md §12: promises whose proposer died are ended by what it did', async () => {
+  const [a, b] = await pair();
+  assert.equal(await a.federation.propose('h-dropped', [prefix('198.51.100.0/24', 'n1')]), undefined);
+  const asked = [{ what: 'network' as const, value: 'n2', holder: 'n2' }, prefix('192.0.2.0/24', 'n2')];
+  assert.equal(await a.federation.propose('h-n2', asked), undefined);
+  const network = newNetwork('n2', { partition: '', prefixes: ['192.0.2.0/24'] });
+  const registry = addressOf(siteScope('a'), 'registry', 'a');
+  granted(a.ask(registry, 'createNetwork', { network, h: 'h-n2', partitions: ['pa'] }));
+  assert.equal(b.claims().filter(({ state }) => state === 'promised').length, 3);
+  await a.stop();
+  await a.start();
+  await linked([a, b]);
+  await until('the promises are ended', () => b.claims().every(({ state }) => state === 'owned'));
+  assert.deepEqual(
+    b
+      .claims()
+      .filter(({ site }) => site === 'a')
+      .map(({ value }) => value)
+      .sort(),
+    ['192.0.2.0/24', 'n2'],
+  );
+});
+
+test('F14: three sites; one that was away catches up with both, and they with it', async () => {
+  const a = await open('a');
+  const b = await open('b', { like: a });
+  const c = await open('c', { like: a });
+  await acquaint([a, b, c]);
+  await c.stop();
+  for (let n = 0; n < 250; n++) a.addSize(`a-${n}`);
+  b.addSize('b-1');
+  c.addSize('c-1');
+  await c.start();
+  await linked([a, b, c]);
+  for (const site of [a, b, c]) await until(`${site.id} is whole`, () => sizes(site).length === 252);
+  assert.equal(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), undefined);
+  for (const site of [b, c]) assert.equal(site.claims().filter(({ state }) => state === 'promised').length, 1);
+});
+
+test('reliability.md §9: a site speaks for its own entries and promises only', async () => {
+  const [a, b] = await pair();
+  const made = a.addSize('c1', 'mine');
+  await a.federation.spread(made);
+  const forged = { ...made, revision: 9, entity: { ...made.entity, description: 'forged' } };
+  await b.federation.ask('a', 'directory.apply', { entries: [forged] }, 1_000);
+  const stranger = { ...forged, id: 'c9', home: 'x' };
+  await b.federation.ask('a', 'directory.apply', { entries: [stranger] }, 1_000);
+  assert.deepEqual(sizes(a), ['c1 mine']);
+  const c = await open('c', { like: a });
+  await acquaint([a, b, c]);
+  assert.equal(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), undefined);
+  await c.federation.ask('b', 'settle', { h: 'h', made: false }, 1_000).catch(() => {});
+  assert.equal(b.claims().filter(({ h }) => h === 'h').length, 1, 'the promise to a stands');
+});
