@@ -35,31 +35,28 @@ export async function passOn(
 const isJson = (headers: PeerAnswer['headers']): boolean =>
   headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('application/json'));
 
-const immediately = (): Promise<'later'> => new Promise((resolve) => setImmediate(resolve, 'later'));
+/** An answer up to this size is sent on as bytes: a stream costs more than the exchange itself. */
+const WHOLE_BYTES = 64 * 1024;
 
-/** The answer as the edge sends it. A short one, as most are, comes as bytes: a stream costs more than the exchange. */
+/** The answer as the edge sends it. JSON was made as a whole, so waiting for its beginning delays nothing. */
 export async function answerOf({ status, headers, body }: PeerAnswer): Promise<HttpAnswer> {
   const head = { status, headers: endToEnd(headers) };
   if (!isJson(headers)) return { ...head, body: streamOf(body) };
   const iterator = body[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  if (first.done === true) return { ...head, body: null };
-  const second = iterator.next();
-  // Whoever reads the stream hears of its failure; until then it is not a rejection that nobody handles.
-  second.catch(() => {});
-  const next = await Promise.race([second, immediately()]);
-  if (next !== 'later' && next.done === true) return { ...head, body: first.value };
-  return { ...head, body: streamOf(resumed(first.value, second, iterator)) };
+  const pieces: Uint8Array[] = [];
+  for (let size = 0; size <= WHOLE_BYTES;) {
+    const next = await iterator.next();
+    if (next.done === true) return { ...head, body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces) };
+    pieces.push(next.value);
+    size += next.value.byteLength;
+  }
+  return { ...head, body: streamOf(resumed(pieces, iterator)) };
 }
 
-async function* resumed(
-  first: Uint8Array,
-  second: Promise<IteratorResult<Uint8Array>>,
-  rest: AsyncIterator<Uint8Array>,
-): AsyncIterable<Uint8Array> {
+async function* resumed(pieces: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   try {
-    yield first;
-    for (let next = await second; next.done !== true; next = await rest.next()) yield next.value;
+    yield* pieces;
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
   } finally {
     await rest.return?.();
   }

@@ -1,5 +1,5 @@
 // The router's socket.
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createProxy, type ProxyOptions } from './proxy.ts';
 import { v1ErrorText } from './v1-error.ts';
@@ -34,9 +34,15 @@ const PARSER_STATUS: Record<string, [status: number, reason: string, message: st
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'the request did not come in time'],
 };
 
+/** The newest exchange of each connection. */
+type LastExchanges = WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>;
+
 /** What can't be read as a request is answered in the encoding of v1, too, and ends the connection. */
-function refuseUnreadable(error: Error & { code?: string }, socket: Socket): void {
+function refuseUnreadable(lastOn: LastExchanges, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const last = lastOn.get(socket);
+  // It is the rest of a request that was answered already: a second answer would be taken for the next request's.
+  if (last !== undefined && !last.request.complete && last.response.headersSent) return void socket.end();
   const [status, reason, message] = PARSER_STATUS[error.code ?? ''] ?? [
     400,
     'Bad Request',
@@ -53,6 +59,7 @@ function refuseUnreadable(error: Error & { code?: string }, socket: Socket): voi
 export async function serveProxy(options: ServeProxyOptions): Promise<RunningProxy> {
   let isStopping = false;
   const { isReady = () => true } = options;
+  const lastOn: LastExchanges = new WeakMap();
   const serve = createProxy({ ...options, isReady: () => !isStopping && isReady() });
   const server = createServer(
     {
@@ -61,9 +68,12 @@ export async function serveProxy(options: ServeProxyOptions): Promise<RunningPro
       requestTimeout: REQUEST_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
-    (request, response) => void serve(request, response),
+    (request, response) => {
+      lastOn.set(request.socket, { request, response });
+      void serve(request, response);
+    },
   );
-  server.on('clientError', refuseUnreadable);
+  server.on('clientError', (error, socket) => refuseUnreadable(lastOn, error, socket as Socket));
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

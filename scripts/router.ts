@@ -73,7 +73,7 @@ async function main(): Promise<void> {
 
   const log = createLogger('router');
   const odd = (what: string, error?: unknown): void =>
-    log.warn({ error: error === undefined ? undefined : String(error) }, what);
+    log.warn({ error: error instanceof Error ? error.message : error }, what);
   const peering = createPeering({
     identity: () => readIdentity(folder, name),
     incarnation: randomUUID(),
