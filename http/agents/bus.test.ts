@@ -5,6 +5,7 @@ import type { LogCursor, LogEntry } from '../../actors/ports.ts';
 import { signRequest } from '../auth/hmac.ts';
 import { createEdge, finishEdge } from '../app.ts';
 import { serveEdge } from '../server.ts';
+import { TEST_KEYS } from '../testing.ts';
 import { addBusRoutes } from './bus-route.ts';
 import { createBus, type Bus } from './bus.ts';
 import { fakeSite } from './site.fixture.ts';
@@ -150,7 +151,7 @@ test('GET /v2/bus/{topic}: events with cursors, role edit, and a stream that end
   const server = await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 });
   const get = (user: 'Metal-View' | 'Metal-Edit', headers: Record<string, string> = {}) =>
     fetch(`http://127.0.0.1:${server.port}/v2/bus/${topic}`, {
-      headers: { ...signRequest(user, 'test-key', 'GET', Date.now(), 'salt'), ...headers },
+      headers: { ...signRequest(user, TEST_KEYS[user], 'GET', Date.now(), 'salt'), ...headers },
     });
   assert.equal((await get('Metal-View')).status, 403);
   assert.equal((await get('Metal-Edit', { 'last-event-id': 'nonsense' })).status, 400);

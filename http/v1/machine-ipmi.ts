@@ -1,0 +1,161 @@
+// What BMCs report, and machines with what is known of their BMC (machines.md §12).
+import { z } from 'zod';
+import { addressOf, partitionScope } from '../../actors/address.ts';
+import type { BmcReport, MachineView } from '../../actors/machine/messages.ts';
+import type { PowerSupply } from '../../actors/machine/hardware.ts';
+import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import type { Edge } from '../env.ts';
+import { ok, route } from '../route.ts';
+import { compile } from '../schema.ts';
+import type { AskOptions, Site } from '../site.ts';
+import { findEntry } from './directory.ts';
+import { readAnswer } from './machine-answer.ts';
+import { machineOf } from './machine-of.ts';
+import { machineQuery } from './machine-query.ts';
+import { findMachines } from './machine-rows.ts';
+import { given, text } from './shape/fields.ts';
+import { ipmiResponse, listedMachine } from './shape/machine.ts';
+
+const AT_ONCE = 256;
+
+const watts = z.number().optional();
+const reportBody = z.object({
+  BMCIp: text,
+  FRU: z
+    .object({
+      chassis_part_number: text,
+      chassis_part_serial: text,
+      board_mfg: text,
+      board_mfg_serial: text,
+      board_part_number: text,
+      product_manufacturer: text,
+      product_part_number: text,
+      product_serial: text,
+    })
+    .optional(),
+  BIOSVersion: text,
+  BMCVersion: text,
+  PowerState: text,
+  IndicatorLEDState: text,
+  PowerMetric: z
+    .object({
+      averageconsumedwatts: watts,
+      intervalinmin: watts,
+      maxconsumedwatts: watts,
+      minconsumedwatts: watts,
+    })
+    .optional(),
+  PowerSupplies: z.array(z.object({ status: z.object({ health: text, state: text }).optional() })).optional(),
+});
+const checkReport = compile(reportBody);
+// Values of a map reach the schema as they came, so each report is checked by itself.
+const reportsBody = z.object({ partitionid: text, reports: z.record(z.string(), z.unknown()).optional() });
+
+const bmcReportOf = (partition: string, report: z.infer<typeof reportBody>): BmcReport => {
+  const { FRU: fru = {}, PowerMetric: metric, PowerSupplies: supplies = [] } = report;
+  return {
+    partition,
+    ip: report.BMCIp ?? '',
+    fru: given({
+      chassisPartNumber: fru.chassis_part_number,
+      chassisPartSerial: fru.chassis_part_serial,
+      boardMfg: fru.board_mfg,
+      boardMfgSerial: fru.board_mfg_serial,
+      boardPartNumber: fru.board_part_number,
+      productManufacturer: fru.product_manufacturer,
+      productPartNumber: fru.product_part_number,
+      productSerial: fru.product_serial,
+    }),
+    biosVersion: report.BIOSVersion ?? '',
+    bmcVersion: report.BMCVersion ?? '',
+    powerState: report.PowerState ?? '',
+    ledState: report.IndicatorLEDState ?? '',
+    powerMetric: metric
+      ? {
+          averageConsumedWatts: metric.averageconsumedwatts ?? 0,
+          intervalInMin: metric.intervalinmin ?? 0,
+          maxConsumedWatts: metric.maxconsumedwatts ?? 0,
+          minConsumedWatts: metric.minconsumedwatts ?? 0,
+        }
+      : null,
+    powerSupplies: supplies.map(({ status }): PowerSupply => ({
+      health: status?.health ?? '',
+      state: status?.state ?? '',
+    })),
+  };
+};
+
+const checkReports = (reports: Record<string, unknown>): [string, z.infer<typeof reportBody>][] | Refusal => {
+  const checked: [string, z.infer<typeof reportBody>][] = [];
+  for (const [machine, value] of Object.entries(reports)) {
+    if (value === null) continue;
+    const report = checkReport(value);
+    if (isRefusal(report)) return invalid(`reports.${machine}: ${report.message}`);
+    checked.push([machine, report]);
+  }
+  return checked;
+};
+
+type Outcome = 'updated' | 'created' | 'skipped';
+
+/** One machine's trouble is not the others': it is left out of the answer, and the next report tries again. */
+async function tell(site: Site, machine: string, report: BmcReport, as: AskOptions): Promise<Outcome> {
+  const elsewhere = (site.places.machine(machine) ?? report.partition) !== report.partition;
+  if (machine === '' || elsewhere) return 'skipped';
+  const to = addressOf(partitionScope(report.partition), 'machine', machine);
+  const answer = await site.ask(to, 'bmcReport', report, as);
+  return isRefusal(answer) ? 'skipped' : answer.outcome;
+}
+
+const withIpmi = (site: Site, view: MachineView) => ({
+  ...listedMachine(view, site.directory),
+  ipmi: ipmiResponse(view.machine.ipmi),
+});
+
+export function addMachineIpmiRoutes(edge: Edge): void {
+  route(
+    edge,
+    { method: 'post', path: '/v1/machine/ipmi', role: 'edit', operation: 'ipmiReport', body: reportsBody },
+    async ({ site, as, body: { partitionid = '', reports = {} } }) => {
+      if (partitionid === '') return invalid('partition id is empty');
+      const partition = await findEntry(site, 'partition', partitionid);
+      if (isRefusal(partition)) return partition;
+      const checked = checkReports(reports);
+      if (isRefusal(checked)) return checked;
+      const machines: Record<Outcome, string[]> = { updated: [], created: [], skipped: [] };
+      for (let from = 0; from < checked.length; from += AT_ONCE) {
+        const some = checked.slice(from, from + AT_ONCE);
+        const outcomes = await Promise.all(
+          some.map(([machine, report]) => tell(site, machine, bmcReportOf(partitionid, report), as)),
+        );
+        some.forEach(([machine], i) => machines[outcomes[i]!].push(machine));
+      }
+      return ok({ updated: machines.updated, created: machines.created });
+    },
+  );
+
+  route(
+    edge,
+    {
+      method: 'post',
+      path: '/v1/machine/ipmi/find',
+      role: 'view',
+      operation: 'findIPMIMachines',
+      audited: false,
+      body: machineQuery,
+    },
+    async ({ site, body }) => ok((await findMachines(site, body)).map((view) => withIpmi(site, view))),
+  );
+
+  route(
+    edge,
+    { method: 'get', path: '/v1/machine/:id/ipmi', role: 'view', operation: 'findIPMIMachine' },
+    async ({ site, as, param }) => {
+      const view = await machineOf(site, param('id'), as);
+      if (isRefusal(view)) return view;
+      const answer = readAnswer(site, view);
+      if (isRefusal(answer)) return answer;
+      return ok({ ...(answer.body as object), ipmi: ipmiResponse(view.machine.ipmi) });
+    },
+  );
+}
