@@ -17,7 +17,11 @@ const list = z
 const shape = z.object({
   HANSE_SITE: z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'expected lower-case letters, digits and dashes, e.g. muc'),
   HANSE_DATA: z.string().default(join(projectRoot, 'data')),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host:port/database'),
+  /** Absent: the bundled server in the data folder, which this process starts or finds running. */
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host:port/database')
+    .optional(),
   HANSE_HOST: z.string().default('127.0.0.1'),
   HANSE_HTTP_PORT: port.default(8080),
   HANSE_GRPC_PORT: port.default(50_051),
@@ -47,7 +51,10 @@ export interface SiteConfig {
   site: string;
   /** Folder of this site: identity, certificates of agents. */
   folder: string;
-  databaseUrl: string;
+  /** Folder of the bundled database server. */
+  databaseFolder: string;
+  /** null: the bundled server. */
+  databaseUrl: string | null;
   host: string;
   httpPort: number;
   grpcPort: number;
@@ -77,7 +84,8 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
   return {
     site: env.HANSE_SITE,
     folder: siteFolder(resolve(env.HANSE_DATA), env.HANSE_SITE),
-    databaseUrl: env.DATABASE_URL,
+    databaseFolder: join(resolve(env.HANSE_DATA), 'database'),
+    databaseUrl: env.DATABASE_URL ?? null,
     host: env.HANSE_HOST,
     httpPort: env.HANSE_HTTP_PORT,
     grpcPort: env.HANSE_GRPC_PORT,
@@ -95,6 +103,9 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
     groupLimit: env.HANSE_GROUP_LIMIT,
   };
 }
+
+/** Dashes are for people; a database's name has none. */
+export const databaseNameOf = (site: string): string => `hanse_${site.replaceAll('-', '_')}`;
 
 export const siteFolder = (data: string, site: string): string => join(data, 'sites', site);
 

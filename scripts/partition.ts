@@ -27,9 +27,11 @@ import { refuseAsk } from '../router/link/failure.ts';
 import { LOCATE_ASK } from '../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../router/place-index.ts';
 import { assertRepaired } from '../storage/driver/repair.ts';
+import { ensureDatabase } from '../storage/engine/database.ts';
+import { startEngine } from '../storage/engine/engine.ts';
 import { createSiteStore } from '../storage/index.ts';
-import { readSiteConfig, shardsFor, type SiteConfig } from './config.ts';
-import { createLogger } from './log.ts';
+import { databaseNameOf, readSiteConfig, shardsFor, type SiteConfig } from './config.ts';
+import { createLogger, type Logger } from './log.ts';
 import { projectRoot } from './root.ts';
 import type { ShardConfig } from './shard.ts';
 import { MIN_CLIENT_VERSION, version } from './site/build-info.ts';
@@ -114,8 +116,9 @@ async function main(): Promise<void> {
     host: hostname(),
     pid: process.pid,
   };
+  const databaseUrl = config.databaseUrl ?? (await bundledDatabase(config, log));
   const store = await createSiteStore({
-    url: config.databaseUrl,
+    url: databaseUrl,
     applicationName: `hanse-${config.site}`,
     isAlive,
     onReplaced: (reason) => log.warn({ reason }, 'database connections were made anew'),
@@ -149,7 +152,7 @@ async function main(): Promise<void> {
   // ---- actors -----------------------------------------------------------------------------------------------------
 
   const listeners = new Set<(entry: LogEntry) => void>();
-  const shardConfig: ShardConfig = { databaseUrl: config.databaseUrl, site: config.site };
+  const shardConfig: ShardConfig = { databaseUrl, site: config.site };
   const host = createShardHost({
     shards,
     fences,
@@ -381,7 +384,7 @@ async function main(): Promise<void> {
       link: listener.port,
       shards,
       partitions,
-      database: new URL(config.databaseUrl).host,
+      database: new URL(databaseUrl).host,
     },
     'ready',
   );
@@ -430,6 +433,12 @@ async function main(): Promise<void> {
     if (isRefusal(answer) && answer.kind !== 'Conflict')
       log.error({ message: answer.message }, 'the provider tenant could not be created');
   }
+}
+
+/** The bundled server: found running, or started; it outlives this process, as a database server does. */
+async function bundledDatabase(config: SiteConfig, log: Logger): Promise<string> {
+  const engine = await startEngine({ dataDir: config.databaseFolder, log: (line) => log.info(line) });
+  return await ensureDatabase(engine.url('postgres'), databaseNameOf(config.site));
 }
 
 /** What members ask each other on behalf of an operation (http/questions.ts). */

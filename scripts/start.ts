@@ -4,13 +4,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureDatabase } from '../storage/engine/database.ts';
-import { startEngine, type Engine } from '../storage/engine/engine.ts';
+import { startEngine } from '../storage/engine/engine.ts';
 import { callApi, type Credentials } from './api-client.ts';
-import { siteFolder } from './config.ts';
+import { databaseNameOf, siteFolder } from './config.ts';
 import { dataFolder, endpointFile, type Endpoint } from './endpoint.ts';
 import { invite, join as joinFederation } from './federation-client.ts';
 import { projectRoot } from './root.ts';
 import { startChild, type Child } from './start/child.ts';
+import { keepEngine } from './start/database.ts';
 import { bold, createProgress, cyan, dim, green, table } from './start/screen.ts';
 import { createSeeder, SEEDS, type Seed, type SeedPlace } from './start/seed.ts';
 
@@ -128,7 +129,7 @@ async function main(): Promise<void> {
   const databaseFolder = join(data, 'database');
   const progress = createProgress();
   const children: Child[] = [];
-  let engine: Engine | undefined;
+  let endDatabase = async (): Promise<void> => {};
   let stopping: Promise<void> | undefined;
 
   console.log(`\n${bold('Hanse')} ${dim('one control plane per plant, together one')}\n`);
@@ -139,7 +140,7 @@ async function main(): Promise<void> {
       const first = children.filter((child) => !child.name.startsWith('site'));
       await Promise.all(first.map((child) => child.stop()));
       await Promise.all(children.map((child) => child.stop()));
-      await engine?.stop();
+      await endDatabase();
     })());
 
   let interrupted = false;
@@ -173,11 +174,15 @@ async function main(): Promise<void> {
     const isFirst = !existsSync(endpointFile(data));
     let serverUrl = external;
     if (serverUrl === undefined) {
-      engine = await startEngine({ dataDir: databaseFolder, log: (line) => progress.note(line) });
-      serverUrl = engine.url('postgres');
+      const keeper = await keepEngine({
+        dataDir: databaseFolder,
+        onDeath: () => progress.note('the database died and is started again'),
+      });
+      endDatabase = () => keeper.stop();
+      serverUrl = keeper.url('postgres');
     }
     const databases = new Map<string, string>();
-    for (const { site } of SITES) databases.set(site, await ensureDatabase(serverUrl, `hanse_${site}`));
+    for (const { site } of SITES) databases.set(site, await ensureDatabase(serverUrl, databaseNameOf(site)));
     mkdirSync(join(data, 'logs'), { recursive: true });
 
     const start = (name: string, file: string, env: Record<string, string>): Child => {
@@ -279,14 +284,13 @@ async function main(): Promise<void> {
     if (isFirst) {
       progress.step(`seed ${options.seed}`);
       await until('the simulated rack', rack, async () => {
-        const answers = await Promise.all(
-          places.map(({ filesUrl }) => callApi(filesUrl, null, 'HEAD', '/kernel')),
-        );
+        const answers = await Promise.all(places.map(({ filesUrl }) => callApi(filesUrl, null, 'HEAD', '/kernel')));
         return answers.every(({ status }) => status === 200);
       });
       const seeder = createSeeder({ routerUrl, credentials, places, note: (text) => progress.note(text) });
-      await seeder.partitions();
       await seeder.catalogue(options.seed);
+      await seeder.partitions();
+      await seeder.networks(options.seed);
     }
 
     const endpoint: Endpoint = {

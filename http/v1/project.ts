@@ -10,7 +10,6 @@ import {
   findEntry,
   MEMBERS_WITHIN_MS,
   refuseUnreachable,
-  unreachableMembers,
   updateEntry,
 } from './directory.ts';
 import { orNull } from './shape/fields.ts';
@@ -32,16 +31,10 @@ async function usageOverAll(site: Site, project: string): Promise<UsageOverAll> 
   return { machines: sum('machines'), networks: sum('networks'), ips: sum('ips'), answers };
 }
 
-/** With `used` numbers; the header names the sites whose part is missing. */
+/** With the `used` numbers of this site; whoever asks for all sites adds them up (networks.md §10.2). */
 async function withUsage(site: Site, project: Project): Promise<Answer> {
-  const { machines, ips, answers } = await usageOverAll(site, project.id);
-  const silent = unreachableMembers(answers);
-  return ok(
-    projectResponse(project, { machine: machines, ip: ips }),
-    silent.length === 0
-      ? undefined
-      : { warning: `199 hanse "used does not count what is at ${silent.join(', ')}, which can't be reached"` },
-  );
+  const { machines, ips } = await projectUsage(site, project.id);
+  return ok(projectResponse(project, { machine: machines, ip: ips }));
 }
 
 const factsOf = (site: Site, tenant: string) => ({ tenant: site.directory.get('tenant', tenant) ?? null });

@@ -33,7 +33,7 @@ const sizes = [
     constraints: [
       { type: 'cores', min: 8, max: 8 },
       { type: 'memory', min: 60 * GIB, max: 68 * GIB },
-      { type: 'storage', min: 400 * GIB, max: 1_100 * GIB, identifier: '/dev/*' },
+      { type: 'storage', min: 400 * GIB, max: 1_300 * GIB, identifier: '/dev/*' },
     ],
   },
   {
@@ -109,6 +109,7 @@ export function createSeeder(options: SeedOptions) {
       }
     },
 
+    /** Sizes and images: before the partitions, so that the first machine that registers finds its size. */
     async catalogue(seed: Seed): Promise<void> {
       if (seed === 'none') return;
       for (const size of sizes) await create(options.routerUrl, '/v1/size', size);
@@ -122,8 +123,11 @@ export function createSeeder(options: SeedOptions) {
           classification: 'supported',
         } as { id: string });
       }
-      if (seed === 'acceptance') return;
-      await create(options.routerUrl, '/v1/filesystemlayout', layout);
+      if (seed === 'demo') await create(options.routerUrl, '/v1/filesystemlayout', layout);
+    },
+
+    async networks(seed: Seed): Promise<void> {
+      if (seed !== 'demo') return;
       for (const place of options.places) {
         await create(options.routerUrl, '/v1/network', {
           id: `tenant-super-${place.partition}`,

@@ -13,14 +13,17 @@ import (
 const machineTag = "machine.metal-stack.io/id"
 
 // addresses takes, finds, changes and refuses addresses of the internet and of the child networks. What it leaves for
-// the machines is one specific address for every place but the first.
+// the machines is one address for the first place, whose partition is the one that takes such requests; an address is
+// attached where its block is held.
 func (r *run) addresses() {
 	for i, p := range r.places {
 		r.anyAddress(p)
-		if i > 0 {
-			r.step("network ip create of a specific address for the machine in "+p.title, func() error {
-				taken, err := r.specificAddress(r.plane, "for-"+p.slug)
-				p.external = taken
+		if i == 0 {
+			r.step("network ip create of an address for the machine in "+p.title, func() error {
+				taken, err := r.allocateIP(r.plane, r.ipBody(of(r.internet.ID), r.project, "for-"+p.slug), "")
+				if err == nil {
+					p.external = of(taken.Ipaddress)
+				}
 				return err
 			})
 		}
