@@ -1,0 +1,145 @@
+// Machines that do nothing but wait: registered over gRPC as the boot image does, they come back at once, so that a test
+// can allocate and free them as fast as the control plane can. The rack simulator is slower and truer.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { planRack, type PlannedMachine } from '../rack/plan.ts';
+import { createWire } from '../rack/wire.ts';
+import { until } from './child.ts';
+import type { PlantSite } from './plant.ts';
+
+export interface Fleet {
+  readonly machines: readonly string[];
+  /** Until every machine can be allocated. */
+  untilWaiting(withinMs?: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface MachineAnswer {
+  id: string;
+  allocation?: object | null;
+}
+
+const AGAIN_MS = 50;
+
+const hardwareOf = ({ model, nics }: PlannedMachine) => ({
+  memory: model.memory,
+  cpus: model.cpus,
+  disks: model.disks,
+  nics: nics.map(({ mac, name, leaf, port }) => ({
+    mac,
+    name,
+    neighbors: [{ mac: port.mac, identifier: port.identifier, name: port.name, hostname: leaf }],
+  })),
+});
+
+/** Registers two switches and the machines, and keeps the machines waiting whenever they are free. */
+export async function startFleet(options: { site: PlantSite; partition: string; machines: number }): Promise<Fleet> {
+  const { site, partition } = options;
+  const plan = planRack(partition, { small: options.machines, large: 0 });
+  const folder = site.agentFolder(partition);
+  const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
+  const wire = createWire({
+    addresses: [`127.0.0.1:${site.grpcPort}`],
+    serverName: '',
+    tls: { ca: read('ca.pem'), cert: read('agent.pem'), key: read('agent.key') },
+  });
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  for (const leaf of plan.leaves) {
+    await site.call('POST', '/v1/switch/register', {
+      id: leaf.id,
+      name: leaf.id,
+      partition_id: partition,
+      rack_id: leaf.rack,
+      nics: leaf.ports.map(({ name, identifier, mac }) => ({ name, identifier, mac })),
+      os: { vendor: 'SONiC', version: '4.2.0', metal_core_version: 'v0.13.0' },
+      management_ip: leaf.managementIp,
+      management_user: 'admin',
+    });
+  }
+
+  async function register(machine: PlannedMachine): Promise<void> {
+    const { uuid } = machine;
+    await wire.boot('Dhcp', { uuid }, signal);
+    await wire.send({ [uuid]: { event: 'Preparing', message: '' } }, signal);
+    await wire.boot(
+      'Register',
+      {
+        uuid,
+        partitionId: partition,
+        metalHammerVersion: 'v0.13.0',
+        hardware: hardwareOf(machine),
+        bios: { version: '2.1', vendor: 'AMI', date: '04/01/2026' },
+        ipmi: {
+          address: `${machine.bmc.ip}:623`,
+          mac: machine.bmc.mac,
+          user: 'metal',
+          password: 'x',
+          interface: 'lanplus',
+        },
+      },
+      signal,
+    );
+  }
+
+  async function live(machine: PlannedMachine): Promise<void> {
+    const { uuid } = machine;
+    const trying = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
+      while (!signal.aborted) {
+        try {
+          return await work();
+        } catch {
+          await wait(AGAIN_MS);
+        }
+      }
+      return undefined;
+    };
+    await trying(() => register(machine));
+    while (!signal.aborted) {
+      await trying(() => wire.send({ [uuid]: { event: 'Waiting', message: '' } }, signal));
+      const outcome = await wire.wait(uuid, signal);
+      if (!outcome.allocated) {
+        await wait(AGAIN_MS);
+        continue;
+      }
+      await trying(async () => {
+        for (;;) {
+          const answer = await site.ask('GET', `/v1/machine/${uuid}`, undefined, 5_000);
+          if (answer.status === 200 && !(JSON.parse(answer.text) as MachineAnswer).allocation) return;
+          if (signal.aborted) return;
+          await wait(AGAIN_MS);
+        }
+      });
+    }
+  }
+
+  const lives = plan.machines.map(live);
+  const machines = plan.machines.map(({ uuid }) => uuid);
+
+  return {
+    machines,
+    async untilWaiting(withinMs = 30_000) {
+      let seen = 'nothing';
+      await until(
+        'all machines can be allocated',
+        async () => {
+          const answer = await site.ask('POST', '/v1/partition/capacity', { id: partition }, 2_000);
+          seen = answer.text;
+          const [capacity] = JSON.parse(answer.text) as Array<{ servers: Array<{ allocatable?: number }> }>;
+          return capacity?.servers.reduce((sum, { allocatable = 0 }) => sum + allocatable, 0) === machines.length;
+        },
+        withinMs,
+        50,
+      ).catch((error: Error) => {
+        throw new Error(`${error.message}; capacity: ${seen}`, { cause: error });
+      });
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all(lives);
+      wire.close();
+    },
+  };
+}
