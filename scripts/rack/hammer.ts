@@ -13,6 +13,8 @@ export interface HammerTools {
   rest: Rest;
   pace: Pace;
   journal: Journal;
+  /** Both leaf switches are registered: before, no packet of the machine gets anywhere. */
+  network: Promise<void>;
   /** The disks are empty now. */
   wiped: () => void;
 }
@@ -23,7 +25,7 @@ const VERSION = 'v0.13.0-rack';
 const ALIVE_EVERY_MS = 60_000;
 const RECONNECT_AFTER_MS = 3_000;
 const REBOOT_AFTER_MS = 5_000;
-const DHCP_AGAIN_MS = 2_000;
+const DHCP_AGAIN_MS = 1_000;
 
 interface ImageAnswer {
   id?: string;
@@ -47,7 +49,16 @@ const fetchFile = async (url: string, signal: AbortSignal): Promise<number> => {
   return (await response.arrayBuffer()).byteLength;
 };
 
-const hardwareOf = (machine: PlannedMachine) => ({
+/** The promise, or a rejection when the boot is over before. */
+const orAborted = (promise: Promise<void>, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const abort = (): void => reject(new Error('this boot is over'));
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+
+export const hardwareOf = (machine: PlannedMachine) => ({
   memory: machine.model.memory,
   cpus: machine.model.cpus,
   disks: machine.model.disks,
@@ -62,7 +73,7 @@ const hardwareOf = (machine: PlannedMachine) => ({
   ],
 });
 
-const ipmiOf = ({ bmc, serial, model, name }: PlannedMachine) => ({
+export const ipmiOf = ({ bmc, serial, model, name }: PlannedMachine) => ({
   address: `${bmc.ip}:623`,
   mac: bmc.mac,
   user: bmc.user,
@@ -87,11 +98,11 @@ export const runBootImage = async (
   tools: HammerTools,
   signal: AbortSignal,
 ): Promise<HammerOutcome> => {
-  const { partition, wire, rest, pace, journal, wiped } = tools;
+  const { partition, wire, rest, pace, journal, network, wiped } = tools;
   const { uuid } = machine;
 
   const tell = async (event: string, message: string): Promise<void> => {
-    journal(event);
+    if (event !== 'Alive') journal(event, event === 'Crashed' ? { reason: message } : {});
     await wire.send({ [uuid]: { event, message } }, signal).catch((error: unknown) => {
       if (!signal.aborted) journal('event not sent', { reason: String(error) });
     });
@@ -107,6 +118,7 @@ export const runBootImage = async (
 
   /** The firmware asks for an address until somebody answers; nothing crashes here. */
   const pxe = async (): Promise<void> => {
+    await orAborted(network, signal);
     await pace.take(150, signal);
     for (;;) {
       try {

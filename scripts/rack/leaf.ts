@@ -20,11 +20,13 @@ export interface LeafTools {
 export interface RunningLeaf {
   /** The system of a machine came up: tell at once, not only with the next minute. */
   phoneHome(machine: PlannedMachine): void;
+  /** The control plane knows the switch: from now on machines have a network to boot from. */
+  registered: Promise<void>;
   /** Ends when the signal of `runLeaf` is aborted. */
   done: Promise<void>;
 }
 
-const REGISTER_EVERY_MS = 3_000;
+const REGISTER_EVERY_MS = 1_000;
 const CONFIGURE_EVERY_MS = 10_000;
 const PHONE_HOME_EVERY_MS = 60_000;
 
@@ -119,8 +121,12 @@ export const runLeaf = (leaf: Leaf, tools: LeafTools, signal: AbortSignal): Runn
   };
   const failed = (error: unknown): void => journal('failed, trying again', { reason: String(error) });
 
+  let tellRegistered: () => void = () => undefined;
+  const registered = new Promise<void>((resolve) => (tellRegistered = resolve));
+
   const run = async (): Promise<void> => {
     await register();
+    tellRegistered();
     await Promise.all([
       every(CONFIGURE_EVERY_MS, pace, signal, failed, configure),
       every(PHONE_HOME_EVERY_MS, pace, signal, failed, () =>
@@ -130,6 +136,7 @@ export const runLeaf = (leaf: Leaf, tools: LeafTools, signal: AbortSignal): Runn
   };
 
   return {
+    registered,
     phoneHome(machine) {
       tellHome([machine.uuid]).catch((error: unknown) => (signal.aborted ? undefined : failed(error)));
     },

@@ -42,6 +42,8 @@ export const startRack = async (config: RackConfig, journal: Journal): Promise<R
   const { signal } = stopping;
 
   let leaves: RunningLeaf[] = [];
+  let tellNetwork: () => void = () => undefined;
+  const network = new Promise<void>((resolve) => (tellNetwork = resolve));
   const chassis = plan.machines.map((machine) =>
     createChassis(machine, {
       partition,
@@ -49,17 +51,22 @@ export const startRack = async (config: RackConfig, journal: Journal): Promise<R
       rest,
       pace,
       journal,
+      network,
       systemUp: (up) => leaves.forEach((leaf) => leaf.phoneHome(up)),
     }),
   );
   leaves = plan.leaves.map((leaf) => runLeaf(leaf, { partition, wire, rest, pace, journal, chassis }, signal));
+  void Promise.all(leaves.map(({ registered }) => registered)).then(tellNetwork);
 
   const findOut = async (one: Chassis): Promise<void> => {
     for (;;) {
       try {
         const path = `/v1/machine/${one.plan.uuid}`;
-        const found = (await rest.call('GET', path, { as: 'view', signal })) as MachineAnswer;
-        return one.happen({ what: 'found', installed: installedImage(found) });
+        const installed = installedImage((await rest.call('GET', path, { as: 'view', signal })) as MachineAnswer);
+        // Else every start of the simulator would look as if the machines crashed.
+        const reboot = { event: 'Planned Reboot', message: 'the rack was powered off and on' };
+        if (installed === null) await wire.send({ [one.plan.uuid]: reboot }, signal);
+        return one.happen({ what: 'found', installed });
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof RestFailure && error.status === 404) return one.happen({ what: 'found', installed: null });
