@@ -54,9 +54,8 @@ export function createChild({ name, program, env, logFile }: ChildOptions): Chil
       if (child !== undefined) throw new Error(`${name} runs already`);
       if (!existsSync(file)) throw new Error(`${file} is not there: run \`npm run build\` first`);
       const out = openSync(logFile, 'a', 0o600);
-      const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
       const started = spawn(process.execPath, ['--enable-source-maps', file], {
-        env: { ...inherited, ...env },
+        env: { ...process.env, ...env },
         stdio: ['ignore', out, out],
       });
       closeSync(out);
@@ -101,15 +100,15 @@ export async function until(
   everyMs = 20,
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
-  let last: unknown;
+  let last: Error | undefined;
   for (;;) {
     try {
       if (await isSo()) return;
     } catch (error) {
-      last = error;
+      last = error as Error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`not within ${withinMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`);
+      throw new Error(`not within ${withinMs} ms: ${what}${last === undefined ? '' : ` (${last.message})`}`);
     }
     await wait(everyMs);
   }

@@ -18,7 +18,7 @@ const op = (
   id,
   client: 'c',
   verb,
-  key: 'ip:a',
+  key: 'net a',
   callMs,
   returnMs: outcome.kind === 'unknown' ? Infinity : returnMs,
   expected: '',
@@ -87,7 +87,7 @@ test('reliability.md §5.1: an unanswered take belongs to what names it later', 
   isWrong(lost, op('y', 'take', [1, 2], done('y')), op('r', 'read', [3, 4], done('x')));
   isFine(lost, op('y', 'take', [1, 2], done('y')), op('r', 'read', [3, 4], done('y')));
   // One operation, two addresses: I04.
-  const both = [op('r', 'read', [3, 4], done('x')), op('r', 'read', [3, 4], done('x'), { key: 'ip:b' })];
+  const both = [op('r', 'read', [3, 4], done('x')), op('r', 'read', [3, 4], done('x'), { key: 'net b' })];
   assert.equal(checkHistory([lost, ...both]).length, 1);
 });
 
@@ -147,14 +147,14 @@ test('reliability.md §5.1: the recorder keeps times of one clock, and one entry
   let clock = 0;
   const history = createHistory(() => clock++);
   const pending = history.begin({ client: 'c1', verb: 'take' });
-  pending.end(done(pending.id), ['machine:m', 'ip:a']);
-  history.begin({ client: 'c1', verb: 'give', key: 'ip:a', expected: pending.id }).end(unknown);
+  pending.end(done(pending.id), ['machine m', 'net a']);
+  history.begin({ client: 'c1', verb: 'give', key: 'net a', expected: pending.id }).end(unknown);
   assert.deepEqual(
     history.operations.map(({ key, callMs, returnMs }) => [key, callMs, returnMs]),
     [
-      ['machine:m', 0, 1],
-      ['ip:a', 0, 1],
-      ['ip:a', 2, Infinity],
+      ['machine m', 0, 1],
+      ['net a', 0, 1],
+      ['net a', 2, Infinity],
     ],
   );
   assert.deepEqual(history.counts(), { 'take done': 2, 'give unknown': 1 });

@@ -99,12 +99,12 @@ export function splitByKey(operations: readonly Operation[]): Map<string, Operat
   return byKey;
 }
 
-/** Operations that took more than one thing of a kind (the part of the key before the colon). */
+/** Operations that took more than one thing of a kind (the part of the key before the blank). */
 export function takenTwice(operations: readonly Operation[]): string[] {
   const taken = new Map<string, Set<string>>();
   for (const { key, outcome } of operations) {
     if (key === '' || outcome.kind !== 'done' || outcome.holder === '' || outcome.holder === '?') continue;
-    const name = `${outcome.holder} ${key.slice(0, key.indexOf(':'))}`;
+    const name = `${outcome.holder} ${key.slice(0, key.indexOf(' '))}`;
     taken.set(name, (taken.get(name) ?? new Set()).add(key));
   }
   return [...taken]

@@ -24,7 +24,7 @@ export function step(state: Holder, { id, verb, expected, outcome }: Operation):
       // Where the answer does not say whose it was: the caller's, or nobody's since an earlier try got through.
       if (outcome.holder === '?') return state === expected || state === '' ? '' : undefined;
       return state === outcome.holder ? '' : undefined;
-    case 'read':
+    default:
       if (outcome.kind !== 'done') return state;
       return state === outcome.holder ? state : undefined;
   }

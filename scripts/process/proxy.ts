@@ -68,10 +68,10 @@ export async function startProxy(options: {
     listener.listen(options.port ?? 0, host, resolve);
   });
   const flowAll = (): void => {
-    for (const pair of [...pairs]) pair.flow();
+    for (const pair of pairs) pair.flow();
   };
   const reset = (): void => {
-    for (const { client, server } of [...pairs]) {
+    for (const { client, server } of pairs) {
       client.destroy();
       server?.destroy();
     }
@@ -87,14 +87,14 @@ export async function startProxy(options: {
     heal() {
       isCut.toServer = false;
       isCut.toClient = false;
-      for (const { client, server } of [...pairs]) {
+      for (const { client, server } of pairs) {
         // Who closed during the cut is heard of now.
         if (client.destroyed || server?.destroyed === true) {
           client.destroy();
           server?.destroy();
         }
       }
-      for (const pair of [...pairs]) if (pair.client.destroyed) pairs.delete(pair);
+      for (const pair of pairs) if (pair.client.destroyed) pairs.delete(pair);
       flowAll();
     },
     reset,
