@@ -1,0 +1,59 @@
+// CPU time and memory of processes with everything below them, as Linux tells it.
+import { readdirSync, readFileSync } from 'node:fs';
+
+interface Seen {
+  pid: number;
+  parent: number;
+  /** User and system time. */
+  cpuMs: number;
+}
+
+/** USER_HZ: what /proc counts in; 100 on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+const seenAt = (pid: number): Seen | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command in brackets may hold anything; the numbers follow its last bracket.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { pid, parent: Number(fields[1]), cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS };
+  } catch {
+    return undefined;
+  }
+};
+
+const everybody = (): Seen[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => seenAt(Number(name)))
+    .filter((seen) => seen !== undefined);
+
+/** The process and all below it that live now. */
+export function processTree(root: number): Seen[] {
+  const all = everybody();
+  const tree = all.filter(({ pid }) => pid === root);
+  for (const above of tree) tree.push(...all.filter(({ parent }) => parent === above.pid));
+  return tree;
+}
+
+/** CPU time of the living processes of a tree, in ms. */
+export const cpuOf = (root: number): number => processTree(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+
+/** Proportional set size in bytes: shared pages count by their part. 0 for a process that is gone. */
+export function pssOf(pid: number): number {
+  try {
+    const line = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+    return Number(line?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** The command line as it was started, for telling processes apart. */
+export const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+};
