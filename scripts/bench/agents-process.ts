@@ -1,4 +1,5 @@
 // The process of the machines: racks of 40 with two leaf switches each, hardware and wire as in the simulated rack.
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hardwareOf, ipmiOf } from '../rack/hammer.ts';
@@ -12,7 +13,9 @@ const AT_ONCE = 64;
 const EVENTS_PER_SEND = 100;
 
 const tell = (message: AgentsMessage): void => void process.send?.(message);
-const signal = new AbortController().signal;
+const { signal } = new AbortController();
+// One signal for thousands of calls is meant.
+setMaxListeners(0, signal);
 
 /** Works through the list, so many at once. */
 async function each<T>(list: readonly T[], run: (one: T) => Promise<unknown>): Promise<void> {

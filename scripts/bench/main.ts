@@ -5,8 +5,9 @@ import { ipAcquire } from './ip-acquire.ts';
 import { ipamMemory } from './ipam-memory-report.ts';
 import { machineAllocate } from './machine-allocate.ts';
 import { renderReport, thisMachine, type Bench, type Report } from './report.ts';
+import { startUp } from './start-up.ts';
 
-const BENCHES: readonly Bench[] = [ipAcquire, machineAllocate, ipamMemory];
+const BENCHES: readonly Bench[] = [ipAcquire, machineAllocate, startUp, ipamMemory];
 
 const usage = (): string =>
   [
