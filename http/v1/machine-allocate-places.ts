@@ -2,12 +2,28 @@
 import { partitionScope } from '../../actors/address.ts';
 import type { AllocateMachine, LocatedNetwork } from '../../actors/allocation/messages.ts';
 import { isRefusal, notFound, unprocessable, type Refusal } from '../../actors/refusal.ts';
+import { LOCATE_ASK, locateReplySchema } from '../../router/peers.ts';
 import type { ProjectUsage } from '../questions.ts';
 import type { Site } from '../site.ts';
-import { MEMBERS_WITHIN_MS } from './directory.ts';
+import { MEMBERS_WITHIN_MS, refuseUnreachable } from './directory.ts';
 
 const elsewhere = (network: string, partition: string): Refusal =>
   unprocessable(`network "${network}" is not in partition "${partition}" of the machine`);
+
+/** The partition of another site where a network is, or the range of an address; undefined when all others say no. */
+async function partitionAbroad(
+  site: Site,
+  by: 'network' | 'address',
+  id: string,
+): Promise<string | undefined | Refusal> {
+  if (site.federation.others().length === 0) return undefined;
+  const answers = await site.federation.askOthers(LOCATE_ASK, { by, id }, MEMBERS_WITHIN_MS);
+  for (const answer of answers.values()) {
+    const found = locateReplySchema.safeParse(answer);
+    if (found.success && found.data.here) return found.data.partition;
+  }
+  return refuseUnreachable(answers, `it is not known where ${by} "${id}" is`);
+}
 
 /** Each network with the actor that holds its addresses in this partition; NotFound, or Unprocessable when it is another's. */
 export async function locateNetworks(
@@ -19,9 +35,9 @@ export async function locateNetworks(
   for (const { id, autoacquire } of networks) {
     const place = site.places.network(id);
     if (place === undefined) {
-      // The rows hold copies of other sites' networks, too.
-      const copies = await site.rows.rows('network', { keys: [id] });
-      return copies.length > 0 ? elsewhere(id, partition) : notFound(`no network with id "${id}" found`);
+      const abroad = await partitionAbroad(site, 'network', id);
+      if (isRefusal(abroad)) return abroad;
+      return abroad === undefined ? notFound(`no network with id "${id}" found`) : elsewhere(id, partition);
     }
     if (place.partition !== '' && place.partition !== partition) return elsewhere(id, partition);
     located.push({ id, autoacquire, holder: place.partition === '' ? 'block' : 'network' });
@@ -29,7 +45,7 @@ export async function locateNetworks(
   return located;
 }
 
-/** Each given address with the network that it lies in; those of a global network may come from another plant. */
+/** Each given address with the network that it lies in: those of a range that this partition holds. */
 export async function locateIps(
   site: Site,
   partition: string,
@@ -38,20 +54,17 @@ export async function locateIps(
   const located: AllocateMachine['ips'] = [];
   for (const address of addresses) {
     const place = site.places.address(address);
-    if (place !== undefined && place.partition === partition) {
+    if (place?.partition === partition) {
       located.push({ address, network: place.network, holder: place.holder });
       continue;
     }
-    const copies = await site.rows.rows('ip', { addresses: [address] });
-    const network = place?.network ?? copies[0]?.value.network;
-    if (network === undefined) return notFound(`no ip "${address}" found`);
-    if (site.places.network(network)?.partition !== '') {
-      return unprocessable(
-        `given ip "${address}" is in network "${network}", which is not in partition "${partition}"`,
-      );
-    }
-    // The block actor of this partition gets it handed over, or says why not.
-    located.push({ address, network, holder: 'block' });
+    const holder = place?.partition ?? (await partitionAbroad(site, 'address', address));
+    if (isRefusal(holder)) return holder;
+    return holder === undefined
+      ? notFound(`no ip "${address}" found`)
+      : unprocessable(
+          `given ip "${address}" is held by partition "${holder}", it can be used by machines there, not in partition "${partition}"`,
+        );
   }
   return located;
 }

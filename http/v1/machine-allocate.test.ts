@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AllocateMachine } from '../../actors/allocation/messages.ts';
 import { exhausted, notFound, unavailable } from '../../actors/refusal.ts';
-import { entryOf, rowOf, TEST_NOW_MS } from '../testing.ts';
+import { entryOf, rowOf } from '../testing.ts';
 import { allocationRecord, machineRecord, machineView, networkRecord, plant, putMachine } from './machine.fixture.ts';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKbBPCUJYBpPJUzTQcZ9eqhuOMWIlPkiWLvkOYTt3aAN me@here';
@@ -170,33 +170,25 @@ test('machines.md §8.3, design.md §12: the quota counts other partitions, of s
   assert.deepEqual([sent(made).machineQuota, sent(made).usedElsewhere], [9, 1 + 3 + 1]);
 });
 
-test('machines.md §8.2: an address of a global network may come from another plant, one of another partition’s network may not', async () => {
+test('machines.md §8.2, 18: an address or network of another partition is refused with its name, 503 while nobody can say', async () => {
   const made = scene();
-  const ip = (address: string, network: string) => ({
-    address,
-    uuid: 'u',
-    network,
-    project: 'project',
-    name: '',
-    description: '',
-    type: 'static' as const,
-    tags: [],
-    machines: [],
-    prefix: '',
-    created: TEST_NOW_MS,
-    changed: TEST_NOW_MS,
+  const { site } = made;
+  const asked: unknown[] = [];
+  site.members.set('b', (kind, body) => {
+    asked.push([kind, body]);
+    return (body as { id: string }).id === '1.2.4.1' ? { here: true, partition: 'q' } : { here: false };
   });
-  made.site.stored.push(
-    rowOf('ip', 'partition:q', 'internet', 'internet|1.2.4.1', ip('1.2.4.1', 'internet')),
-    rowOf('ip', 'partition:q', 'other', 'other|10.9.0.1', ip('10.9.0.1', 'other')),
-    rowOf('network', 'partition:r', 'abroad', 'abroad', networkRecord('abroad', { partition: 'r' })),
-  );
-  assert.equal(
-    (await allocate(made, { networks: [{ networkid: 'net' }, { networkid: 'internet' }], ips: ['1.2.4.1'] })).status,
-    200,
-  );
-  assert.deepEqual(sent(made).ips, [{ address: '1.2.4.1', network: 'internet', holder: 'block' }]);
+  const held = await allocate(made, { ips: ['1.2.4.1'] });
+  assert.equal(held.status, 422);
+  assert.match(held.message, /held by partition "q"/);
+  assert.deepEqual(asked, [['locate', { by: 'address', id: '1.2.4.1' }]]);
+  assert.equal((await allocate(made, { ips: ['1.2.4.2'] })).status, 404);
+  site.addressPlaces.set('10.9.0.1', { network: 'other', partition: 'q', holder: 'network' });
   assert.equal((await allocate(made, { ips: ['10.9.0.1'] })).status, 422);
+  site.members.set('c', () => unavailable('site c'));
+  assert.equal((await allocate(made, { ips: ['1.2.4.2'] })).status, 503);
+
+  site.stored.push(rowOf('network', 'partition:r', 'abroad', 'abroad', networkRecord('abroad', { partition: 'r' })));
   assert.equal((await allocate(made, { networks: [{ networkid: 'abroad' }] })).status, 422);
 });
 
