@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { AllocateMachine } from '../../actors/allocation/messages.ts';
 import { exhausted, notFound, unavailable } from '../../actors/refusal.ts';
 import { entryOf, rowOf } from '../testing.ts';
-import { allocationRecord, machineRecord, machineView, networkRecord, plant, putMachine } from './machine.fixture.ts';
+import { allocationRecord, machineRecord, machineView, plant, putMachine } from './machine.fixture.ts';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKbBPCUJYBpPJUzTQcZ9eqhuOMWIlPkiWLvkOYTt3aAN me@here';
 
@@ -176,7 +176,8 @@ test('machines.md §8.2, 18: an address or network of another partition is refus
   const asked: unknown[] = [];
   site.members.set('b', (kind, body) => {
     asked.push([kind, body]);
-    return (body as { id: string }).id === '1.2.4.1' ? { here: true, partition: 'q' } : { here: false };
+    const known = ['1.2.4.1', 'abroad'].includes((body as { id: string }).id);
+    return known ? { here: true, partition: 'q' } : { here: false };
   });
   const held = await allocate(made, { ips: ['1.2.4.1'] });
   assert.equal(held.status, 422);
@@ -188,7 +189,6 @@ test('machines.md §8.2, 18: an address or network of another partition is refus
   site.members.set('c', () => unavailable('site c'));
   assert.equal((await allocate(made, { ips: ['1.2.4.2'] })).status, 503);
 
-  site.stored.push(rowOf('network', 'partition:r', 'abroad', 'abroad', networkRecord('abroad', { partition: 'r' })));
   assert.equal((await allocate(made, { networks: [{ networkid: 'abroad' }] })).status, 422);
 });
 
