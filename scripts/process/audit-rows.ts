@@ -63,47 +63,50 @@ function textOf(table: TableName): string {
   return `select ${['scope', 'key', 'owner', 'version', 'prev', 'released', 'body', ...columns].join(', ')} from ${table}`;
 }
 
-/** Reads a site's whole database in one snapshot, also while the site works on it. */
-export async function readSite(url: string): Promise<SiteRows> {
-  const sql = openPool(url, {
+/** A connection, or a transaction. */
+export type Reading = { unsafe<Rows extends object[]>(text: string): PromiseLike<Rows> };
+
+/** Everything that the transaction sees. */
+export async function readRows(tx: Reading): Promise<SiteRows> {
+  const rows: Partial<Record<TableName, StoredRow[]>> = {};
+  for (const table of tableNames) {
+    const read = await tx.unsafe<Read[]>(textOf(table));
+    rows[table] = read.map(({ scope, key, owner, version, prev, released, body, ...others }) => ({
+      table,
+      scope,
+      key,
+      owner,
+      version,
+      prev,
+      value: (released ? null : body) as never,
+      columns: Object.fromEntries(
+        entities[table].columns.map(({ name }) => [name, others[`column ${name}`] as string | null]),
+      ),
+    }));
+  }
+  const log = await tx.unsafe<StoredEntry[]>(
+    'select scope, shard, epoch, n, operation, what, changes from log order by scope, epoch, shard, n',
+  );
+  const ended = await tx.unsafe<StreamEnd[]>('select scope, shard, epoch, n from log_end');
+  const ownership = await tx.unsafe<SiteRows['ownership']>('select scope, shard, epoch from ownership');
+  const site = ownership.find(({ scope }) => scope.startsWith('site:'))?.scope.slice('site:'.length) ?? '';
+  return { site, rows: rows as SiteRows['rows'], log: [...log], ended: [...ended], ownership: [...ownership] };
+}
+
+export const openForAudit = (url: string) =>
+  openPool(url, {
     max: 1,
     isolation: 'serializable',
     applicationName: 'hanse audit',
     statementTimeoutMs: 60_000,
     idleInTransactionMs: 60_000,
   });
+
+/** Reads a site's whole database in one snapshot, also while the site works on it. */
+export async function readSite(url: string): Promise<SiteRows> {
+  const sql = openForAudit(url);
   try {
-    return await sql.begin('isolation level repeatable read read only', async (tx) => {
-      const rows: Partial<Record<TableName, StoredRow[]>> = {};
-      for (const table of tableNames) {
-        const read = await tx.unsafe<Read[]>(textOf(table));
-        rows[table] = read.map(({ scope, key, owner, version, prev, released, body, ...others }) => ({
-          table,
-          scope,
-          key,
-          owner,
-          version,
-          prev,
-          value: (released ? null : body) as never,
-          columns: Object.fromEntries(
-            entities[table].columns.map(({ name }) => [name, others[`column ${name}`] as string | null]),
-          ),
-        }));
-      }
-      const log = await tx.unsafe<StoredEntry[]>(
-        'select scope, shard, epoch, n, operation, what, changes from log order by scope, epoch, shard, n',
-      );
-      const ended = await tx.unsafe<StreamEnd[]>('select scope, shard, epoch, n from log_end');
-      const ownership = await tx.unsafe<StreamEnd[]>('select scope, shard, epoch from ownership');
-      const site = ownership.find(({ scope }) => scope.startsWith('site:'))?.scope.slice('site:'.length) ?? '';
-      return {
-        site,
-        rows: rows as SiteRows['rows'],
-        log: [...log],
-        ended: [...ended],
-        ownership: ownership.map(({ scope, shard, epoch }) => ({ scope, shard, epoch })),
-      };
-    });
+    return await sql.begin('isolation level repeatable read read only', (tx) => readRows(tx as unknown as Reading));
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -115,3 +115,15 @@ export async function addNetwork(site: PlantSite, seeded: Seeded, id: string, pr
     underlay: false,
   });
 }
+
+/** A global network: every partition gets blocks of it. */
+export async function addGlobalNetwork(site: PlantSite, id: string, prefix: string): Promise<void> {
+  await site.call('PUT', '/v1/network', {
+    id,
+    prefixes: [prefix],
+    destinationprefixes: ['0.0.0.0/0'],
+    privatesuper: false,
+    nat: true,
+    underlay: false,
+  });
+}
