@@ -50,12 +50,31 @@ export interface LogEntry {
   messages: BusMessage[];
 }
 
+/** A client's key for a mutating request (Idempotency-Key): one outcome for ever, whoever repeats it. */
+export interface IdempotencyKey {
+  /** Who asked: keys of different callers never meet. */
+  identity: string;
+  key: string;
+  /** Hash of method, path and body: the same key with another request is refused. */
+  request: string;
+}
+
+/** The outcome of an operation that had a key, written in its own transaction. */
+export interface KeyedOutcome extends IdempotencyKey {
+  operation: string;
+  /** The actor's reply, from which the edge renders the same answer again. */
+  reply: unknown;
+  atMs: number;
+}
+
 /** What one statement writes: the merged last state of every row, the log of the operations, the fences, the group's id. */
 export interface Group {
   id: string;
   fences: Fence[];
   changes: Change[];
   entries: LogEntry[];
+  /** Outcomes of operations with a key; a key that is there already refuses the group (constraint `idempotency`). */
+  outcomes: KeyedOutcome[];
 }
 
 export type CommitOutcome =

@@ -326,12 +326,15 @@ async function main(): Promise<void> {
   });
 
   const overLink = async (request: HttpRequest, peer: string): Promise<HttpAnswer> => {
-    const { status, headers, body } = await dispatch(
+    const response = await dispatch(
       app,
       { ...request, headers: request.headers.map(([name, value]) => [name, value]), via: 'link' },
       peer,
     );
-    return { status, headers: [...headers], body };
+    // A JSON answer is whole already: as one piece it takes one frame, as a stream several.
+    const isWhole = response.headers.get('content-type')?.startsWith('application/json') ?? false;
+    const body = isWhole ? new Uint8Array(await response.arrayBuffer()) : response.body;
+    return { status: response.status, headers: [...response.headers], body };
   };
   const forward = createForwarder({
     site: config.site,

@@ -122,6 +122,8 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
       who: 'test',
       deadlineMs: world.monotonicMs() + withinMs,
       reserve: '',
+      key: null,
+      dry: false,
     });
     return () => answers.get(id);
   }

@@ -1,4 +1,5 @@
 import type { Address } from '../address.ts';
+import type { IdempotencyKey } from '../ports.ts';
 import type { Change, Row } from '../records.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 
@@ -14,6 +15,10 @@ export interface Mail {
   /** Shard of the coordinator that reserves; only with `reserve`. */
   from: number;
   respond(value: unknown): void;
+  /** Of a client that may repeat its request; stored with the outcome. */
+  key: IdempotencyKey | null;
+  /** Decide, answer what would be, change nothing. */
+  dry: boolean;
   /** How often it was decided; bounds what a wrong memory can cost. */
   attempts: number;
 }

@@ -1,7 +1,17 @@
 // Writes the changes of all actors of a shard: one group in flight, the next group is what waited meanwhile. No timer
 // decides its size, so throughput grows with load (design.md §4).
 import type { Scope } from '../address.ts';
-import type { BusMessage, CommitOutcome, Fence, Group, LogEntry, ShardStore, World } from '../ports.ts';
+import type {
+  BusMessage,
+  CommitOutcome,
+  Fence,
+  Group,
+  IdempotencyKey,
+  KeyedOutcome,
+  LogEntry,
+  ShardStore,
+  World,
+} from '../ports.ts';
 import { rowName, type Change } from '../records.ts';
 import { unavailable, type Refusal } from '../refusal.ts';
 
@@ -25,6 +35,8 @@ export interface Operation {
   /** Epochs of other shards whose entities it writes; its own are added. */
   fences: Fence[];
   deadlineMs: number;
+  /** Of a request with an Idempotency-Key: stored in the same transaction. */
+  outcome: (IdempotencyKey & { reply: unknown }) | null;
   done(outcome: OperationOutcome): void;
 }
 
@@ -254,6 +266,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     const next = new Map(sequence);
     const atMs = world.wallMs();
     const entries: LogEntry[] = [];
+    const outcomes: KeyedOutcome[] = [];
     for (const operation of operations) {
       for (const change of operation.changes) merge(changes, change);
       for (const fence of operation.fences) fences.set(`${fence.scope}/${fence.shard}`, fence);
@@ -261,6 +274,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         const own = options.fence(scope);
         fences.set(`${scope}/${shard}`, own);
       }
+      if (operation.outcome !== null) outcomes.push({ ...operation.outcome, operation: operation.id, atMs });
       const n = (next.get(operation.scope) ?? 0) + 1;
       next.set(operation.scope, n);
       entries.push({
@@ -276,7 +290,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         messages: operation.messages,
       });
     }
-    return { id: world.uuid(), fences: [...fences.values()], changes: [...changes.values()], entries };
+    return { id: world.uuid(), fences: [...fences.values()], changes: [...changes.values()], entries, outcomes };
   }
 
   return {

@@ -6,6 +6,7 @@ import { conflict, internal, isRefusal, unavailable, type Refusal } from '../ref
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
 import type { Mail } from './cell.ts';
 import type { Operation } from './committer.ts';
+import { dryAnswer } from './dry-run.ts';
 
 /** After so many commits that found a memory wrong, the caller hears of it. */
 const MAX_ATTEMPTS = 4;
@@ -80,6 +81,9 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           who: mail.who,
           deadlineMs: mail.deadlineMs,
           reserve: reserving,
+          // The key belongs to the operation as a whole: it is written once, with its commit.
+          key: null,
+          dry: false,
           respond(value) {
             answers[i] = value;
             if (--missing === 0) done(reserving === null ? (answers.find(isRefusal) ?? answers) : answers);
@@ -122,6 +126,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     function commit(outcome: Decided<unknown>): void {
       const changes = [...grants.flatMap((grant) => grant.changes), ...(outcome.changes ?? [])];
       if (changes.length === 0) return finish(outcome.reply);
+      if (mail.dry) return finish(dryAnswer(outcome.reply, changes));
       // From here on the committer answers for it, also when the shard starts over.
       running.delete(handle);
       options.submit({
@@ -133,6 +138,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
         messages: [...grants.flatMap((grant) => grant.messages), ...(outcome.messages ?? [])],
         fences: grants.map((grant) => grant.fence).filter((fence) => !options.isOwn(fence)),
         deadlineMs: mail.deadlineMs,
+        outcome: mail.key === null ? null : { ...mail.key, reply: outcome.reply },
         done(result) {
           if (result === 'committed') {
             end(grants, 'committed', () => {

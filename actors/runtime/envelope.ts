@@ -1,6 +1,6 @@
 // What travels between the threads of a process, as msgpackr frames.
 import type { Address, Kind, Scope } from '../address.ts';
-import type { Fence, LogEntry } from '../ports.ts';
+import type { Fence, IdempotencyKey, LogEntry } from '../ports.ts';
 
 /** The main thread's place among the shards. */
 export const MAIN = -1;
@@ -19,6 +19,8 @@ export type Envelope =
       deadlineMs: number;
       /** Operation that reserves; '' for a command. */
       reserve: string;
+      key: IdempotencyKey | null;
+      dry: boolean;
     }
   | { m: 'reply'; id: number; value: unknown }
   /** Ends the reservations of an operation at these actors; answered with a reply. */

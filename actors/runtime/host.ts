@@ -3,7 +3,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { shardOf, type Address } from '../address.ts';
-import type { Fence, LogEntry, World } from '../ports.ts';
+import type { Fence, IdempotencyKey, LogEntry, World } from '../ports.ts';
 import { unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
@@ -27,10 +27,18 @@ export interface HostOptions {
   execArgv?: string[];
 }
 
+export interface HostAsk {
+  who: string;
+  /** By the monotonic clock. */
+  deadlineMs: number;
+  key?: IdempotencyKey | undefined;
+  dry?: boolean | undefined;
+}
+
 export interface ShardHost {
   /** Settles when every shard serves. */
   ready: Promise<void>;
-  ask(to: Address, name: string, body: unknown, options: { who: string; deadlineMs: number }): Promise<unknown>;
+  ask(to: Address, name: string, body: unknown, options: HostAsk): Promise<unknown>;
   /** Serves a scope that was just taken over, besides those of the start. */
   adopt(fences: Fence[]): Promise<void>;
   inspect(shard: number, actor: Address | null): Promise<unknown>;
@@ -202,7 +210,7 @@ export function createShardHost(options: HostOptions): ShardHost {
 
   return {
     ready,
-    ask(to, name, body, { who, deadlineMs }) {
+    ask(to, name, body, { who, deadlineMs, key = undefined, dry = false }) {
       return call(shardOf(to, options.shards), (id) => ({
         m: 'ask',
         id,
@@ -215,6 +223,8 @@ export function createShardHost(options: HostOptions): ShardHost {
         who,
         deadlineMs,
         reserve: '',
+        key: key ?? null,
+        dry,
       }));
     },
     async adopt(fences) {

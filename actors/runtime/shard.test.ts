@@ -130,7 +130,13 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
     }
   }
 
-  function ask(bag: string, name: string, body: unknown, withinMs = 5_000): () => unknown {
+  function ask(
+    bag: string,
+    name: string,
+    body: unknown,
+    withinMs = 5_000,
+    options: { dry?: boolean } = {},
+  ): () => unknown {
     const to: Address = addressOf(scope, 'machine', bag);
     const id = nextId++;
     shards[shardOf(to, shardCount)]?.deliver({
@@ -145,6 +151,8 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
       who: 'test',
       deadlineMs: world.monotonicMs() + withinMs,
       reserve: '',
+      key: null,
+      dry: options.dry ?? false,
     });
     return () => answers.get(id);
   }
@@ -296,6 +304,20 @@ describe('shard', () => {
     assert.equal((hopeless() as Refusal).message, '6 did not come');
   });
 
+  it('I18: a dry run answers as the real one would and changes nothing', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'take', { n: 2 });
+    plant.settle();
+    const free = plant.ask('a', 'take', { n: 1 }, 5_000, { dry: true });
+    const taken = plant.ask('a', 'take', { n: 2 }, 5_000, { dry: true });
+    const list = plant.ask('a', 'list', {});
+    plant.settle();
+    assert.equal((free() as { dryRun: boolean; reply: number }).reply, 1);
+    assert.equal(kindOf(taken()), 'Conflict');
+    assert.deepEqual(list(), [2]);
+    assert.equal(plant.log.length, 1);
+  });
+
   it('reads wait for the commit they were decided on', () => {
     const plant = createPlant(1);
     plant.store.faults.push('refused', 'refused', 'refused', 'refused');
@@ -321,6 +343,18 @@ describe('coordination over shards', () => {
       lists.map((list) => list()),
       [[4], [4]],
     );
+  });
+
+  it('I18: a dry run over several actors reserves, answers and lets go', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    const dry = plant.ask(bags[0] as string, 'takeAll', { bags, n: 4 }, 5_000, { dry: true });
+    plant.settle();
+    assert.equal((dry() as { changes: unknown[] }).changes.length, 2);
+    assert.equal(plant.log.length, 0);
+    const real = plant.ask(bags[1] as string, 'take', { n: 4 });
+    plant.settle();
+    assert.equal(real(), 4);
   });
 
   it('one refusal releases the others', () => {

@@ -136,6 +136,8 @@ export function createShard(options: ShardOptions): Shard {
       who: mail.who,
       deadlineMs: mail.deadlineMs,
       reserve: mail.reserve ?? '',
+      key: mail.key,
+      dry: mail.dry,
     });
   }
 
@@ -175,6 +177,8 @@ export function createShard(options: ShardOptions): Shard {
         deadlineMs: world.monotonicMs() + HINT_DEADLINE_MS,
         reserve: null,
         from: shard,
+        key: null,
+        dry: false,
         respond: () => {},
         attempts: 0,
       });
@@ -554,6 +558,8 @@ export function createShard(options: ShardOptions): Shard {
               deadlineMs: envelope.deadlineMs,
               reserve: envelope.reserve === '' ? null : envelope.reserve,
               from: envelope.from,
+              key: envelope.key,
+              dry: envelope.dry,
               respond,
               attempts: 0,
             },

@@ -7,6 +7,7 @@ import { conflict, internal, isRefusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
 import type { Operation, OperationOutcome } from './committer.ts';
+import { dryAnswer } from './dry-run.ts';
 
 export interface TurnHost {
   world: World;
@@ -94,6 +95,8 @@ export function decideBatch(
     reply: unknown,
     waits: boolean,
   ): void => {
+    // Pure until here: what is not applied has not happened.
+    if (mail.dry) return waits ? undefined : answer(mail, dryAnswer(reply, changes));
     apply(changes);
     operations.push({
       id: host.world.uuid(),
@@ -104,6 +107,7 @@ export function decideBatch(
       messages,
       fences: [],
       deadlineMs: mail.deadlineMs,
+      outcome: mail.key === null || waits ? null : { ...mail.key, reply },
       done(outcome) {
         finish(mail, outcome, hints, reply, waits);
         if (--cell.open === 0) finishBatch();

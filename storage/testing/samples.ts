@@ -80,6 +80,7 @@ export const groupOf = (fences: Fence[], changes: Change[], n?: number, more: Pa
   fences,
   changes,
   entries: n === undefined ? [] : [entryOf(fences[0]!, n, changes, more)],
+  outcomes: [],
 });
 
 export interface AskedStore {

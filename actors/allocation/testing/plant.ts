@@ -249,7 +249,9 @@ export const createPlant = (options: { racks?: number[]; shards?: number; seed?:
       who: 'u@x',
       deadlineMs,
     } as const;
-    shards[shardOf(addressOf(scope, kind, id), shardCount)]!.deliver(structuredClone({ ...envelope, reserve: '' }));
+    shards[shardOf(addressOf(scope, kind, id), shardCount)]!.deliver(
+      structuredClone({ ...envelope, reserve: '', key: null, dry: false }),
+    );
     return () => answers.get(own) as Reply<K, C> | Refusal | undefined;
   };
   const now = <K extends Kind, C extends CommandName<K>>(kind: K, id: string, name: C, body: Ask<K, C>) => {
