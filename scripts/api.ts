@@ -1,12 +1,15 @@
 // `npm run -s api -- GET /v1/machine`: one signed request, for who has no metalctl.
+import { parseArgs } from 'node:util';
 import { callApi, errorMessage } from './api-client.ts';
 import { targetOf } from './endpoint.ts';
 
-const USAGE = `usage: npm run -s api -- METHOD PATH [JSON]
+const USAGE = `usage: npm run -s api -- METHOD PATH [JSON] [--get FIELD]
 
   npm run -s api -- GET /v1/machine
-  npm run -s api -- POST /v1/network/allocate '{"projectid":"…","partitionid":"muc","name":"n1"}'
+  npm run -s api -- POST /v1/network/allocate '{"projectid":"demo","partitionid":"muc","name":"n1"}' --get id
   npm run -s api -- DELETE /v1/machine/<id>/free
+
+  --get FIELD   print only this field of the answer, e.g. id or allocation.hostname; of a list, one a line
 
 Signs with the admin key of the plant that \`npm start\` runs; METALCTL_API_URL, METALCTL_HMAC and
 METALCTL_HMAC_AUTH_TYPE name another one. JSON may be \`-\`: read from standard input.`;
@@ -27,11 +30,24 @@ const pretty = (text: string): string => {
   }
 };
 
+/** The field of an answer that a path of names leads to; of a list, of each element. */
+function fieldOf(text: string, path: string): string {
+  const pick = (value: unknown): unknown =>
+    path.split('.').reduce<unknown>((at, name) => (at as Record<string, unknown> | null | undefined)?.[name], value);
+  const show = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+  const answer: unknown = JSON.parse(text);
+  return Array.isArray(answer) ? answer.map((one) => show(pick(one))).join('\n') : show(pick(answer));
+}
+
 async function main(): Promise<number> {
-  const [rawMethod, path, rawBody] = process.argv.slice(2);
-  if (rawMethod === undefined || path === undefined || rawMethod === '--help') {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { get: { type: 'string' }, help: { type: 'boolean', default: false } },
+  });
+  const [rawMethod, path, rawBody] = positionals;
+  if (values.help || rawMethod === undefined || path === undefined) {
     console.error(USAGE);
-    return rawMethod === '--help' ? 0 : 2;
+    return values.help ? 0 : 2;
   }
   const method = rawMethod.toUpperCase();
   if (!METHODS.includes(method) || !path.startsWith('/')) {
@@ -66,7 +82,7 @@ async function main(): Promise<number> {
     console.error(`${answer.status} ${errorMessage(answer.text)}`);
     return 1;
   }
-  console.log(pretty(answer.text));
+  console.log(values.get === undefined ? pretty(answer.text) : fieldOf(answer.text, values.get));
   return 0;
 }
 

@@ -346,10 +346,11 @@ ${table([['router', bold(endpoint.apiUrl)], ...sites, ['data, keys, logs', data]
 
 ${bold('Sign in')}   ${cyan('eval "$(npm run -s env)"')}   ${dim('then metalctl works as it is')}
 
-${bold('Try')}
-  ${cyan('npm run -s api -- GET /v1/partition')}
-  ${cyan(`npm run -s api -- PUT /v1/tenant '{"meta":{"id":"acme"},"name":"acme"}'`)}
-  ${cyan(`npm run -s api -- PUT /v1/project '{"name":"demo","tenant_id":"acme"}'`)}
+${bold('Try')}       ${dim('a project, a network and a machine in the other plant, through one address')}
+  ${cyan(`npm run -s api -- PUT /v1/project '{"meta":{"id":"demo"},"name":"demo","tenant_id":"metal-stack"}'`)}
+  ${cyan(`N=$(npm run -s api -- POST /v1/network/allocate '{"projectid":"demo","partitionid":"fra","name":"n1"}' --get id)`)}
+  ${cyan(`npm run -s api -- POST /v1/machine/allocate '{"projectid":"demo","partitionid":"fra","sizeid":"c1-small",`)}
+    ${cyan(`"imageid":"ubuntu-24.4","networks":[{"networkid":"'$N'"},{"networkid":"internet"}]}' --get allocation.networks`)}
 
 ${dim('Ctrl-C ends everything; the next start goes on with the same data; --fresh begins anew.')}
 `);
