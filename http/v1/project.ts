@@ -4,14 +4,7 @@ import type { Edge } from '../env.ts';
 import { projectUsage, type ProjectUsage } from '../questions.ts';
 import { created, ok, route, type Answer } from '../route.ts';
 import type { Site } from '../site.ts';
-import {
-  createEntry,
-  deleteEntry,
-  findEntry,
-  MEMBERS_WITHIN_MS,
-  refuseUnreachable,
-  updateEntry,
-} from './directory.ts';
+import { createEntry, deleteEntry, findEntry, MEMBERS_WITHIN_MS, refuseUnreachable, updateEntry } from './directory.ts';
 import { orNull } from './shape/fields.ts';
 import { askedProject, projectBody, projectFindBody, projectResponse } from './shape/masterdata.ts';
 
