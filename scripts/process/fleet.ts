@@ -33,6 +33,14 @@ const hardwareOf = ({ model, nics }: PlannedMachine) => ({
   })),
 });
 
+/** Machines of the partition that can be allocated now. */
+export async function allocatable(site: PlantSite, partition: string): Promise<number> {
+  const answer = await site.ask('POST', '/v1/partition/capacity', { id: partition }, 2_000);
+  if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
+  const [capacity] = JSON.parse(answer.text) as Array<{ servers: Array<{ allocatable?: number }> }>;
+  return capacity?.servers.reduce((sum, { allocatable = 0 }) => sum + allocatable, 0) ?? 0;
+}
+
 /** Registers two switches and the machines, and keeps the machines waiting whenever they are free. */
 export async function startFleet(options: { site: PlantSite; partition: string; machines: number }): Promise<Fleet> {
   const { site, partition } = options;
@@ -121,20 +129,12 @@ export async function startFleet(options: { site: PlantSite; partition: string; 
   return {
     machines,
     async untilWaiting(withinMs = 30_000) {
-      let seen = 'nothing';
       await until(
         'all machines can be allocated',
-        async () => {
-          const answer = await site.ask('POST', '/v1/partition/capacity', { id: partition }, 2_000);
-          seen = answer.text;
-          const [capacity] = JSON.parse(answer.text) as Array<{ servers: Array<{ allocatable?: number }> }>;
-          return capacity?.servers.reduce((sum, { allocatable = 0 }) => sum + allocatable, 0) === machines.length;
-        },
+        async () => (await allocatable(site, partition)) === machines.length,
         withinMs,
         50,
-      ).catch((error: Error) => {
-        throw new Error(`${error.message}; capacity: ${seen}`, { cause: error });
-      });
+      );
     },
     async stop() {
       stopping.abort();

@@ -35,7 +35,7 @@ export interface Operation {
 
 export interface Pending {
   readonly id: string;
-  /** Writes the operation down; several things for one that takes or gives several. */
+  /** Writes the operation down for each thing; may be called again for other things with another outcome (a list). */
   end(outcome: Outcome, keys?: readonly string[]): void;
 }
 

@@ -10,7 +10,7 @@ export interface WorkloadOptions {
   seeded: Seeded;
   /** Network whose addresses are taken one by one. */
   network: string;
-  /** Host numbers of the addresses that are asked for by name. */
+  /** Addresses of it that are asked for by name. */
   addresses: readonly string[];
   addressClients: number;
   machineClients: number;
@@ -66,7 +66,6 @@ export function startWorkload(options: WorkloadOptions): Workload {
   const history = options.history ?? createHistory();
   const strange: string[] = [];
   const run = { isOver: false };
-  const machines = new Set<string>();
   let longestMs = 0;
   let answered = 0;
 
@@ -241,7 +240,6 @@ export function startWorkload(options: WorkloadOptions): Workload {
         continue;
       }
       const machine = machineOf(answer);
-      machines.add(machine.id);
       pending.end({ kind: 'done', holder: machine.allocation?.name ?? '' }, keysOf(machine));
       if (random() < 0.5) await readMachine(client, machine.id);
       await wait(random() * REST_MS);
@@ -268,17 +266,22 @@ export function startWorkload(options: WorkloadOptions): Workload {
 
   async function readAll(): Promise<void> {
     const client = 'reader';
-    const known = new Set(history.operations.map(({ key }) => key).filter((key) => key !== ''));
-    const pendings = new Map([...known].map((key) => [key, history.begin({ client, verb: 'read', key })]));
-    const endAs = (key: string, holder: string): void => {
-      (pendings.get(key) ?? history.begin({ client, verb: 'read', key })).end({ kind: 'done', holder });
-      pendings.delete(key);
-    };
-    const ips = await site.call<Ip[]>('POST', '/v1/ip/find', {});
-    for (const { networkid, ipaddress, name } of ips) endAs(addressKey(networkid, ipaddress), name);
-    for (const key of [...pendings.keys()].filter((key) => !key.startsWith('machine '))) endAs(key, '');
-    const found = await site.call<Machine[]>('POST', '/v1/machine/find', { partition_id: seeded.partition });
-    for (const { id, allocation } of found) endAs(machineKey(id), allocation?.name ?? '');
+    // One list reads everything between its call and its return, also what nobody asked for before.
+    const known = new Set(history.operations.map(({ key }) => key));
+    const addressesRead = history.begin({ client, verb: 'read' });
+    for (const { networkid, ipaddress, name } of await site.call<Ip[]>('POST', '/v1/ip/find', {})) {
+      const key = addressKey(networkid, ipaddress);
+      known.delete(key);
+      addressesRead.end({ kind: 'done', holder: name }, [key]);
+    }
+    const absent = [...known].filter((key) => key !== '' && !key.startsWith('machine '));
+    addressesRead.end({ kind: 'done', holder: '' }, absent);
+    const machinesRead = history.begin({ client, verb: 'read' });
+    for (const { id, allocation } of await site.call<Machine[]>('POST', '/v1/machine/find', {
+      partition_id: seeded.partition,
+    })) {
+      machinesRead.end({ kind: 'done', holder: allocation?.name ?? '' }, [machineKey(id)]);
+    }
   }
 
   const lives = [
