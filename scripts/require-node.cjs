@@ -4,7 +4,7 @@ if (major < 20) {
   console.error(
     'Hanse needs Node 20 or newer, this is ' +
       process.versions.node +
-      ': install the current LTS from nodejs.org (or `npm install -g node@lts`) and try again.',
+      ': install the current LTS from nodejs.org and try again.',
   );
   process.exit(1);
 }
