@@ -22,7 +22,7 @@ Ctrl-C ends everything; the next start goes on with the same data.
 
   --fresh              forget all data and begin anew
   --seed demo          what to create at the first start: demo (default), acceptance or none
-  --port 8090          port of the router; the sites use this port - 10 and - 9
+  --port 8090          port of the router; the sites use this port - 10 and - 9, agents and links ports above it
   --data FOLDER        where everything lies (default: data, or HANSE_DATA)
   --help
 
@@ -48,7 +48,7 @@ function readOptions(): Options | 'help' {
     options: {
       fresh: { type: 'boolean', default: false },
       seed: { type: 'string', default: 'demo' },
-      port: { type: 'string', default: '8090' },
+      port: { type: 'string', default: String(DEFAULT_PORT) },
       data: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -95,11 +95,14 @@ interface Ports {
   files: [number, number];
 }
 
+const DEFAULT_PORT = 8090;
+
+/** The ports that people know for the default; for another router port its neighbours, below what systems give out. */
 const portsFrom = (router: number): Ports => ({
   router,
   http: [router - 10, router - 9],
-  grpc: [router + 41_961, router + 41_962].map((port) => (port > 65_535 ? port - 40_000 : port)) as [number, number],
-  link: [router + 353, router + 354],
+  grpc: router === DEFAULT_PORT ? [50_051, 50_052] : [router + 10, router + 11],
+  link: router === DEFAULT_PORT ? [8_443, 8_444] : [router + 20, router + 21],
   files: [router + 2, router + 3],
 });
 
