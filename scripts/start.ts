@@ -261,6 +261,7 @@ async function main(): Promise<void> {
       return start(`rack ${site}`, 'rack.js', {
         RACK_PARTITION: site,
         RACK_GRPC: `127.0.0.1:${ports.grpc[i]}`,
+        RACK_GRPC_SERVER_NAME: 'localhost',
         RACK_URL: siteUrl(i),
         RACK_CA: join(certificates, 'ca.pem'),
         RACK_CERT: join(certificates, 'agent.pem'),
