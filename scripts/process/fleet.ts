@@ -3,7 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { hearOverHttp } from '../rack/bus.ts';
+import { createPace } from '../rack/pace.ts';
 import { planRack, type PlannedMachine } from '../rack/plan.ts';
+import { createRest } from '../rack/rest.ts';
 import { createWire } from '../rack/wire.ts';
 import { until } from './child.ts';
 import type { PlantSite } from './plant.ts';
@@ -15,12 +18,13 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-interface MachineAnswer {
-  id: string;
-  allocation?: object | null;
-}
-
 const AGAIN_MS = 50;
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 const hardwareOf = ({ model, nics }: PlannedMachine) => ({
   memory: model.memory,
@@ -54,6 +58,7 @@ export async function startFleet(options: { site: PlantSite; partition: string; 
   });
   const stopping = new AbortController();
   const { signal } = stopping;
+  const boots = new Map<string, AbortController>();
 
   for (const leaf of plan.leaves) {
     await site.call('POST', '/v1/switch/register', {
@@ -106,23 +111,31 @@ export async function startFleet(options: { site: PlantSite; partition: string; 
     };
     await trying(() => register(machine));
     while (!signal.aborted) {
+      const boot = new AbortController();
+      boots.set(uuid, boot);
+      const ends = AbortSignal.any([signal, boot.signal]);
       await trying(() => wire.send({ [uuid]: { event: 'Waiting', message: '' } }, signal));
-      const outcome = await wire.wait(uuid, signal);
-      if (!outcome.allocated) {
-        await wait(AGAIN_MS);
-        continue;
-      }
-      await trying(async () => {
-        for (;;) {
-          const answer = await site.ask('GET', `/v1/machine/${uuid}`, undefined, 5_000);
-          if (answer.status === 200 && !(JSON.parse(answer.text) as MachineAnswer).allocation) return;
-          if (signal.aborted) return;
-          await wait(AGAIN_MS);
-        }
-      });
+      const outcome = await wire.wait(uuid, ends);
+      if (outcome.allocated) await untilAborted(ends);
+      else if (!boot.signal.aborted) await wait(AGAIN_MS);
     }
   }
 
+  // Who frees a machine resets it, and only then its boot image waits anew: the bus brings the word.
+  const keys = site.keys();
+  const tools = {
+    rest: createRest([site.url], { view: keys.view, edit: keys.edit }),
+    pace: createPace(() => 0.5, 1),
+    journal: () => {},
+  };
+  const heard = (message: unknown): void => {
+    const { type, old = '' } = message as { type?: string; old?: string };
+    if (type === 'delete') boots.get(old)?.abort();
+  };
+  let hearing = Promise.resolve();
+  await new Promise<void>((opened) => {
+    hearing = hearOverHttp(`${partition}-machine`, tools, heard, opened, signal);
+  });
   const lives = plan.machines.map(live);
   const machines = plan.machines.map(({ uuid }) => uuid);
 
@@ -138,7 +151,7 @@ export async function startFleet(options: { site: PlantSite; partition: string; 
     },
     async stop() {
       stopping.abort();
-      await Promise.all(lives);
+      await Promise.all([...lives, hearing]);
       wire.close();
     },
   };
