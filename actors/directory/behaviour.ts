@@ -188,4 +188,5 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
     },
   },
   describe: (state) => ({ entries: state.entries.size, conflicts: state.conflicts }),
+  audited: (state) => [...state.entries].map(([id, entry]) => [id, entry.version, entry.record.revision]),
 };

@@ -172,6 +172,11 @@ export interface Behaviour<K extends Kind, S> {
   unhold(state: S, operation: string, changes: Change[]): void;
   /** For inspection: what a person wants to see of it. */
   describe?(state: S): unknown;
+  /**
+   * For the audit: what must be equal in memory and in a state made from the rows alone. Default: all of `describe`; to be
+   * given where that also shows what has no row, such as an index over others' rows.
+   */
+  audited?(state: S): unknown;
 }
 
 export type AnyBehaviour = Behaviour<Kind, unknown>;

@@ -21,6 +21,8 @@ export interface Mail {
   dry: boolean;
   /** How often it was decided; bounds what a wrong memory can cost. */
   attempts: number;
+  /** Observed already: its answer is noted. */
+  isHeard?: boolean;
 }
 
 export type CellStatus =

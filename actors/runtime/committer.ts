@@ -62,19 +62,52 @@ const LIMITS = {
   retryMs: 25,
 };
 
+/** Upper ends of the sizes of groups, in operations. */
+export const GROUP_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
+/** Upper ends of the times of a group from its sending to the database's answer, in milliseconds. */
+export const COMMIT_TIMES_MS = [1, 2, 5, 10, 25, 50, 100, 250, 1_000] as const;
+
+export interface GroupFigures {
+  sent: number;
+  refused: number;
+  unknown: number;
+  operations: number;
+  /** Groups by size, one more than GROUP_SIZES. */
+  sizes: number[];
+  /** Groups by time, one more than COMMIT_TIMES_MS. */
+  timesMs: number[];
+  /** Sum of these times. */
+  totalMs: number;
+}
+
+/** Place of a value in buckets with these upper ends. */
+const bucketOf = (ends: readonly number[], value: number): number => {
+  const at = ends.findIndex((end) => value <= end);
+  return at < 0 ? ends.length : at;
+};
+const emptyBuckets = (ends: readonly number[]): number[] => [...ends.map(() => 0), 0];
+
 export interface Committer {
   submit(operation: Operation): void;
   /** Operations without an outcome, in order; the committer is empty afterwards and answers of its past are ignored. */
   abandon(): Operation[];
   readonly depth: number;
-  readonly groups: { sent: number; refused: number; unknown: number; operations: number };
+  readonly groups: GroupFigures;
   idle(done: () => void): void;
 }
 
 export function createCommitter(options: CommitterOptions): Committer {
   const { world, store, shard } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const groups = { sent: 0, refused: 0, unknown: 0, operations: 0 };
+  const groups: GroupFigures = {
+    sent: 0,
+    refused: 0,
+    unknown: 0,
+    operations: 0,
+    sizes: emptyBuckets(GROUP_SIZES),
+    timesMs: emptyBuckets(COMMIT_TIMES_MS),
+    totalMs: 0,
+  };
   const sequence = new Map<Scope, number>();
   let queue: Operation[] = [];
   let inFlight = false;
@@ -133,7 +166,12 @@ export function createCommitter(options: CommitterOptions): Committer {
     const group = buildGroup(operations);
     groups.sent++;
     groups.operations += operations.length;
+    groups.sizes[bucketOf(GROUP_SIZES, operations.length)]!++;
+    const sentMs = world.monotonicMs();
     store.commit(group, (outcome) => {
+      const tookMs = world.monotonicMs() - sentMs;
+      groups.timesMs[bucketOf(COMMIT_TIMES_MS, tookMs)]!++;
+      groups.totalMs += tookMs;
       if (mine === life) settle(operations, group, outcome, mine, finished);
     });
   }

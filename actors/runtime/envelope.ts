@@ -43,6 +43,8 @@ export type Envelope =
   | { m: 'raised'; fences: Fence[] }
   | { m: 'fenced' }
   | { m: 'inspect'; id: number; from: number; actor: Address | null }
+  /** Main → shard: compare up to `limit` actors with their rows. Answered with a reply. */
+  | { m: 'audit'; id: number; from: number; limit: number }
   /** Main → shard: finish what was accepted, then say `stopped`. */
   | { m: 'stop' }
   | { m: 'stopped' };

@@ -4,9 +4,10 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { shardOf, type Address } from '../address.ts';
 import type { Fence, IdempotencyKey, LogEntry, World } from '../ports.ts';
-import { unavailable } from '../refusal.ts';
+import { isRefusal, unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
+import type { MemoryAudit } from './memory-audit.ts';
 import type { ShardLimits } from './shard.ts';
 import type { PeerPort, ShardTask } from './worker.ts';
 
@@ -42,6 +43,8 @@ export interface ShardHost {
   /** Serves a scope that was just taken over, besides those of the start. */
   adopt(fences: Fence[]): Promise<void>;
   inspect(shard: number, actor: Address | null): Promise<unknown>;
+  /** Compares up to `limit` resident actors of every shard with their rows, and adds up what was found. */
+  auditMemory(limit: number): Promise<MemoryAudit>;
   /** Finishes what was accepted, then ends the workers. */
   stop(): Promise<void>;
   readonly restarts: number;
@@ -236,6 +239,24 @@ export function createShardHost(options: HostOptions): ShardHost {
       await Promise.all(answers);
     },
     inspect: (shard, actor) => call(shard, (id) => ({ m: 'inspect', id, from: MAIN, actor })),
+    async auditMemory(limit) {
+      const answers = await Promise.all(
+        slots.map((_, shard) => call(shard, (id) => ({ m: 'audit', id, from: MAIN, limit }))),
+      );
+      const sum: MemoryAudit = { compared: 0, busy: 0, left: 0, findings: [] };
+      for (const answer of answers) {
+        if (isRefusal(answer)) {
+          sum.findings.push(`memory: a shard did not answer: ${answer.message}`);
+          continue;
+        }
+        const { compared, busy, left, findings } = answer as MemoryAudit;
+        sum.compared += compared;
+        sum.busy += busy;
+        sum.left += left;
+        sum.findings.push(...findings);
+      }
+      return sum;
+    },
     async stop() {
       stopping = true;
       for (const slot of slots) slot.pipe?.send({ m: 'stop' });

@@ -20,6 +20,9 @@ import {
 import { createCommitter } from './committer.ts';
 import { createCoordinator } from './coordinator.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
+import { inspectActor, inspectShard } from './inspection.ts';
+import { createMemoryAudit } from './memory-audit.ts';
+import { createObservation } from './observation.ts';
 import { createReadyList } from './ready-list.ts';
 import { createSupervision } from './supervision.ts';
 import { decideBatch, neededRows, type TurnHost } from './turn.ts';
@@ -71,6 +74,8 @@ export function createShard(options: ShardOptions): Shard {
   const versions = new Map<Scope, Versions>();
   const asks = new Map<number, { target: number; respond: (value: unknown) => void }>();
   const supervision = createSupervision(shard, (message, fields) => options.log('error', message, fields));
+  const observation = createObservation(world);
+  const auditMemory = createMemoryAudit({ world, store, cells, fenceOf });
   let nextAsk = 1;
   let state: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
   /** Grows with each start-over; callbacks of an older life are ignored. */
@@ -259,6 +264,7 @@ export function createShard(options: ShardOptions): Shard {
       mail.respond(unavailable(`${mail.name}: the deadline passed before it was looked at; nothing was changed`));
       return false;
     });
+    observation.begin(cell, batch);
     const wanted = neededRows(cell, batch);
     if (wanted.length === 0) return decide(cell, batch, null);
     cell.status = 'fetching';
@@ -297,6 +303,7 @@ export function createShard(options: ShardOptions): Shard {
 
   /** The batch is over: everything has its outcome. */
   function settled(cell: Cell): void {
+    observation.end(cell);
     if (cell.stale) return load(cell);
     cell.status = 'idle';
     requeue(cell, takeAgain(cell));
@@ -433,6 +440,7 @@ export function createShard(options: ShardOptions): Shard {
     for (const operation of committer.abandon()) operation.done(unavailable(why));
     for (const cell of cells.values()) for (const mail of takeAll(cell)) mail.respond(unavailable(why));
     cells.clear();
+    observation.clear();
   }
 
   /** Ends a doubt that the database would not end: raise the own epoch, forget everything, load anew (design.md §4). */
@@ -445,6 +453,7 @@ export function createShard(options: ShardOptions): Shard {
     const unsent = committer.abandon();
     const mails = new Map<Cell, Mail[]>([...cells.values()].map((cell) => [cell, takeAll(cell)]));
     cells.clear();
+    observation.clear();
     // Their cells are gone from the map, so what comes back for them is only the mail to decide again.
     for (const operation of unsent) operation.done('redo');
     for (const [cell, mail] of mails) for (const one of [...mail, ...takeAgain(cell)]) post(cell.address, one);
@@ -481,14 +490,18 @@ export function createShard(options: ShardOptions): Shard {
   }
 
   /** Everything that is about time and not about one message: deadlines of waiting mail, passivation. */
-  function wheel(): void {
+  function wheel(dueMs = world.monotonicMs()): void {
     if (state === 'stopped') return;
     const now = world.monotonicMs();
+    observation.late(Math.max(0, now - dueMs));
     for (const [name, cell] of cells) {
       if (cell.waiting.length > 0) expire(cell, now);
-      if (isForgettable(cell, now)) cells.delete(name);
+      if (isForgettable(cell, now)) {
+        cells.delete(name);
+        observation.forget(cell);
+      }
     }
-    world.after(WHEEL_MS, wheel);
+    world.after(WHEEL_MS, () => wheel(now + WHEEL_MS));
   }
 
   function expire(cell: Cell, now: number): void {
@@ -507,28 +520,20 @@ export function createShard(options: ShardOptions): Shard {
     now - cell.touchedMs > limits.passivateMs;
 
   function inspect(actor: Address | null): unknown {
-    const summary = (cell: Cell): unknown => ({
-      actor: addressText(cell.address),
-      status: cell.status,
-      inbox: cell.inbox.length,
-      waiting: cell.waiting.length,
-      held: cell.held.size,
-      turns: cell.turns,
-      crashes: cell.crashes,
-    });
-    if (actor === null) {
-      return {
-        shard,
-        fences: [...fences.values()],
-        groups: committer.groups,
-        depth: committer.depth,
-        cells: [...cells.values()].map(summary),
-      };
+    if (actor !== null) {
+      const cell = cells.get(addressText(actor));
+      return cell === undefined ? null : inspectActor(cell, observation, world.monotonicMs());
     }
-    const cell = cells.get(addressText(actor));
-    return cell === undefined
-      ? null
-      : { ...(summary(cell) as object), state: cell.behaviour.describe?.(cell.state) ?? null };
+    return inspectShard({
+      shard,
+      state,
+      fences: [...fences.values()],
+      committer,
+      coordinator,
+      cells,
+      observation,
+      nowMs: world.monotonicMs(),
+    });
   }
 
   function answerer(from: number, id: number): (value: unknown) => void {
@@ -590,6 +595,8 @@ export function createShard(options: ShardOptions): Shard {
           return dropReservationsOf(envelope.shard);
         case 'inspect':
           return answerer(envelope.from, envelope.id)(inspect(envelope.actor));
+        case 'audit':
+          return auditMemory(envelope.limit, answerer(envelope.from, envelope.id));
         default:
           return options.log('warn', 'a shard does not expect this message', { m: envelope.m });
       }

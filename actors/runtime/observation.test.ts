@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addressOf } from '../address.ts';
+import { notFound } from '../refusal.ts';
+import type { AnyBehaviour } from './behaviour.ts';
+import { createCell, type Cell, type Mail } from './cell.ts';
+import { createObservation } from './observation.ts';
+
+const cellOf = (id: string): Cell => createCell(addressOf('partition:p', 'machine', id), {} as AnyBehaviour, 0);
+const mailOf = (name: string, respond: (value: unknown) => void = () => {}): Mail => ({
+  name,
+  body: {},
+  who: 'anna@example.org',
+  deadlineMs: 1_000,
+  reserve: null,
+  from: 0,
+  respond,
+  key: null,
+  dry: false,
+  attempts: 0,
+});
+
+function clock() {
+  let nowMs = 0;
+  return { monotonicMs: () => nowMs, wallMs: () => 5_000 + nowMs, to: (ms: number) => void (nowMs = ms) };
+}
+
+test('a message has one line, however often it is decided: who, when, how long, with what outcome', () => {
+  const world = clock();
+  const observation = createObservation(world);
+  const cell = cellOf('m1');
+  const answers: unknown[] = [];
+  const mail = mailOf('get', (value) => answers.push(value));
+  observation.begin(cell, [mail]);
+  assert.deepEqual(observation.of(cell).messages[0], {
+    name: 'get',
+    who: 'anna@example.org',
+    atMs: 5_000,
+    ms: null,
+    outcome: 'open',
+  });
+  for (let i = 0; i < 1_000; i++) observation.begin(cell, [mail]);
+  world.to(7);
+  mail.respond(notFound('no machine'));
+  assert.equal(answers.length, 1);
+  assert.deepEqual(
+    observation.of(cell).messages.map(({ ms, outcome }) => [ms, outcome]),
+    [[7, 'NotFound']],
+  );
+});
+
+test('the last 16 messages and 64 turns of an actor are kept, oldest first', () => {
+  const world = clock();
+  const observation = createObservation(world);
+  const cell = cellOf('m1');
+  observation.begin(
+    cell,
+    Array.from({ length: 100 }, (_, i) => mailOf(`batch ${i}`)),
+  );
+  assert.equal(observation.of(cell).messages[0]?.name, 'batch 84');
+  for (let i = 1; i <= 100; i++) {
+    cell.touchedMs = 0;
+    world.to(i);
+    observation.begin(cell, [mailOf(`message ${i}`)]);
+    observation.end(cell);
+  }
+  const { messages, turnMs } = observation.of(cell);
+  assert.deepEqual([messages.length, messages[0]?.name, messages.at(-1)?.name], [16, 'message 85', 'message 100']);
+  assert.deepEqual(turnMs, { count: 64, last: 100, p50: 69, p99: 100 });
+});
+
+test('only the actors that were active last have a history', () => {
+  const observation = createObservation(clock(), { actors: 2 });
+  const [a, b, c] = [cellOf('a'), cellOf('b'), cellOf('c')];
+  observation.begin(a, [mailOf('x')]);
+  observation.begin(b, [mailOf('x')]);
+  observation.begin(a, [mailOf('y')]);
+  observation.begin(c, [mailOf('x')]);
+  assert.equal(observation.actors, 2);
+  assert.deepEqual([observation.of(a).messages.length, observation.of(b).messages.length], [2, 0]);
+  observation.forget(a);
+  assert.equal(observation.actors, 1);
+});
