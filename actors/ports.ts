@@ -172,12 +172,16 @@ export interface SiteStore extends RowReader {
     each: (entries: LogEntry[]) => Promise<void>,
   ): Promise<void>;
   saveCursors(consumer: string, cursors: LogCursor[]): Promise<void>;
-  /** Deletes what is over its retention: group ids, log entries that every consumer has passed, released rows. */
+  /** The outcome of an operation that had this key, if it is not over its retention. */
+  findOutcome(identity: string, key: string): Promise<KeyedOutcome | undefined>;
+  /** Deletes what is over its retention: group ids, log entries that every consumer has passed, released rows, outcomes. */
   sweep(retention: {
     groupMs: number;
     logMs: number;
     releasedMs: number;
-  }): Promise<{ groups: number; entries: number; rows: number }>;
+    /** At least 24 hours (reliability.md I10). */
+    outcomeMs: number;
+  }): Promise<{ groups: number; entries: number; rows: number; outcomes: number }>;
   /** One round trip; rejects when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

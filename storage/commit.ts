@@ -5,13 +5,16 @@ import type { Pool } from './driver/pool.ts';
 import { retrying } from './retry.ts';
 import { groupStatement, type GroupAnswer, type Statement } from './statement.ts';
 
+/** The primary key of the outcomes, as servers name it when a key has an outcome already. */
+const KEYED_TWICE = 'idempotency_pkey';
+
 /** The message of a failed statement as an outcome (database.md §3.3). */
 export function outcomeOf(failure: StatementFailure): CommitOutcome {
   switch (failure.kind) {
     case 'rule':
       return failure.constraint === undefined
         ? { outcome: 'refused' }
-        : { outcome: 'refused', constraint: failure.constraint };
+        : { outcome: 'refused', constraint: failure.constraint === KEYED_TWICE ? 'idempotency' : failure.constraint };
     case 'unknown':
       return { outcome: 'unknown', message: failure.message };
     default:

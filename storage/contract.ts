@@ -2,6 +2,7 @@
 import { after, before } from 'node:test';
 import type { ShardStore, SiteStore } from '../actors/ports.ts';
 import { commitContract } from './contract/commit.ts';
+import { outcomeContract } from './contract/outcome.ts';
 import { ownershipContract } from './contract/ownership.ts';
 import { readingContract } from './contract/reading.ts';
 import { siteContract } from './contract/site.ts';
@@ -39,5 +40,6 @@ export function storeContract(name: string, open: () => Promise<OpenStores>, ski
     ownershipContract(stores);
     readingContract(stores);
     siteContract(stores);
+    outcomeContract(stores);
   });
 }

@@ -6,9 +6,10 @@ import { acquireLease, releaseLease } from './lease.ts';
 import { readBacklog, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
+import { createOutcomeReader } from './outcome.ts';
 import { countByOwner, HOSTED, readRows } from './reader.ts';
 import { retrying } from './retry.ts';
-import { sweepGroups, sweepLog, sweepReleased } from './sweep.ts';
+import { sweepGroups, sweepLog, sweepOutcomes, sweepReleased } from './sweep.ts';
 
 export interface SiteStoreOptions {
   url: string;
@@ -46,6 +47,8 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<SiteSt
   const control = open('control', 1, 'serializable', controlMs);
   const writes = open('upkeep', 1, 'serializable', 10_000);
   const reads = open('lists', options.readers ?? 4, 'read committed', readMs);
+  // A slow list must not hold up a write that has a key.
+  const keyed = open('keys', 1, 'read committed', 10_000);
 
   let lastHeld: LeaseHolder | undefined;
 
@@ -92,10 +95,13 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<SiteSt
         on: ['retry', 'unsent', 'unknown'],
       }),
 
-    sweep: async ({ groupMs, logMs, releasedMs }) => ({
+    findOutcome: createOutcomeReader(keyed),
+
+    sweep: async ({ groupMs, logMs, releasedMs, outcomeMs }) => ({
       groups: await sweepGroups(writes, groupMs),
       entries: await sweepLog(writes, logMs),
       rows: await sweepReleased(writes, releasedMs),
+      outcomes: await sweepOutcomes(writes, outcomeMs),
     }),
 
     rows: (table, filter) => readRows(reads, table, filter),
@@ -106,7 +112,7 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<SiteSt
     },
 
     close: async () => {
-      await Promise.all([control, writes, reads].map((pool) => pool.end(CLOSING_MS)));
+      await Promise.all([control, writes, reads, keyed].map((pool) => pool.end(CLOSING_MS)));
     },
   };
 }

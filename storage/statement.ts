@@ -73,14 +73,23 @@ const logText = (next: Next): string => `logged as (
     as r (scope, shard, epoch, n, operation, what, who, at, changes, messages)
 )`;
 
-/** The text for groups that write exactly these tables, in the order of {@link tableNames}. */
-export function groupText(tables: readonly TableName[]): string {
+/** A plain insert: a key that has an outcome already refuses the group. */
+const outcomesText = (next: Next): string => `replied as (
+  insert into idempotency (identity, key, request, operation, reply, at)
+  select r.identity, r.key, r.request, r.operation, r.reply::jsonb, r.at
+  from ok, unnest(${next('text[]')}, ${next('text[]')}, ${next('text[]')}, ${next('text[]')}, ${next('text[]')}, ${next('timestamptz[]')})
+    as r (identity, key, request, operation, reply, at)
+)`;
+
+/** The text for groups that write exactly these tables, in the order of {@link tableNames}, with or without outcomes. */
+export function groupText(tables: readonly TableName[], hasOutcomes = false): string {
   const next = numbering();
   const parts = [
     fenceText(next),
     `grouped as (insert into commit_group (id, outcome, at) select ${next('text')}, 'done', clock_timestamp() from ok)`,
     ...tables.map((table) => tableText(table, next)),
     logText(next),
+    ...(hasOutcomes ? [outcomesText(next)] : []),
   ];
   const written = tables.map((table) => `(select count(*) from ${table}_written where prev >= 0)`);
   const count = `${['0', ...written].join(' + ')} = ${next('int8')}`;
@@ -92,10 +101,10 @@ select (select count(*) from ok)::int4 as held,
 
 const texts = new Map<string, string>();
 
-function cachedText(tables: readonly TableName[]): string {
-  const name = tables.join();
+function cachedText(tables: readonly TableName[], hasOutcomes: boolean): string {
+  const name = hasOutcomes ? `${tables.join()}+` : tables.join();
   let text = texts.get(name);
-  if (text === undefined) texts.set(name, (text = groupText(tables)));
+  if (text === undefined) texts.set(name, (text = groupText(tables, hasOutcomes)));
   return text;
 }
 
@@ -158,6 +167,18 @@ function logParameters(group: Group, body: (value: object) => string): unknown[]
   ];
 }
 
+function outcomeParameters({ outcomes }: Group): unknown[] {
+  if (outcomes.length === 0) return [];
+  return [
+    arrayLiteral(outcomes.map(({ identity }) => identity)),
+    arrayLiteral(outcomes.map(({ key }) => key)),
+    arrayLiteral(outcomes.map(({ request }) => request)),
+    arrayLiteral(outcomes.map(({ operation }) => operation)),
+    escapedLiteral(outcomes.map(({ reply }) => escapedJson(JSON.stringify(reply ?? null)))),
+    arrayLiteral(outcomes.map(({ atMs }) => new Date(atMs).toISOString())),
+  ];
+}
+
 /** Text and parameters of a group. Throws a RangeError when a record holds what no column can. */
 export function groupStatement(group: Group): Statement {
   const byTable = new Map<TableName, Change[]>();
@@ -169,12 +190,13 @@ export function groupStatement(group: Group): Statement {
   const tables = tableNames.filter((table) => byTable.has(table));
   const body = bodies();
   return {
-    text: cachedText(tables),
+    text: cachedText(tables, group.outcomes.length > 0),
     parameters: [
       ...fenceParameters(group.fences),
       group.id,
       ...tables.flatMap((table) => tableParameters(entityOf(table), byTable.get(table)!, body)),
       ...logParameters(group, body),
+      ...outcomeParameters(group),
       group.changes.length,
     ],
   };

@@ -5,9 +5,18 @@ import { loadText } from './loading.ts';
 import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
 import { APPLIED, MIGRATION_TABLE, readMigrations, RECORD } from './migrate.ts';
 import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
+import { FIND_OUTCOMES } from './outcome.ts';
 import { countByOwnerText, HOSTED, readStatement } from './reader.ts';
 import { groupText } from './statement.ts';
-import { ALL_CURSORS, LAST_ENTRY, SWEEP_END, SWEEP_ENTRIES, SWEEP_GROUPS, sweepRowsText } from './sweep.ts';
+import {
+  ALL_CURSORS,
+  LAST_ENTRY,
+  SWEEP_END,
+  SWEEP_ENTRIES,
+  SWEEP_GROUPS,
+  SWEEP_OUTCOMES,
+  sweepRowsText,
+} from './sweep.ts';
 
 /** Every text that storage sends to a database, migrations included: for parsers and `explain`. */
 export const allStatements = (): string[] => [
@@ -34,9 +43,12 @@ export const allStatements = (): string[] => [
   SWEEP_END,
   SWEEP_ENTRIES,
   SWEEP_GROUPS,
+  SWEEP_OUTCOMES,
+  FIND_OUTCOMES,
   groupText([]),
   ...tableNames.map((table) => groupText([table])),
   groupText(tableNames),
+  groupText(tableNames, true),
   ...(['owner', 'key', 'scope'] as const).map((by) => loadText(tableNames, by)),
   ...tableNames.flatMap((table) => [
     sweepRowsText(table),

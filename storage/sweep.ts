@@ -13,6 +13,9 @@ const before = (parameter: string): string => `clock_timestamp() - ${parameter}:
 export const SWEEP_GROUPS = `delete from commit_group where id in (
   select id from commit_group where at < ${before('$1')} order by at limit ${BATCH}) and at < ${before('$1')}`;
 
+export const SWEEP_OUTCOMES = `delete from idempotency where (identity, key) in (
+  select identity, key from idempotency where at < ${before('$1')} order by at limit ${BATCH}) and at < ${before('$1')}`;
+
 export const sweepRowsText = (table: TableName): string => `delete from ${table} where (scope, key) in (
   select scope, key from ${table} where released and released_at < ${before('$1')} order by released_at limit ${BATCH})
 and released and released_at < ${before('$1')}`;
@@ -39,6 +42,9 @@ async function sweepAll(pool: Pool, text: string, parameters: readonly unknown[]
 }
 
 export const sweepGroups = (pool: Pool, groupMs: number): Promise<number> => sweepAll(pool, SWEEP_GROUPS, [groupMs]);
+
+export const sweepOutcomes = (pool: Pool, outcomeMs: number): Promise<number> =>
+  sweepAll(pool, SWEEP_OUTCOMES, [outcomeMs]);
 
 export async function sweepReleased(pool: Pool, releasedMs: number): Promise<number> {
   let rows = 0;

@@ -9,7 +9,12 @@ const SWEEP_MS = 60_000;
 const AT_ONCE = 16;
 const asLiveliness = { who: 'liveliness' };
 
-const RETENTION = { groupMs: 3_600_000, logMs: 14 * 86_400_000, releasedMs: 3_600_000 };
+const RETENTION = {
+  groupMs: 3_600_000,
+  logMs: 14 * 86_400_000,
+  releasedMs: 3_600_000,
+  outcomeMs: 48 * 3_600_000,
+};
 
 export interface UpkeepOptions {
   site: Site;

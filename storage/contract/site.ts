@@ -104,11 +104,11 @@ export function siteContract({ store, site }: Stores): void {
     await site().saveCursors(fast, [{ scope, shard: 0, epoch: fences[0]!.epoch, n: 5 }]);
 
     await site().saveCursors(consumer(), [{ scope: freshScope(), shard: 0, epoch: 1, n: 1 }]);
-    const hour = { groupMs: 3_600_000, logMs: 10 ** 13, releasedMs: 3_600_000 };
-    assert.deepEqual(await site().sweep(hour), { groups: 0, entries: 0, rows: 0 });
+    const hour = { groupMs: 3_600_000, logMs: 10 ** 13, releasedMs: 3_600_000, outcomeMs: 10 ** 13 };
+    assert.deepEqual(await site().sweep(hour), { groups: 0, entries: 0, rows: 0, outcomes: 0 });
     const nothing = await site().sweep({ ...hour, logMs: 0 });
     assert.equal(nothing.entries, 0, 'one consumer has not begun with this stream');
-    const swept = await site().sweep({ groupMs: 0, logMs: 10 ** 13, releasedMs: 0 });
+    const swept = await site().sweep({ ...hour, groupMs: 0, releasedMs: 0 });
     assert.ok(swept.groups >= 2 && swept.rows >= 2, JSON.stringify(swept));
     assert.deepEqual(keysOf(await site().rows('ip', { scopes: [scope] })), ['net|10.0.0.1']);
     const again = ipChange(scope, 'net', '10.0.0.2', { version: 9 });

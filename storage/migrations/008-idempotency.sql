@@ -1,0 +1,12 @@
+-- Outcomes of requests that had an Idempotency-Key, written with what they did.
+create table if not exists idempotency (
+  identity text not null,
+  key text not null,
+  request text not null,
+  operation text not null,
+  reply jsonb not null,
+  at timestamptz not null,
+  constraint idempotency_pkey primary key (identity, key)
+);
+
+create index if not exists idempotency_at on idempotency (at);
