@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Scope } from '../actors/address.ts';
 import type { Fence } from '../actors/ports.ts';
-import { unavailable, type Refusal } from '../actors/refusal.ts';
+import { conflict, type Refusal } from '../actors/refusal.ts';
 import { arrayLiteral } from './array.ts';
 import { resolveGroup } from './commit.ts';
 import { toStatementFailure } from './driver/failure.ts';
@@ -40,7 +40,7 @@ fits as (
 select (select count(*) from ok)::int4 as held, (select count(*) from fits)::int4 as fits`;
 
 /**
- * Raises the epochs of one shard's own rows above every epoch of their scopes. A raise whose answer is lost is resolved
+ * Raises the epochs of one shard's own rows above every epoch of their scopes; a Conflict when they are not ours any more. A raise whose answer is lost is resolved
  * like a group: taking its own success for another owner's would end a healthy shard.
  */
 export async function raiseEpochs(pool: Pool, held: readonly Fence[], deadlineMs: number): Promise<Fence[] | Refusal> {
@@ -63,7 +63,7 @@ export async function raiseEpochs(pool: Pool, held: readonly Fence[], deadlineMs
         { deadlineMs: left(), on: ['retry', 'unsent'] },
       );
       if (answer?.held !== 1)
-        return unavailable(`the epoch can't be raised: another process is the owner of ${scopes.join(', ')} now`);
+        return conflict(`the epoch can't be raised: another process is the owner of ${scopes.join(', ')} now`);
       if (answer.fits === 1) return raised;
     } catch (error) {
       const failure = toStatementFailure(error);

@@ -55,7 +55,10 @@ export function ownershipContract({ store, site, other }: Stores): void {
       'committed',
     );
     const again = await store().raise(own);
-    assert.ok(isRefusal(again) && again.kind === 'Unavailable', 'who no longer owns can not raise');
+    assert.ok(
+      isRefusal(again) && again.kind === 'Conflict',
+      'who no longer owns can not raise, and need not try again',
+    );
     assert.equal(await outcome([raised[0]!], 2), 'committed', 'and what it tried changed nothing');
     assert.deepEqual(await store().raise([]), []);
   });
