@@ -1,9 +1,10 @@
-// A store in memory with the contract of the real one: fences, versions, groups that are written whole or not, doubt.
-// For tests of the runtime and of behaviours; storage/contract.ts runs the same suite over it.
+// The shard's side of a database in memory: the calls travel, may be lost on the way, and are answered later. For tests of
+// the runtime and of behaviours, and for the simulation; storage/contract.ts runs the same suite over it.
 import type { Scope } from '../address.ts';
-import type { CommitOutcome, Fence, Group, LogEntry, RowKey, RowsOf, ShardStore, World } from '../ports.ts';
-import { rowName, type Change, type Row, type TableName } from '../records.ts';
+import type { CommitOutcome, Fence, LogEntry, ShardStore, World } from '../ports.ts';
+import type { Change, Row, TableName } from '../records.ts';
 import { unavailable, type Refusal } from '../refusal.ts';
+import { createStoreModel, type StoreModel, type StoreRules } from './store-model.ts';
 
 /** What may happen to the next commit; taken one per commit. */
 export type CommitFault =
@@ -12,7 +13,98 @@ export type CommitFault =
   | 'unsent'
   | 'refused';
 
+/** What becomes of one call. */
+export interface Fate {
+  /** Until it is executed at the server, and from there until the answer arrives. */
+  thereMs: number;
+  backMs: number;
+  /**
+   * `unsent`: nothing happens, and the caller knows. `lost before`, `lost after`: not executed, or executed, and the
+   * caller doesn't know which. `late`: the caller gives up after `backMs`, and it is executed after `thereMs` all the same.
+   */
+  fault?: 'unsent' | 'lost before' | 'lost after' | 'late';
+}
+
+export type StoreCall = 'commit' | 'resolve' | 'raise' | 'load' | 'scan' | 'site';
+
+/** The way between a client and the server: `at` runs there whatever becomes of the client, `back` at the client. */
+export interface StoreWay {
+  fate(call: StoreCall): Fate;
+  at(delayMs: number, run: () => void): void;
+  back(delayMs: number, run: () => void): void;
+  /** Whether the server is away in the moment a call arrives. */
+  isDown(): boolean;
+}
+
+const PORTION = 500;
+
+/** A connection to a database in memory. */
+export function connectShard(model: StoreModel, way: StoreWay): ShardStore {
+  /** `lost` is what the caller hears when nobody knows; calls that read, or are tried again anyway, hear `unsent`. */
+  function call<A>(what: StoreCall, execute: () => A, lost: A, unsent: A, done: (answer: A) => void): void {
+    const { thereMs, backMs, fault } = way.fate(what);
+    switch (fault) {
+      case 'unsent':
+        return way.back(thereMs + backMs, () => done(unsent));
+      case 'lost before':
+        return way.back(thereMs + backMs, () => done(lost));
+      case 'late':
+        way.at(thereMs, () => {
+          if (!way.isDown()) execute();
+        });
+        return way.back(backMs, () => done(lost));
+      case 'lost after':
+        return way.at(thereMs, () => {
+          if (!way.isDown()) execute();
+          way.back(backMs, () => done(lost));
+        });
+      default:
+        return way.at(thereMs, () => {
+          const answer = way.isDown() ? unsent : execute();
+          way.back(backMs, () => done(answer));
+        });
+    }
+  }
+
+  const away = unavailable('the database does not answer');
+  const read = (what: 'load' | 'scan', execute: () => Row[] | Refusal, done: (rows: Row[] | Refusal) => void): void =>
+    call<Row[] | Refusal>(what, execute, away, away, done);
+
+  return {
+    commit: (group, done) =>
+      call<CommitOutcome>(
+        'commit',
+        () => model.commit(group),
+        { outcome: 'unknown', message: 'connection lost' },
+        { outcome: 'unsent', message: 'down' },
+        done,
+      ),
+    resolve: (id, done) =>
+      call(
+        'resolve',
+        () => ({ outcome: model.resolve(id) }),
+        { outcome: 'unreachable', message: 'connection lost' },
+        { outcome: 'unreachable', message: 'down' },
+        done,
+      ),
+    raise: (held, done) => call<Fence[] | Refusal>('raise', () => model.raise(held), away, away, done),
+    load: (scope, owners, fences, done) => read('load', () => model.load({ scope, fences, rows: { owners } }), done),
+    fetch: (scope, keys, fences, done) => read('load', () => model.load({ scope, fences, rows: { keys } }), done),
+    scan: (scope, tables, fences, each, done) =>
+      read(
+        'scan',
+        () => model.load({ scope, fences, rows: { tables } }),
+        (rows) => {
+          if (!Array.isArray(rows)) return done(rows);
+          for (let i = 0; i < rows.length; i += PORTION) each(rows.slice(i, i + PORTION));
+          done(undefined);
+        },
+      ),
+  };
+}
+
 export interface MemoryStore extends ShardStore {
+  readonly model: StoreModel;
   readonly rows: Map<string, Change>;
   readonly log: LogEntry[];
   readonly epochs: Map<string, number>;
@@ -24,126 +116,42 @@ export interface MemoryStore extends ShardStore {
   live(table: TableName, scope?: Scope): Row[];
 }
 
-export function createMemoryStore(world: World, latencyMs = 1): MemoryStore {
-  const rows = new Map<string, Change>();
-  const log: LogEntry[] = [];
-  const epochs = new Map<string, number>();
-  const groups = new Map<string, 'done' | 'abandoned'>();
+/** A database of its own with one connection, whose calls take `latencyMs`. */
+export function createMemoryStore(world: World, latencyMs = 1, rules?: StoreRules): MemoryStore {
+  const model = createStoreModel(() => world.wallMs(), rules);
   const faults: CommitFault[] = [];
-  const fenceName = (fence: { scope: Scope; shard: number }): string => `${fence.scope}/${fence.shard}`;
-  const holds = (fence: Fence): boolean => epochs.get(fenceName(fence)) === fence.epoch;
-  const later = (run: () => void): void => void world.after(latencyMs, run);
-  const isLive = (change: Change): change is Change & Row => change.value !== null;
-
-  const store: MemoryStore = {
-    rows,
-    log,
-    epochs,
-    faults,
-    down: false,
-    takeOver(scopes, shards) {
-      const fences: Fence[] = [];
-      for (const scope of scopes) {
-        const highest = Math.max(
-          0,
-          ...[...epochs].filter(([name]) => name.startsWith(`${scope}/`)).map(([, epoch]) => epoch),
-        );
-        for (let shard = 0; shard < shards; shard++) {
-          const fence = { scope, shard, epoch: highest + 1 };
-          epochs.set(fenceName(fence), fence.epoch);
-          fences.push(fence);
-        }
-      }
-      return fences;
+  let down = false;
+  const way: StoreWay = {
+    fate(call) {
+      const fault = call === 'commit' ? faults.shift() : undefined;
+      const fate = { thereMs: latencyMs, backMs: 0 };
+      return fault === undefined || fault === 'refused' ? fate : { ...fate, fault };
     },
-    live: (table, scope) =>
-      [...rows.values()].filter(
-        (row): row is Change & Row =>
-          row.table === table && (scope === undefined || row.scope === scope) && isLive(row),
-      ),
-    commit(group, done) {
-      const fault = faults.shift();
-      if (store.down || fault === 'unsent') return later(() => done({ outcome: 'unsent', message: 'down' }));
-      if (fault === 'refused') return later(() => done({ outcome: 'refused' }));
-      if (fault === 'lost before') return later(() => done({ outcome: 'unknown', message: 'connection lost' }));
-      later(() => {
-        const outcome = write(group);
-        done(fault === 'lost after' ? { outcome: 'unknown', message: 'connection lost' } : outcome);
-      });
-    },
-    resolve(groupId, done) {
-      later(() => {
-        if (store.down) return done({ outcome: 'unreachable', message: 'down' });
-        const known = groups.get(groupId);
-        if (known === undefined) groups.set(groupId, 'abandoned');
-        done({ outcome: known === 'done' ? 'committed' : 'abandoned' });
-      });
-    },
-    raise(held, done) {
-      later(() => {
-        if (store.down) return done(unavailable('down'));
-        if (!held.every(holds)) return done({ ...unavailable('another process took over'), kind: 'Conflict' });
-        done(
-          held.map((fence) => {
-            const highest = Math.max(
-              ...[...epochs].filter(([name]) => name.startsWith(`${fence.scope}/`)).map(([, epoch]) => epoch),
-            );
-            const raised = { ...fence, epoch: highest + 1 };
-            epochs.set(fenceName(raised), raised.epoch);
-            return raised;
-          }),
-        );
-      });
-    },
-    load: (scope, wanted: RowsOf[], fences, done) =>
-      read(
-        fences,
-        done,
-        (row) => row.scope === scope && wanted.some((one) => one.table === row.table && one.owner === row.owner),
-      ),
-    fetch: (scope, wanted: RowKey[], fences, done) =>
-      read(
-        fences,
-        done,
-        (row) => row.scope === scope && wanted.some((one) => one.table === row.table && one.key === row.key),
-      ),
-    scan(scope, tables, fences, each, done) {
-      read(
-        fences,
-        (answer) => {
-          if (!Array.isArray(answer)) return done(answer);
-          each(answer);
-          done(undefined);
-        },
-        (row) => row.scope === scope && tables.includes(row.table),
-      );
-    },
+    at: (delayMs, run) => void world.after(delayMs, run),
+    // The answer belongs to the same event: with one latency there is nothing to tell apart.
+    back: (delayMs, run) => (delayMs === 0 ? run() : void world.after(delayMs, run)),
+    isDown: () => down,
   };
-
-  function read(fences: Fence[], done: (rows: Row[] | Refusal) => void, wanted: (row: Change) => boolean): void {
-    later(() => {
-      if (store.down) return done(unavailable('down'));
-      if (!fences.every(holds)) return done(unavailable('lost its ownership'));
-      done(structuredClone([...rows.values()].filter((row): row is Change & Row => isLive(row) && wanted(row))));
-    });
-  }
-
-  function write(group: Group): CommitOutcome {
-    if (groups.get(group.id) === 'abandoned') return { outcome: 'refused', constraint: 'commit_group' };
-    if (!group.fences.every(holds)) return { outcome: 'fenced' };
-    for (const change of group.changes) {
-      const stored = rows.get(rowName(change));
-      const fits =
-        change.prev === 0
-          ? stored === undefined || stored.value === null
-          : stored?.version === change.prev && stored.value !== null;
-      if (!fits) return { outcome: 'refused' };
-    }
-    groups.set(group.id, 'done');
-    for (const change of structuredClone(group.changes)) rows.set(rowName(change), change);
-    log.push(...structuredClone(group.entries));
-    return { outcome: 'committed' };
-  }
-
-  return store;
+  const connection = connectShard(model, way);
+  return {
+    ...connection,
+    commit(group, done) {
+      if (faults[0] !== 'refused' || down) return connection.commit(group, done);
+      faults.shift();
+      void world.after(latencyMs, () => done({ outcome: 'refused' }));
+    },
+    model,
+    rows: model.rows,
+    log: model.log,
+    epochs: model.epochs,
+    faults,
+    get down() {
+      return down;
+    },
+    set down(is) {
+      down = is;
+    },
+    takeOver: (scopes, shards) => model.takeOver(scopes, shards),
+    live: (table, scope) => model.live(table, scope),
+  };
 }
