@@ -35,6 +35,7 @@ import { createLogger, type Logger } from './log.ts';
 import { projectRoot } from './root.ts';
 import type { ShardConfig } from './shard.ts';
 import { MIN_CLIENT_VERSION, version } from './site/build-info.ts';
+import { faultAt } from './site/fault.ts';
 import { addFederationRoutes } from './site/federation-routes.ts';
 import { createHealth } from './site/health.ts';
 import { addInspectRoutes } from './site/inspect-routes.ts';
@@ -225,7 +226,9 @@ async function main(): Promise<void> {
     if (records.length > 0) federation.committed(records);
   });
 
+  const step = faultAt(process.env['HANSE_FAULT']);
   const blocks = createBlockDriver({
+    ...(step && { step }),
     site: config.site,
     world,
     rows: store,

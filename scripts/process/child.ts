@@ -14,7 +14,8 @@ export interface Child {
   readonly isRunning: boolean;
   /** What it ended with: exit code or signal; undefined while it runs. */
   readonly ended: number | string | undefined;
-  start(): void;
+  /** `more`: environment of this start only. */
+  start(more?: Record<string, string>): void;
   /** Sends the signal and waits until it is gone; SIGKILL after `graceMs`. */
   end(signal: 'SIGKILL' | 'SIGTERM', graceMs?: number): Promise<void>;
   untilEnded(): Promise<void>;
@@ -50,12 +51,12 @@ export function createChild({ name, program, env, logFile }: ChildOptions): Chil
     get ended() {
       return ended;
     },
-    start() {
+    start(more = {}) {
       if (child !== undefined) throw new Error(`${name} runs already`);
       if (!existsSync(file)) throw new Error(`${file} is not there: run \`npm run build\` first`);
       const out = openSync(logFile, 'a', 0o600);
       const started = spawn(process.execPath, ['--enable-source-maps', file], {
-        env: { ...process.env, ...env },
+        env: { ...process.env, ...env, ...more },
         stdio: ['ignore', out, out],
       });
       closeSync(out);

@@ -42,8 +42,8 @@ export interface PlantSite {
   /** The JSON of an answer of status 200 or 201; rejects otherwise. */
   call<T = unknown>(method: string, path: string, body?: unknown): Promise<T>;
   isReady(): Promise<boolean>;
-  /** Starts it, unless it runs, and waits for /readyz. */
-  start(): Promise<void>;
+  /** Starts it, unless it runs, and waits for /readyz. `more`: environment of this start only. */
+  start(more?: Record<string, string>): Promise<void>;
   kill(): Promise<void>;
 }
 
@@ -150,8 +150,8 @@ async function openSite(plant: {
       }
       return JSON.parse(answer.text) as T;
     },
-    async start() {
-      if (!child.isRunning) child.start();
+    async start(more) {
+      if (!child.isRunning) child.start(more);
       try {
         await until(`${child.name} is ready`, async () => {
           if (!child.isRunning) throw new Error(`it ended: ${child.ended}`);
