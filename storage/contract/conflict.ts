@@ -68,7 +68,7 @@ export function conflictContract({ url }: Started): void {
         await session.end();
         return rows.map((row) => row.n);
       };
-      const retention = { groupMs: 10 ** 12, logMs: 0, releasedMs: 10 ** 12 };
+      const retention = { groupMs: 10 ** 12, logMs: 0, releasedMs: 10 ** 12, outcomeMs: 10 ** 12 };
       await site.saveCursors('bus', [{ scope, shard: 0, epoch: fences[0]!.epoch, n: 600 }]);
       await site.saveCursors('peer', [{ scope, shard: 0, epoch: fences[0]!.epoch, n: 650 }]);
       await site.sweep(retention);
