@@ -1,7 +1,4 @@
-// The main thread's side: one Piscina pool a shard (it pins the shard to its thread and gives it its own death), the
-// ports, asks, restart with backoff.
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+// The main thread's side: one thread a shard, the ports, asks, restart with backoff.
 import { shardOf, type Address } from '../address.ts';
 import type { Fence, IdempotencyKey, LogEntry, World } from '../ports.ts';
 import { isRefusal, unavailable } from '../refusal.ts';
@@ -9,14 +6,15 @@ import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
 import type { MemoryAudit } from './memory-audit.ts';
 import type { ShardLimits } from './shard.ts';
+import { piscinaThreads, type Port, type RunningThread, type Threads } from './threads.ts';
 import type { PeerPort, ShardTask } from './worker.ts';
 
 export interface HostOptions {
   shards: number;
   /** What the takeover gave, all shards. */
   fences: Fence[];
-  /** URL of the composition root of a worker, and the name of the function it exports. */
-  module: { url: string; name: string };
+  /** URL of the composition root of a worker with the name of the function it exports; or threads of another kind. */
+  module: { url: string; name: string } | Threads;
   /** Passed through to it. */
   config: unknown;
   limits?: Partial<ShardLimits>;
@@ -51,8 +49,8 @@ export interface ShardHost {
 }
 
 interface Slot {
-  pool: Piscina | undefined;
-  port: MessagePort | undefined;
+  thread: RunningThread | undefined;
+  port: Port | undefined;
   pipe: Pipe | undefined;
   fences: Fence[];
   /** Open asks to this shard; all fail when it dies. */
@@ -65,9 +63,17 @@ const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 2_000;
 
 export function createShardHost(options: HostOptions): ShardHost {
-  const { world } = options;
+  const { world, module } = options;
+  const threads =
+    'run' in module
+      ? module
+      : piscinaThreads({
+          module,
+          execArgv: options.execArgv,
+          failed: (shard, error) => options.log('error', 'worker pool failed', { shard, error: String(error) }),
+        });
   const slots: Slot[] = Array.from({ length: options.shards }, (_, shard) => ({
-    pool: undefined,
+    thread: undefined,
     port: undefined,
     pipe: undefined,
     fences: options.fences.filter((fence) => fence.shard === shard),
@@ -87,12 +93,12 @@ export function createShardHost(options: HostOptions): ShardHost {
 
   function launch(shard: number, first: boolean): void {
     const slot = slots[shard] as Slot;
-    const { port1, port2 } = new MessageChannel();
+    const { port1, port2 } = threads.channel();
     const peers: ShardTask['peers'] = [];
     slots.forEach((other, index) => {
       // On the first start each pair is joined once, by the higher of the two.
       if (index === shard || other.port === undefined) return;
-      const channel = new MessageChannel();
+      const channel = threads.channel();
       const peerPort: PeerPort = { peer: shard, port: channel.port1 };
       other.port.postMessage(peerPort, [channel.port1]);
       peers.push({ shard: index, port: channel.port2 });
@@ -106,21 +112,6 @@ export function createShardHost(options: HostOptions): ShardHost {
       for (const envelope of openFrame(frame)) receive(shard, envelope);
     });
     port1.on('close', () => failAsks(shard, `shard ${shard} ended`));
-    const pool = new Piscina({
-      filename: options.module.url,
-      name: options.module.name,
-      minThreads: 1,
-      maxThreads: 1,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Infinity,
-      atomics: 'disabled',
-      recordTiming: false,
-      closeTimeout: 5_000,
-      resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 48 },
-      ...(options.execArgv === undefined ? {} : { execArgv: options.execArgv }),
-    });
-    slot.pool = pool;
-    pool.on('error', (error) => options.log('error', 'worker pool failed', { shard, error: String(error) }));
     const task: ShardTask = {
       shard,
       shards: options.shards,
@@ -130,9 +121,9 @@ export function createShardHost(options: HostOptions): ShardHost {
       limits: options.limits ?? {},
       config: options.config,
     };
-    const run = pool.run(task, { transferList: [port2, ...peers.map((peer) => peer.port)] as never });
+    slot.thread = threads.run(task);
     ended.push(
-      run.then(
+      slot.thread.ended.then(
         (how: unknown) => over(shard, how === 'fenced' ? 'fenced' : 'drained'),
         (error: unknown) => over(shard, error),
       ),
@@ -147,9 +138,8 @@ export function createShardHost(options: HostOptions): ShardHost {
     slot.port = undefined;
     slot.pipe = undefined;
     failAsks(shard, `shard ${shard} ended`);
-    // A pool whose worker failed may be dead for good (a module that throws at boot): never used again.
-    void slot.pool?.destroy();
-    slot.pool = undefined;
+    slot.thread?.destroy();
+    slot.thread = undefined;
     if (stopping || how === 'drained' || how === 'fenced') return;
     options.log('error', 'shard died', {
       shard,

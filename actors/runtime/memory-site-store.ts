@@ -218,7 +218,7 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
           model.groups.delete(id);
           groups++;
         }
-        for (const [name, atMs] of [...model.releasedAtMs]) {
+        for (const [name, atMs] of model.releasedAtMs) {
           if (atMs >= now - releasedMs) continue;
           model.rows.delete(name);
           rows++;

@@ -330,7 +330,7 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
         groups: Array<[string, { outcome: 'done' | 'abandoned'; atMs: number }]>;
         outcomes: Array<[string, KeyedOutcome]>;
       };
-      for (const name of [...rows.keys()]) rows.delete(name);
+      for (const name of rows.keys()) rows.delete(name);
       for (const [name, row] of was.rows) rows.set(name, row);
       log.splice(0, log.length, ...was.log);
       ends.splice(0, ends.length, ...was.ends);

@@ -1,18 +1,18 @@
 // The worker's side of a shard: opens the ports, runs the shard until it has drained.
-import type { MessagePort } from 'node:worker_threads';
 import type { Fence, ShardStore, World } from '../ports.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
 import { createShard, type ShardLimits } from './shard.ts';
+import type { Port } from './threads.ts';
 
 /** What the host hands to a worker; the ports are transferred. */
 export interface ShardTask {
   shard: number;
   shards: number;
   fences: Fence[];
-  port: MessagePort;
-  peers: Array<{ shard: number; port: MessagePort }>;
+  port: Port;
+  peers: Array<{ shard: number; port: Port }>;
   limits: Partial<ShardLimits>;
   /** For the composition root: how to reach the database. */
   config: unknown;
@@ -21,7 +21,7 @@ export interface ShardTask {
 /** A port for a restarted neighbour, sent bare because ports can't travel inside a frame. */
 export interface PeerPort {
   peer: number;
-  port: MessagePort;
+  port: Port;
 }
 
 export interface WorkerParts {
@@ -35,7 +35,7 @@ export interface WorkerParts {
 /** Runs a shard; settles when it has drained after `stop`, or when it was fenced. */
 export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained' | 'fenced'> {
   const pipes = new Map<number, Pipe>();
-  const ports: MessagePort[] = [];
+  const ports: Port[] = [];
   return new Promise((resolve) => {
     const finish = (how: 'drained' | 'fenced'): void => {
       // The last frames leave with the microtasks of this turn; then the ports may go.
@@ -59,7 +59,7 @@ export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained'
       },
       limits: task.limits,
     });
-    const open = (to: number, port: MessagePort): void => {
+    const open = (to: number, port: Port): void => {
       ports.push(port);
       pipes.set(
         to,

@@ -1,0 +1,63 @@
+// What a shard runs on: a thread of its own with ports to the others. Production: Piscina's worker threads; the simulation
+// has its own, in one process.
+import { MessageChannel } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { ShardTask } from './worker.ts';
+
+/** One end of a channel, as a MessagePort is: keeps the order, loses what is on its way when a side ends. */
+export interface Port {
+  postMessage(message: unknown, transfer?: readonly (ArrayBuffer | Port)[]): void;
+  on(event: 'message', listener: (message: never) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
+  close(): void;
+}
+
+export interface RunningThread {
+  /** How the shard ended (`drained`, `fenced`); rejects when the thread died. */
+  ended: Promise<unknown>;
+  /** Ends what is left of it; it is never used again. */
+  destroy(): void;
+}
+
+export interface Threads {
+  channel(): { port1: Port; port2: Port };
+  /** Runs a shard on a thread of its own; the task's ports go there. */
+  run(task: ShardTask): RunningThread;
+}
+
+export interface PiscinaOptions {
+  /** URL of the composition root of a worker, and the name of the function it exports. */
+  module: { url: string; name: string };
+  execArgv?: string[] | undefined;
+  /** Hears of failures of a pool itself. */
+  failed(shard: number, error: unknown): void;
+}
+
+/** One pool a shard: it pins the shard to its thread and gives it its own death. */
+export function piscinaThreads({ module, execArgv, failed }: PiscinaOptions): Threads {
+  return {
+    channel: () => new MessageChannel() as unknown as { port1: Port; port2: Port },
+    run(task) {
+      const pool = new Piscina({
+        filename: module.url,
+        name: module.name,
+        minThreads: 1,
+        maxThreads: 1,
+        concurrentTasksPerWorker: 1,
+        idleTimeout: Infinity,
+        atomics: 'disabled',
+        recordTiming: false,
+        closeTimeout: 5_000,
+        resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 48 },
+        ...(execArgv === undefined ? {} : { execArgv }),
+      });
+      pool.on('error', (error) => failed(task.shard, error));
+      const transferList = [task.port, ...task.peers.map(({ port }) => port)];
+      return {
+        ended: pool.run(task, { transferList: transferList as never }),
+        // A pool whose worker failed may be dead for good (a module that throws at boot).
+        destroy: () => void pool.destroy(),
+      };
+    },
+  };
+}
