@@ -60,13 +60,13 @@ export function createMemoryAudit(options: MemoryAuditOptions) {
     cell.inbox.length === 0 &&
     cell.waiting.length === 0;
 
-  /** Compares one actor; `busy` if it was never found quiet before and after the load. */
-  function compare(cell: Cell, tries: number, done: (found: string | 'busy' | undefined) => void): void {
+  /** Compares one actor: a finding, undefined, or null if it was never found quiet before and after the load. */
+  function compare(cell: Cell, tries: number, done: (found: string | null | undefined) => void): void {
     const again = (): void => {
-      if (tries <= 1) return done('busy');
+      if (tries <= 1) return done(null);
       world.after(AGAIN_MS, () => compare(cell, tries - 1, done));
     };
-    if (cells.get(addressText(cell.address)) !== cell) return done('busy');
+    if (cells.get(addressText(cell.address)) !== cell) return done(null);
     if (!isQuiet(cell)) return again();
     const { behaviour, address, turns } = cell;
     const wanted = behaviour.tables.map((table) => ({ table, owner: address.id }));
@@ -94,7 +94,7 @@ export function createMemoryAudit(options: MemoryAuditOptions) {
         return done(audit);
       }
       compare(cell, TRIES, (found) => {
-        if (found === 'busy') audit.busy++;
+        if (found === null) audit.busy++;
         else {
           audit.compared++;
           if (found !== undefined) audit.findings.push(found);

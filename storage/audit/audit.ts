@@ -1,0 +1,38 @@
+// What must be conserved in a site's database, and over the databases of a federation (reliability.md §4, §5.4). Pure over
+// the rows; every violation is a sentence that begins with the name of its rule.
+import { tableNames } from '../entity/entities.ts';
+import { auditAddresses, auditPrefixes } from './addresses.ts';
+import { auditAllocations, auditPools } from './allocations.ts';
+import { auditAcross, auditBlocks } from './blocks.ts';
+import { auditFold, auditStreams } from './log.ts';
+import { live, type SiteRows } from './rows.ts';
+
+function auditScopes(site: SiteRows): string[] {
+  const known = new Set(site.ownership.map(({ scope }) => scope));
+  const strange = new Set<string>();
+  for (const table of tableNames)
+    for (const { scope } of site.rows[table]) if (!known.has(scope)) strange.add(`${table} of ${scope}`);
+  return [...strange].map((what) => `scope: there are rows in ${what}, which nobody ever owned`);
+}
+
+export interface AuditOptions {
+  /** Nothing is under way any more: hand-overs must be over, too. Default false. */
+  isQuiet?: boolean;
+}
+
+/** All sites of a federation, or some: what only another one's database could tell is left out. Empty: all is conserved. */
+export function audit(sites: readonly SiteRows[], { isQuiet = false }: AuditOptions = {}): string[] {
+  const perSite = sites.flatMap((site) =>
+    [auditScopes, auditAddresses, auditAllocations, auditPools, auditPrefixes, auditStreams, auditFold]
+      .flatMap((rule) => rule(site))
+      .map((violation) => `${violation} [site ${site.site}]`),
+  );
+  return [...perSite, ...auditBlocks(sites, isQuiet), ...auditAcross(sites)];
+}
+
+/** What is taken at the moment, by kind; addresses of allocations included. */
+export const countTaken = (sites: readonly SiteRows[]): { addresses: number; allocations: number; asns: number } => ({
+  addresses: sites.reduce((sum, site) => sum + live(site, 'ip').length, 0),
+  allocations: sites.reduce((sum, site) => sum + live(site, 'allocation').length, 0),
+  asns: sites.reduce((sum, site) => sum + live(site, 'pool').filter(({ value }) => value.pool === 'asn').length, 0),
+});
