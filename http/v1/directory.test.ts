@@ -225,9 +225,10 @@ test('networks.md §11.8: projects and tenants', async () => {
   addAllocation(site, 'm', 'x', 'i');
   site.members.set('b', () => ({ machines: 1, networks: 0, ips: 2 }));
   const found = await call('Metal-View', 'GET', '/v1/project/x');
+  // The edge answers its own part; who asks for all sites adds the parts up (router/merge.ts, networks.md §10.2).
   assert.deepEqual((found.body as { quotas: unknown }).quotas, {
-    machine: { quota: 3, used: 2 },
-    ip: { used: 2 },
+    machine: { quota: 3, used: 1 },
+    ip: { used: 0 },
   });
   const used = await call('Metal-Admin', 'DELETE', '/v1/project/x');
   assert.deepEqual([used.status, messageOf(used)], [400, 'there are still machines allocated by this project']);
