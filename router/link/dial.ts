@@ -95,7 +95,7 @@ export function dialPeer(peering: Peering, { url, expectedSite }: DialOptions): 
       }
       dialLater();
     };
-    abandon = openSocket(peering, target, expectedSite, over, bind);
+    abandon = (peering.options.open ?? openSocket)(peering, target, expectedSite, over, bind);
   };
 
   const forget = peering.onClose(() => {
@@ -106,7 +106,18 @@ export function dialPeer(peering: Peering, { url, expectedSite }: DialOptions): 
   return link;
 }
 
-/** One attempt: opens a socket and brings it to the peering. Returns how to give it up. */
+/**
+ * One attempt: opens a connection and brings it to the peering; `over` says that it is, and why when it failed. Returns how
+ * to give it up.
+ */
+export type OpenConnection = (
+  peering: Peering,
+  target: URL,
+  expectedSite: string | undefined,
+  over: (failure: string | undefined) => void,
+  greeted: (pair: Pair) => void,
+) => () => void;
+
 function openSocket(
   peering: Peering,
   target: URL,

@@ -1,5 +1,6 @@
 import type { AskAnswer } from './asks.ts';
 import type { Certificate, PeerIdentity } from './certificates.ts';
+import type { OpenConnection } from './dial.ts';
 import type { LinkRefusal } from './failure.ts';
 import type { FrameOf } from './frames.ts';
 import type { LinkWorld } from './heartbeat.ts';
@@ -35,6 +36,8 @@ export type PeeringOptions = {
   onLink?(link: Link): void;
   /** For log lines: something odd about a peer, or an exception in a handler. */
   odd?(what: string, error?: unknown): void;
+  /** How a connection is opened to an address that is dialled. Default: a WebSocket over mutual TLS. */
+  open?: OpenConnection;
 };
 
 /** All links of this process: one for each process of another (or the same) site, whoever dialled. */
