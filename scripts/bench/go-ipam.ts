@@ -20,12 +20,18 @@ export async function runGoIpam(url: string, clients: number, seconds: number): 
   const path = peerPath('goipam-bench');
   if (path === undefined) throw new Error(String(peerSkipReason('goipam-bench')));
   const { hostname, port, username, password, pathname } = new URL(databaseUrl(url, new URL(url).pathname.slice(1)));
-  const run = await promisify(execFile)(path, [
-    ...['-host', hostname, '-port', port, '-user', decodeURIComponent(username)],
+  const options = {
+    host: hostname,
+    port,
+    user: decodeURIComponent(username),
     // It insists on one, even where the server asks for none.
-    ...['-password', decodeURIComponent(password) || 'none', '-db', pathname.slice(1)],
-    ...['-clients', String(clients), '-seconds', String(seconds)],
-  ]);
+    password: decodeURIComponent(password) || 'none',
+    db: pathname.slice(1),
+    clients: String(clients),
+    seconds: String(seconds),
+  };
+  const flags = Object.entries(options).flatMap(([name, value]) => [`-${name}`, value]);
+  const run = await promisify(execFile)(path, flags);
   const said = JSON.parse(run.stdout) as Record<string, number>;
   return {
     clients,

@@ -161,7 +161,9 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
               perSecond(middle(others, (each) => each.perSecond)),
               ms(middle(others, (each) => each.p50Ms)),
               ms(middle(others, (each) => each.p99Ms)),
-              ...['', '', ''],
+              '',
+              '',
+              '',
             ],
           ]),
     ];

@@ -12,7 +12,12 @@ export const ipamMemory: Bench = {
     const module = join(import.meta.dirname, 'ipam-memory.ts');
     const script = `const { ipamMemoryBench } = await import(${JSON.stringify(module)}); console.log(JSON.stringify(await ipamMemoryBench()));`;
     const { stdout } = await promisify(execFile)(process.execPath, [
-      ...['--expose-gc', '--import', 'tsx', '--input-type=module', '--eval', script],
+      '--expose-gc',
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '--eval',
+      script,
     ]);
     const measured = JSON.parse(stdout) as Figure[];
     return {

@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { ipAcquire } from './ip-acquire.ts';
 import { ipamMemory } from './ipam-memory-report.ts';
 import { machineAllocate } from './machine-allocate.ts';
-import { renderReport, thisMachine, type Bench, type Report } from './report.ts';
+import { watchOthers } from './processes.ts';
+import { number, renderReport, thisMachine, type Bench, type Report } from './report.ts';
 import { startUp } from './start-up.ts';
 
 const BENCHES: readonly Bench[] = [ipAcquire, machineAllocate, startUp, ipamMemory];
@@ -50,7 +51,11 @@ async function main(): Promise<number> {
       if (isTerminal) process.stderr.write(`\r\u001b[2K${bench.name}: ${text} …`);
     };
     try {
+      const othersOf = watchOthers();
       const report = await bench.run({ quick: values.quick, progress });
+      const others = othersOf();
+      report.figures['coresOfOthers'] = others;
+      report.notes.push(`Other programs kept ${number(others)} of ${machine.cores} cores busy meanwhile.`);
       if (isTerminal) process.stderr.write('\r\u001b[2K');
       reports.push(report);
       console.log(renderReport(report));

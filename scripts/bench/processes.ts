@@ -57,3 +57,39 @@ export const commandOf = (pid: number): string => {
     return '';
   }
 };
+
+interface CpuShares {
+  /** Of all cores together. */
+  busyMs: number;
+  /** Of this process and of all below it that has ended. */
+  ownMs: number;
+  atMs: number;
+}
+
+const cpuShares = (): CpuShares => {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = readFileSync('/proc/stat', 'utf8')
+    .slice(0, 200)
+    .split(/\s+/, 9)
+    .map(Number);
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const own = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
+    .reduce((sum, ticks) => sum + Number(ticks), 0);
+  return {
+    busyMs: (user + nice + system + irq + softirq + steal) * TICK_MS,
+    ownMs: own * TICK_MS,
+    atMs: performance.now(),
+  };
+};
+
+/** Starts to watch; the answer, once everything started meanwhile has ended, is how many cores others kept busy. */
+export function watchOthers(): () => number {
+  const begin = cpuShares();
+  return () => {
+    const end = cpuShares();
+    const othersMs = end.busyMs - begin.busyMs - (end.ownMs - begin.ownMs);
+    return Math.max(0, othersMs / (end.atMs - begin.atMs));
+  };
+}

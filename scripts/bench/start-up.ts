@@ -66,10 +66,10 @@ async function start(data: string, port: number, fresh: boolean): Promise<Starte
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
-  let upMs: number | undefined;
+  const up: { ms?: number } = {};
   const hear = (chunk: Buffer): void => {
     said += chunk.toString('utf8');
-    if (upMs === undefined && said.includes('Both plants are up')) upMs = performance.now() - fromMs;
+    if (up.ms === undefined && said.includes('Both plants are up')) up.ms = performance.now() - fromMs;
   };
   launcher.stdout.on('data', hear);
   launcher.stderr.on('data', hear);
@@ -87,11 +87,11 @@ async function start(data: string, port: number, fresh: boolean): Promise<Starte
     else if (late()) await fail();
     else await pause(POLL_MS);
   }
-  while (upMs === undefined) {
+  while (up.ms === undefined) {
     if (late()) await fail();
     await pause(POLL_MS);
   }
-  return { answeredMs, upMs, launcher };
+  return { answeredMs, upMs: up.ms, launcher };
 }
 
 async function stop(launcher: ChildProcess, data: string): Promise<void> {
