@@ -64,15 +64,18 @@ const toResponse = ({ status, headers, body }: EdgeAnswer): Response => {
 /** Uploads are streams: whoever takes them reads them from the socket. */
 const isUpload = (contentType: string | undefined): boolean => contentType?.startsWith('multipart/') ?? false;
 
+/** All that a socket or a link needs of the app; it may be another one from one request to the next. */
+export type EdgeApp = Pick<Hono<EdgeEnv>, 'fetch'>;
+
 /** Answers a request that came over a peer link, by the same app. */
-export async function dispatch(app: Hono<EdgeEnv>, request: EdgeRequest, peer: string): Promise<Response> {
+export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string): Promise<Response> {
   const { method, path, headers, body } = request;
   // The bytes travel beside the Request, which would refuse them on a GET.
   return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer });
 }
 
 /** Listens; resolves when requests are accepted. */
-export async function serveEdge(app: Hono<EdgeEnv>, options: ServeOptions): Promise<RunningEdge> {
+export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<RunningEdge> {
   const { host, port, beforeApp, report = (error) => console.error('the edge failed:', error) } = options;
 
   const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {

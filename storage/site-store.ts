@@ -1,6 +1,7 @@
 // What the main thread of a site's process needs of the database (actors/ports.ts).
-import { siteScope } from '../actors/address.ts';
+import { siteScope, type Scope } from '../actors/address.ts';
 import type { LeaseHolder, SiteStore } from '../actors/ports.ts';
+import { arrayLiteral } from './array.ts';
 import { createPool } from './driver/pool.ts';
 import { acquireLease, releaseLease } from './lease.ts';
 import { readBacklog, saveCursors } from './log.ts';
@@ -30,8 +31,15 @@ export interface SiteStoreOptions {
 /** What still runs is cut after this. */
 const CLOSING_MS = 1000;
 
+export interface OpenSiteStore extends SiteStore {
+  /** The highest epoch that stands in each scope: for the log line of a process that was replaced. */
+  epochs(scopes: readonly Scope[]): Promise<Map<Scope, number>>;
+}
+
+const EPOCHS = `select scope, max(epoch) as epoch from ownership where scope = any($1::text[]) group by scope`;
+
 /** Opens the store of a site, after it brought the database to the version of this code. */
-export async function createSiteStore(options: SiteStoreOptions): Promise<SiteStore> {
+export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSiteStore> {
   const { url, applicationName, controlMs = 1000, readMs = 30_000, isAlive = () => true } = options;
   await migrate(url, { applicationName });
   const open = (role: string, max: number, isolation: 'serializable' | 'read committed', deadlineMs: number) =>
@@ -80,6 +88,11 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<SiteSt
       if (fences.length === 0 && scopes.length > 0 && shards > 0)
         throw new Error(`the lease of ${holder?.site ?? 'the site'} ended before the takeover: acquire it again`);
       return fences;
+    },
+
+    epochs: async (scopes) => {
+      const rows = await control.run<{ scope: Scope; epoch: number }>(EPOCHS, [arrayLiteral([...scopes])]);
+      return new Map(rows.map(({ scope, epoch }) => [scope, Number(epoch)]));
     },
 
     hostedPartitions: async (site) => {

@@ -18,6 +18,7 @@ import { openDirectoryCopy, type FilledCopy } from './directory-copy.ts';
 import { createFederation, type Federation } from './federation.ts';
 import { openIdentity, type SiteIdentity } from './identity.ts';
 import { createJoinHost, type JoinHost } from './join.ts';
+import { openSiteLinks, type SiteLinks } from './site-links.ts';
 
 const world: World = { ...realWorld, uuid: () => randomUUID(), defer: (run) => void setImmediate(run) };
 
@@ -104,6 +105,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
   const odd =
     options.odd ?? ((what, error) => assert.fail(`${id}: ${what} ${error instanceof Error ? error.stack : ''}`));
   let port = 0;
+  let links: SiteLinks;
   let read = 0;
   const way = await cable(() => port);
   const identify = (): Promise<SiteIdentity> =>
@@ -144,11 +146,17 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
       const answer = site.ask(registry, 'claims', { own: false });
       return isRefusal(answer) ? answer : answer.claims;
     };
-    site.federation = createFederation({
+    links = openSiteLinks({
       site: id,
       process: '1',
       incarnation: randomUUID(),
-      identity: site.identity,
+      identity: () => site.identity,
+      world,
+      odd,
+    });
+    site.federation = createFederation({
+      site: id,
+      links,
       world,
       copy: site.copy,
       actors: {
@@ -158,7 +166,6 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
         claims,
       },
       asks: {},
-      onRequest: async () => ({ status: 404, headers: [], body: undefined }),
       isActive: () => true,
       odd,
     });
@@ -178,7 +185,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
       odd,
     });
     for (const [kind, handler] of Object.entries(site.joins.asks)) site.federation.peering.onAsk(kind, handler);
-    const listener = await site.federation.listen({ host: '127.0.0.1', port: 0, join: site.joins.serve });
+    const listener = await links.listen({ host: '127.0.0.1', port: 0, join: site.joins.serve });
     port = listener.port;
     await site.joins.takeRoster();
   }
@@ -204,11 +211,15 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
       granted(site.ask(registry, 'createNetwork', { network: asked, h: `h-${network}`, partitions: [partition] }));
     },
     start,
-    stop: () => site.federation.close(),
+    async stop() {
+      site.federation.close();
+      await links.close();
+    },
     cut: () => way.cut(),
     heal: () => way.heal(),
     async close() {
-      await site.federation.close();
+      site.federation.close();
+      await links.close();
       way.close();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -5,16 +5,13 @@ import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
 import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
-import { dialPeer } from '../link/dial.ts';
-import { isLinkFailure, linkFailure } from '../link/failure.ts';
+import { isLinkFailure, linkFailure, refuseAsk } from '../link/failure.ts';
 import type { Link, Peer } from '../link/link.ts';
-import { listenForPeers, type ListenOptions, type PeerListener } from '../link/listen.ts';
-import { createPeering, type Peering } from '../link/peering.ts';
-import { refuseAsk } from '../link/failure.ts';
-import type { AskHandler, RequestHandler } from '../link/serve.ts';
-import { MEMBERS_ASK, type Member, type MembersReply, type PeerExchange } from '../peers.ts';
+import type { Peering } from '../link/peering.ts';
+import type { AskHandler } from '../link/serve.ts';
+import type { Member, MembersReply, PeerExchange } from '../peers.ts';
 import type { FilledCopy } from './directory-copy.ts';
-import type { SiteIdentity } from './identity.ts';
+import type { SiteLinks } from './site-links.ts';
 
 /** What the actors of this site do for the others; answers as the actors give them. */
 export interface HomeActors {
@@ -27,17 +24,14 @@ export interface HomeActors {
 
 export interface FederationOptions {
   site: string;
-  /** Unique among the processes of the site. */
-  process: string;
-  /** New with every start. */
-  incarnation: string;
-  identity: SiteIdentity;
+  /** Those of this process; they are there before it is active, and stay when it is no more. */
+  links: SiteLinks;
   world: World;
   copy: FilledCopy;
   actors: HomeActors;
   /** Further asks that are served here, by kind. */
   asks: Record<string, AskHandler>;
-  onRequest: RequestHandler;
+  /** Whether this process may still speak for its site. */
   isActive(): boolean;
   odd(what: string, error?: unknown): void;
 }
@@ -45,7 +39,6 @@ export interface FederationOptions {
 /** As the edge needs it (http/site.ts). */
 export interface Federation extends PeerExchange {
   readonly peering: Peering;
-  listen(options: ListenOptions): Promise<PeerListener>;
   others(): string[];
   askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
   propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
@@ -62,7 +55,8 @@ export interface Federation extends PeerExchange {
     driftMs: number | null;
     lastFailure: string | null;
   }>;
-  close(): Promise<void>;
+  /** Ends what it does of itself; the links stay. */
+  close(): void;
 }
 
 /** How long a directory write waits for the reachable members (design.md §2). */
@@ -94,62 +88,36 @@ const promisesReply = z.object({ open: z.array(z.string()) });
 
 export function createFederation(options: FederationOptions): Federation {
   const { site, world, copy, actors } = options;
-  const peering = createPeering({
-    identity: () => ({
-      site,
-      process: options.process,
-      certificate: options.identity.certificate,
-      authority: options.identity.authority.cert,
-    }),
-    incarnation: options.incarnation,
-    world,
-    odd: (what, error) => options.odd(what, error),
-    onLink: watch,
-  });
-  const dials = new Map<string, Link>();
+  const { peering, processes } = options.links;
+  const { linksTo } = processes;
   const resyncs = new Map<string, () => void>();
   /** Pushes of own entries under way, by kind, id and revision. */
   const pushes = new Map<string, Promise<void>>();
   /** Operations whose outcome this process will still tell. */
   const proposals = new Set<string>();
   let closed = false;
-  let listener: PeerListener | undefined;
 
   // ---- links ------------------------------------------------------------------------------------------------------
 
-  const linksTo = (member: string): Link[] =>
-    peering.links().filter((link) => link.peer?.kind === 'site' && link.peer.name === member && link.state === 'up');
+  const dialled = new Set<string>();
 
   function dialMembers(): void {
     if (closed) return;
-    const wanted = new Map<string, string>();
-    for (const member of copy.list('member')) {
-      if (member.id === site) continue;
-      for (const address of member.linkAddresses) wanted.set(`https://${address}`, member.id);
-    }
-    for (const [url, link] of dials) {
-      if (wanted.has(url)) continue;
-      link.close();
-      dials.delete(url);
-    }
-    for (const [url, expectedSite] of wanted) {
-      if (!dials.has(url)) dials.set(url, dialPeer(peering, { url, expectedSite }));
+    const members = copy.list('member').filter(({ id }) => id !== site);
+    for (const gone of dialled) if (!members.some(({ id }) => id === gone)) options.links.dial(gone, []);
+    dialled.clear();
+    for (const { id, linkAddresses } of members) {
+      dialled.add(id);
+      options.links.dial(id, linkAddresses);
     }
   }
 
-  function watch(link: Link): void {
-    link.onState((state) => {
-      if (state === 'up') meet(link);
-    });
-    if (link.state === 'up') meet(link);
-  }
-
-  /** A member is there (again): it gets what it lacks, and hears the end of what we had asked it to promise. */
-  function meet(link: Link): void {
-    const peer = link.peer;
-    if (closed || peer?.kind !== 'site' || peer.name === site) return;
-    void synchronise(peer.name, link);
-  }
+  // A member is there (again), or another process of it is active: it gets what it lacks, and hears the end of what we
+  // had asked it to promise.
+  processes.onActive((link) => {
+    const member = link.peer?.name;
+    if (!closed && member !== undefined && member !== site) void synchronise(member, link);
+  });
 
   async function synchronise(member: string, link: Link): Promise<void> {
     resyncs.get(member)?.();
@@ -296,7 +264,6 @@ export function createFederation(options: FederationOptions): Federation {
   });
 
   const asks: Record<string, AskHandler> = {
-    [MEMBERS_ASK]: () => membersReply(),
     'directory.digest': (body, peer) => {
       fromSite(peer);
       const { home } = digestSchema.parse(body);
@@ -333,21 +300,17 @@ export function createFederation(options: FederationOptions): Federation {
     ...options.asks,
   };
   for (const [kind, handler] of Object.entries(asks)) peering.onAsk(kind, handler);
-  peering.onRequest(options.onRequest);
+  options.links.answerMembers(membersReply);
   dialMembers();
 
   const linkOf = (member: string): Link => {
-    const link = linksTo(member)[0];
+    const link = member === site ? processes.activeOf(site) : linksTo(member)[0];
     if (link === undefined) throw linkFailure('LinkDown', unreachable(member).message);
     return link;
   };
 
   return {
     peering,
-    async listen(listening) {
-      listener = await listenForPeers(peering, listening);
-      return listener;
-    },
     members: (): Member[] =>
       others().map((member) => ({ site: member, partitions: partitionsOf(member), up: linksTo(member).length > 0 })),
     request: async (member, head, body, limits) => await linkOf(member).request(head, body, limits),
@@ -372,7 +335,7 @@ export function createFederation(options: FederationOptions): Federation {
     },
     status: () =>
       others().map((member) => {
-        const link = linksTo(member)[0] ?? [...dials.values()].find((dial) => dial.peer?.name === member);
+        const link = linksTo(member)[0] ?? options.links.dials().find((dial) => dial.peer?.name === member);
         return {
           site: member,
           partitions: partitionsOf(member),
@@ -382,11 +345,10 @@ export function createFederation(options: FederationOptions): Federation {
           lastFailure: link?.lastFailure ?? null,
         };
       }),
-    async close() {
+    close() {
       closed = true;
       for (const cancel of resyncs.values()) cancel();
-      await listener?.close();
-      peering.close();
+      resyncs.clear();
     },
   };
 }

@@ -1,79 +1,165 @@
-// Keeps the site's lease: time decides when a process may try, the epoch decides who may write (design.md §5).
+// The site's lease, from standing by to losing it: time decides when a process may try, the epoch decides who may write
+// (design.md §5).
 import type { LeaseHolder, SiteStore, World } from '../../actors/ports.ts';
 import type { Logger } from '../log.ts';
 
-export interface LeaseKeeper {
-  /** False once the lease is so near its end, by the monotonic clock, that reads may be stale. */
+export interface Lease {
+  /** Whose it was found to be, at the first look. */
+  readonly first: Promise<'ours' | 'another'>;
+  /** Resolves when it is ours. */
+  readonly taken: Promise<void>;
+  readonly wasTaken: boolean;
+  /** False once it is so near its end, by the monotonic clock, that what memory says may be old. */
   isHeld(): boolean;
+  /** Who else holds it, as last seen. */
+  readonly holder: LeaseHolder | undefined;
+  /** Gives it back, so that a standby need not wait for its end. */
   stop(): Promise<void>;
 }
 
 export interface LeaseOptions {
-  store: SiteStore;
+  store: Pick<SiteStore, 'acquireLease' | 'releaseLease' | 'ping'>;
   holder: LeaseHolder;
   leaseMs: number;
   world: World;
-  log: Logger;
+  log: Pick<Logger, 'info' | 'warn'>;
   /** Somebody else holds it now: this process must stop. */
   onLost(by: LeaseHolder): void;
 }
 
-/** Parts of the lease: renewed after 0.4 s of 1.5 s, reads answered until 0.3 s before its end, looked at each 0.25 s. */
+/** Parts of the lease: renewed after 0.4 s of 1.5 s, reads answered until 0.3 s before its end. */
 const RENEW_PART = 0.27;
 const MARGIN_PART = 0.2;
+/** A look that took longer than this part says nothing of the holder, only that the database is slow. */
+const FAST_PART = 0.17;
 const LOOK_MS = 250;
+/** So often in a row it must have answered fast before a lease that ran out is taken. */
+const FAST_LOOKS = 2;
+/** A lease over for so many of its lengths is taken from however slow a database: nobody could renew it. */
+const PATIENCE_LEASES = 10;
 
-/** Waits until the lease is ours. Says so once when somebody else holds it. */
-export async function takeLease(options: LeaseOptions): Promise<LeaseKeeper> {
+/** Stands by until the lease is ours, then keeps it. */
+export function keepLease(options: LeaseOptions): Lease {
   const { store, holder, leaseMs, world, log } = options;
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => void world.after(ms, resolve));
-  let told = false;
-  let sentMs = world.monotonicMs();
-  for (;;) {
-    sentMs = world.monotonicMs();
-    const answer = await store.acquireLease(holder, leaseMs).catch((error: Error) => error);
-    if (answer instanceof Error) {
-      if (!told) log.warn({ error: answer.message }, 'the database does not answer: waiting for it');
-      told = true;
-    } else if (answer.held) break;
-    else if (!told) {
-      log.info(
-        { holder: answer.holder.process, remainingMs: answer.remainingMs },
-        'another process is active for this site: standing by',
-      );
-      told = true;
-    }
-    await pause(LOOK_MS);
-  }
-
-  let untilMs = sentMs + leaseMs;
+  const lookMs = Math.min(LOOK_MS, leaseMs / 6);
+  let untilMs = -Infinity;
+  /** Wall clock minus monotonic clock when the lease was renewed: a machine that was asleep shows a jump (design.md §12). */
+  let offsetMs = 0;
+  let other: LeaseHolder | undefined;
   let stopped = false;
-  let cancel = world.after(leaseMs * RENEW_PART, renew);
+  let cancel = (): void => {};
+  let resolveTaken = (): void => {};
+  const taken = new Promise<void>((resolve) => {
+    resolveTaken = resolve;
+  });
 
-  function renew(): void {
+  let resolveFirst = (_whose: 'ours' | 'another'): void => {};
+  const first = new Promise<'ours' | 'another'>((resolve) => {
+    resolveFirst = resolve;
+  });
+
+  const offset = (): number => world.wallMs() - world.monotonicMs();
+  const later = (ms: number, run: () => Promise<void>): void => {
+    if (!stopped) cancel = world.after(ms, () => void run());
+  };
+
+  // ---- standing by ------------------------------------------------------------------------------------------------
+
+  /** Latest looks in a row that were answered fast. */
+  let fast = 0;
+  let endsMs = Infinity;
+  let told = '';
+
+  const tell = (what: string, fields: object): void => {
+    if (told !== what) log.info(fields, what);
+    told = what;
+  };
+
+  async function timed<T>(work: () => Promise<T>): Promise<T> {
     const sent = world.monotonicMs();
-    void store
-      .acquireLease(holder, leaseMs)
-      .then((answer) => {
-        if (stopped) return;
-        // The time of sending counts: the answer may have been on its way for long.
-        if (answer.held) untilMs = sent + leaseMs;
-        else {
-          stopped = true;
-          options.onLost(answer.holder);
-        }
-      })
-      .catch((error: Error) => log.warn({ error: error.message }, 'the lease could not be renewed'))
-      .finally(() => {
-        if (!stopped) cancel = world.after(leaseMs * RENEW_PART, renew);
-      });
+    const answer = await work();
+    fast = world.monotonicMs() - sent <= leaseMs * FAST_PART ? fast + 1 : 0;
+    return answer;
   }
+
+  async function look(): Promise<void> {
+    let pauseMs = lookMs;
+    try {
+      const isOverdue = world.monotonicMs() - endsMs > leaseMs * PATIENCE_LEASES;
+      // Its holder may live and have been as slow as we were: what counts is measured first.
+      for (let missing = FAST_LOOKS - fast; missing > 0 && !isOverdue; missing--) await timed(() => store.ping());
+      if (fast >= FAST_LOOKS || isOverdue) {
+        const sent = world.monotonicMs();
+        const answer = await timed(() => store.acquireLease(holder, leaseMs));
+        if (stopped) return;
+        if (answer.held) return begin(sent);
+        other = answer.holder;
+        resolveFirst('another');
+        endsMs = world.monotonicMs() + answer.remainingMs;
+        // The end is met as it comes, not at the next look.
+        pauseMs = Math.min(lookMs, Math.max(10, answer.remainingMs + 1));
+        tell('another process is active for this site: standing by', { holder: other.process });
+      } else tell('the database is slow: a lease that runs out now is not taken', {});
+    } catch (error) {
+      fast = 0;
+      tell('the database does not answer: waiting for it', { error: (error as Error).message });
+    }
+    later(pauseMs, look);
+  }
+
+  // ---- active -----------------------------------------------------------------------------------------------------
+
+  function begin(sentMs: number): void {
+    other = undefined;
+    renewed(sentMs);
+    later(leaseMs * RENEW_PART, renew);
+    resolveFirst('ours');
+    resolveTaken();
+  }
+
+  /** The time of sending counts: the answer may have been on its way for long. */
+  function renewed(sentMs: number): void {
+    untilMs = sentMs + leaseMs;
+    offsetMs = offset();
+  }
+
+  async function renew(): Promise<void> {
+    const sent = world.monotonicMs();
+    try {
+      const answer = await store.acquireLease(holder, leaseMs);
+      if (stopped) return;
+      if (!answer.held) {
+        stopped = true;
+        other = answer.holder;
+        return options.onLost(answer.holder);
+      }
+      renewed(sent);
+    } catch (error) {
+      log.warn({ error: (error as Error).message }, 'the lease could not be renewed');
+    }
+    later(leaseMs * RENEW_PART, renew);
+  }
+
+  void look();
 
   return {
-    isHeld: () => !stopped && world.monotonicMs() < untilMs - leaseMs * MARGIN_PART,
+    first,
+    taken,
+    get wasTaken() {
+      return untilMs > -Infinity;
+    },
+    isHeld: () =>
+      !stopped &&
+      world.monotonicMs() < untilMs - leaseMs * MARGIN_PART &&
+      Math.abs(offset() - offsetMs) < leaseMs * MARGIN_PART,
+    get holder() {
+      return other;
+    },
     async stop() {
+      const wasOurs = untilMs > -Infinity && other === undefined;
       stopped = true;
       cancel();
+      if (!wasOurs) return;
       await store
         .releaseLease(holder)
         .catch((error: Error) => log.warn({ error: error.message }, 'the lease could not be given back'));

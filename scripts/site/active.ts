@@ -1,0 +1,316 @@
+// What a process has while it is the active one of its site: the actors on their threads, the federation, blocks, bus,
+// the edge's operations, the agents' port.
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import type { BusMessage, LogEntry } from '../../actors/ports.ts';
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { createShardHost } from '../../actors/runtime/host.ts';
+import { addBusRoutes } from '../../http/agents/bus-route.ts';
+import { createBus } from '../../http/agents/bus.ts';
+import { serveAgents } from '../../http/agents/grpc.ts';
+import { createApp } from '../../http/app.ts';
+import { createOutcomes } from '../../http/outcomes.ts';
+import { answerQuestion } from '../../http/questions.ts';
+import type { Site } from '../../http/site.ts';
+import { createBlockDriver } from '../../router/federation/blocks.ts';
+import { openDirectoryCopy } from '../../router/federation/directory-copy.ts';
+import { createFederation } from '../../router/federation/federation.ts';
+import { createForwarder } from '../../router/forward.ts';
+import { refuseAsk } from '../../router/link/failure.ts';
+import { LOCATE_ASK } from '../../router/peers.ts';
+import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
+import { createInspection } from '../../storage/inspection.ts';
+import { shardsFor } from '../config.ts';
+import { projectRoot } from '../root.ts';
+import type { ShardConfig } from '../shard.ts';
+import { RESTART_EXIT_CODE } from '../start/child.ts';
+import { MIN_CLIENT_VERSION, version } from './build-info.ts';
+import { faultAt } from './fault.ts';
+import { addFederationRoutes } from './federation-routes.ts';
+import type { Ground } from './ground.ts';
+import { createHealth } from './health.ts';
+import { addInspectRoutes } from './inspect-routes.ts';
+import { applyDirectory, createJoins } from './joins.ts';
+import { guardByLease } from './lease-guard.ts';
+import { EXIT_FENCED } from './life.ts';
+import { keepMember } from './member.ts';
+import { ensureProviderTenant } from './provider.ts';
+import { askApp } from './role.ts';
+import { startingRole } from './standby.ts';
+import { startUpkeep } from './upkeep.ts';
+
+const ASK_MS = 30_000;
+/** So long requests in flight may take at the end before the actors stop. */
+const LAST_ANSWERS_MS = 1_000;
+
+/** What members ask each other on behalf of an operation (http/questions.ts). */
+const QUESTIONS = ['project-usage', 'image-usage', 'size-usage', 'directory-entry'];
+
+/** Takes the site's scopes over and serves them until the process ends. */
+export async function serveSite(ground: Ground): Promise<void> {
+  const { config, log, life, world, store, lease, links, identity, odd } = ground;
+  const own = siteScope(config.site);
+
+  // ---- ownership --------------------------------------------------------------------------------------------------
+
+  const partitions = await store.hostedPartitions(config.site);
+  const owned = new Set(partitions);
+  const shards = shardsFor(config.shards, availableParallelism());
+  const fences = await store.takeOver([own, ...partitions.map(partitionScope)], shards);
+  const epoch = fences.find(({ scope }) => scope === own)?.epoch;
+
+  let isFenced = false;
+  /** Another process owns the scopes: one line with both epochs, and the end. */
+  async function standDown(why: string): Promise<void> {
+    if (isFenced || life.isEnding) return;
+    isFenced = true;
+    const standing = await store.epochs([own]).catch(() => new Map<string, number>());
+    log.error({ epoch, standing: standing.get(own) ?? null, holder: lease.holder?.process ?? null, why }, 'fenced');
+    life.end(EXIT_FENCED, why);
+  }
+  ground.whenLost((by) => standDown(`the lease is held by ${by.process} now`));
+
+  await identity.renew(partitions);
+  ground.listener.renew();
+  for (const partition of new Set([...partitions, ...config.agentPartitions])) await identity.issueAgent(partition);
+  await identity.issueRouter();
+
+  // ---- actors -----------------------------------------------------------------------------------------------------
+
+  const listeners = new Set<(entry: LogEntry) => void>();
+  const shardConfig: ShardConfig = { databaseUrl: ground.databaseUrl, site: config.site };
+  const host = createShardHost({
+    shards,
+    fences,
+    module: { url: pathToFileURL(join(projectRoot, 'dist', 'shard.js')).href, name: 'shard' },
+    config: shardConfig,
+    limits: { operationsPerGroup: config.groupLimit },
+    world,
+    onCommitted(entries) {
+      for (const entry of entries) for (const listener of listeners) listener(entry);
+    },
+    onFenced: (shard) => void standDown(`shard ${shard} was fenced: another process owns the scopes`),
+    log: (level, message, fields) => log[level](fields, message),
+  });
+  life.onEnd('shards', () => host.stop());
+
+  const places = createPlaceIndex(config.site, partitions);
+  listeners.add((entry) => places.apply(entry));
+  const [copy] = await Promise.all([
+    openDirectoryCopy(store, config.site),
+    fillPlaceIndex(places, store, config.site),
+    host.ready,
+  ]);
+
+  const ask = (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
+    await host.ask(to, command, body, { who, key, dry, deadlineMs: world.monotonicMs() + withinMs })) as Site['ask'];
+  const asSystem = { who: 'hanse' };
+
+  // ---- federation -------------------------------------------------------------------------------------------------
+
+  const registry = addressOf(own, 'registry', config.site);
+  const refusalOf = (answer: unknown): Refusal | undefined => (isRefusal(answer) ? answer : undefined);
+
+  const federation = createFederation({
+    site: config.site,
+    links,
+    world,
+    copy,
+    actors: {
+      applyDirectory: (entries) => applyDirectory({ id: config.site, ask }, entries),
+      promise: async (body) =>
+        refusalOf(await ask(registry, 'promise', { ...body, partitions: places.hosted() }, asSystem)),
+      settlePromise: async (body) =>
+        refusalOf(await ask(registry, 'settle', { ...body, partitions: places.hosted() }, asSystem)),
+      async claims() {
+        const answer = await ask(registry, 'claims', { own: false }, asSystem);
+        return isRefusal(answer) ? answer : answer.claims;
+      },
+    },
+    asks: {
+      [LOCATE_ASK]: (body) => forward.answerLocate(body),
+      ...Object.fromEntries(
+        QUESTIONS.map((kind) => [kind, async (body: unknown) => orRefuse(await answerQuestion(site, kind, body))]),
+      ),
+    },
+    isActive: () => !life.isEnding && lease.isHeld(),
+    odd,
+  });
+  life.onEnd('federation', () => federation.close());
+  listeners.add((entry) => {
+    const records = copy.take(entry);
+    if (records.length > 0) federation.committed(records);
+  });
+
+  const step = faultAt(process.env['HANSE_FAULT']);
+  const blocks = createBlockDriver({
+    ...(step && { step }),
+    site: config.site,
+    world,
+    rows: store,
+    copy,
+    ask: (to, command, body) => ask(to, command, body, asSystem),
+    federation,
+    hosted: () => places.hosted(),
+    odd,
+  });
+  for (const [kind, handler] of Object.entries(blocks.asks)) federation.peering.onAsk(kind, handler);
+  life.onEnd('blocks', () => blocks.close());
+  listeners.add((entry) => blocks.committed(entry));
+
+  const busListeners = new Set<(message: BusMessage) => void>();
+  const bus = createBus({
+    backlog: (each) => store.backlog('bus', { messagesOnly: true }, each),
+    saveCursors: (cursors) => store.saveCursors('bus', cursors),
+    nsqd: config.nsqd ?? undefined,
+    onMessage: (message) => {
+      for (const listener of busListeners) listener(message);
+    },
+    report: (what, fields) => log.warn(fields, what),
+  });
+  life.onEnd('bus', () => bus.stop());
+  listeners.add((entry) => bus.publish(entry));
+
+  // ---- edge -------------------------------------------------------------------------------------------------------
+
+  const listen =
+    <T>(to: Set<(heard: T) => void>) =>
+    (listener: (heard: T) => void): (() => void) => {
+      to.add(listener);
+      return () => void to.delete(listener);
+    };
+  const site: Site = {
+    id: config.site,
+    config: {
+      hmac: {
+        'Metal-View': { key: identity.hmac.view, lifetimeMs: 30_000 },
+        'Metal-Edit': { key: identity.hmac.edit, lifetimeMs: 30_000 },
+        'Metal-Admin': { key: identity.hmac.admin, lifetimeMs: 90_000 },
+      },
+      providerTenant: identity.providerTenant,
+      version,
+      minClientVersion: MIN_CLIENT_VERSION,
+      passwordReasonMinLength: config.passwordReasonMinLength,
+      superUserPassword: readSecret(config.superUserPasswordFile),
+      probeAllow: config.probeAllow,
+      basePath: config.basePath,
+    },
+    wallMs: () => world.wallMs(),
+    uuid: () => world.uuid(),
+    ask,
+    rows: store,
+    directory: copy,
+    places,
+    federation,
+    outcomes: createOutcomes((identity, key) => store.findOutcome(identity, key)),
+    health: createHealth({ store, federation, isHeld: () => lease.isHeld() }),
+    onCommitted: listen(listeners),
+    onBusMessage: listen(busListeners),
+    async host(partition) {
+      // The index knows from the log that it is at home here; what counts is whether its scope was taken over.
+      if (owned.has(partition)) return;
+      owned.add(partition);
+      await host.adopt(await store.takeOver([partitionScope(partition)], shards));
+      places.host(partition);
+      await identity.issueAgent(partition);
+      if (await identity.renew(places.hosted())) ground.listener.renew();
+      await blocks.hostedChanged();
+      log.info({ partition }, 'hosting a new partition');
+    },
+  };
+
+  const joins = createJoins({
+    site,
+    folder: join(config.folder, 'identity'),
+    identity,
+    federation,
+    copy,
+    addresses: () => ground.reachedAt.links,
+    odd,
+  });
+  for (const [kind, handler] of Object.entries(joins.asks)) federation.peering.onAsk(kind, handler);
+  ground.answerJoins((request, response) => joins.serve(request, response));
+
+  const inspection = createInspection({
+    url: ground.databaseUrl,
+    applicationName: `hanse-${config.site}-inspection`,
+  });
+  life.onEnd('inspection', () => inspection.close());
+  const isReady = { now: false };
+  const app = guardByLease({
+    app: createApp(site, {
+      report: (error, operation) =>
+        log.error({ operation, error: error instanceof Error ? error.stack : String(error) }, 'a handler failed'),
+      isReady: () => isReady.now && !life.isEnding,
+      more: [
+        addBusRoutes(bus),
+        addFederationRoutes({
+          joins,
+          federation,
+          restart: () => life.end(RESTART_EXIT_CODE, 'joined: starting again with the identity of the federation'),
+        }),
+        addInspectRoutes({ process: ground.holder.process, host, shards, blocks, bus, federation, inspection }),
+      ],
+    }),
+    site: config.site,
+    basePath: config.basePath,
+    isHeld: () => lease.isHeld(),
+    world,
+  });
+  const forward = createForwarder({
+    site: config.site,
+    basePath: config.basePath,
+    places,
+    peers: federation,
+    own: (request) => askApp(app, request, config.site),
+    monotonicMs: () => world.monotonicMs(),
+    odd,
+  });
+  const member = await keepMember({ site: config.site, ask, copy, links, world, reachedAt: ground.reachedAt, odd });
+  life.onEnd('roster entry', () => member.stop());
+  await ensureProviderTenant({ site, tenant: identity.providerTenant, odd });
+  await joins.takeRoster();
+
+  const agents = await serveAgents(site, {
+    host: config.host,
+    port: config.grpcPort,
+    tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
+    report: (what, fields) => log.info(fields, what),
+  });
+  life.onEnd('agents', () => agents.stop());
+  await blocks.start();
+  life.onEnd('upkeep', startUpkeep({ site, store, world, log }));
+
+  isReady.now = true;
+  ground.play({ app, beforeApp: (request) => forward.beforeApp(request) });
+  links.processes.announce(true);
+  // First of all nothing new is taken: what comes meanwhile is for the process that is active next.
+  life.onEnd('requests', async () => {
+    ground.play(startingRole(ground));
+    links.processes.announce(false);
+    const deadline = world.monotonicMs() + LAST_ANSWERS_MS;
+    while (app.inFlight > 0 && world.monotonicMs() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+  log.info(
+    {
+      http: ground.httpPort,
+      grpc: agents.port,
+      link: ground.listener.port,
+      shards,
+      partitions,
+      epoch,
+      database: new URL(ground.databaseUrl).host,
+    },
+    'ready',
+  );
+}
+
+function orRefuse(answer: unknown): unknown {
+  if (isRefusal(answer)) throw refuseAsk(answer.kind, answer.message, answer);
+  return answer;
+}
+
+const readSecret = (path: string): string => (path !== '' && existsSync(path) ? readFileSync(path, 'utf8').trim() : '');

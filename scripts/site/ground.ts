@@ -1,0 +1,197 @@
+// What a process of a site has from its start to its end, whether it is active or stands by: database, lease, identity,
+// links, REST port.
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { siteScope } from '../../actors/address.ts';
+import type { LeaseHolder, World } from '../../actors/ports.ts';
+import { serveEdge } from '../../http/server.ts';
+import { openIdentity, type SiteIdentity } from '../../router/federation/identity.ts';
+import { openSiteLinks, type SiteLinks } from '../../router/federation/site-links.ts';
+import type { PeerListener } from '../../router/link/listen.ts';
+import { ensureDatabase } from '../../storage/engine/database.ts';
+import { startEngine } from '../../storage/engine/engine.ts';
+import { createSiteStore, type OpenSiteStore } from '../../storage/site-store.ts';
+import { databaseNameOf, type SiteConfig } from '../config.ts';
+import type { Logger } from '../log.ts';
+import { realWorld } from '../world.ts';
+import { keepLease, type Lease } from './lease.ts';
+import { EXIT_CONFIGURATION, EXIT_FENCED, type Life } from './life.ts';
+import { answerPeers, type Role } from './role.ts';
+import { startingRole } from './standby.ts';
+
+export interface Ground {
+  readonly config: SiteConfig;
+  readonly log: Logger;
+  readonly life: Life;
+  readonly world: World;
+  readonly databaseUrl: string;
+  readonly store: OpenSiteStore;
+  readonly holder: LeaseHolder;
+  readonly lease: Lease;
+  readonly identity: SiteIdentity;
+  readonly links: SiteLinks;
+  readonly listener: PeerListener;
+  /** Port of REST. */
+  readonly httpPort: number;
+  /** `host:port` of the links and base URLs of REST under which others reach this process. */
+  readonly reachedAt: { links: string[]; urls: string[] };
+  odd(what: string, error?: unknown): void;
+  /** From now on requests are answered so. */
+  play(role: Role): void;
+  /** Hears that another process holds the lease now. */
+  whenLost(lost: (by: LeaseHolder) => Promise<void>): void;
+  /** Answers requests to the link port's join path; nobody does at first. */
+  answerJoins(serve: NonNullable<Parameters<SiteLinks['listen']>[0]['join']>): void;
+}
+
+export async function openGround(config: SiteConfig, log: Logger, life: Life): Promise<Ground> {
+  const world = realWorld;
+  const odd = (what: string, error?: unknown): void =>
+    log.warn(
+      error === undefined ? {} : { error: error instanceof Error ? error.message : JSON.stringify(error) },
+      what,
+    );
+  const databaseUrl = config.databaseUrl ?? (await bundledDatabase(config, log));
+  const store = await createSiteStore({
+    url: databaseUrl,
+    applicationName: `hanse-${config.site}`,
+    isAlive,
+    onReplaced: (reason) => log.warn({ reason }, 'database connections were made anew'),
+  });
+  life.onEnd('store', () => store.close());
+  await requireKeys(config, store, log);
+
+  const holder = holderOf(config.site);
+  let lost = (by: LeaseHolder): void => life.end(EXIT_FENCED, `the lease is held by ${by.process} now`);
+  const lease = keepLease({
+    store,
+    holder,
+    leaseMs: config.leaseMs,
+    world,
+    log,
+    onLost: (by) => lost(by),
+  });
+  const identity = await openKeys(config, store, lease, log);
+
+  let linkPort = config.linkPort;
+  let httpPort = config.httpPort;
+  const reachedAt = {
+    get links() {
+      return config.advertise.map((name) => `${name}:${linkPort}`);
+    },
+    get urls() {
+      return config.advertise.map((name) => `http://${name}:${httpPort}${config.basePath}`);
+    },
+  };
+  const links = openSiteLinks({
+    site: config.site,
+    process: holder.process,
+    incarnation: randomUUID(),
+    identity: () => identity,
+    world,
+    greeting: () => ({ links: reachedAt.links, urls: reachedAt.urls }),
+    odd,
+  });
+  life.onEnd('peer links', () => links.close());
+
+  let role: Role = startingRole({ config, links, store, world, lease, odd });
+  let join: Parameters<Ground['answerJoins']>[0] = (_request, response) =>
+    void response.writeHead(503, { 'content-type': 'text/plain', connection: 'close' }).end('this process stands by\n');
+  links.peering.onRequest(answerPeers(() => role));
+  const listener = await links.listen({
+    host: config.host,
+    port: config.linkPort,
+    join: (request, response) => join(request, response),
+  });
+  linkPort = listener.port;
+  const edge = await serveEdge(
+    { fetch: (request, bindings) => role.app.fetch(request, bindings) },
+    {
+      host: config.host,
+      port: config.httpPort,
+      beforeApp: (request) => role.beforeApp(request),
+      report: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the edge failed'),
+    },
+  );
+  httpPort = edge.port;
+  life.onEnd('edge', () => edge.stop());
+  life.onEnd('lease', () => lease.stop());
+
+  return {
+    config,
+    log,
+    life,
+    world,
+    databaseUrl,
+    store,
+    holder,
+    lease,
+    identity,
+    links,
+    listener,
+    httpPort,
+    reachedAt,
+    odd,
+    whenLost: (next) => void (lost = (by) => void next(by)),
+    play: (next) => void (role = next),
+    answerJoins: (serve) => void (join = serve),
+  };
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
+
+const holderOf = (site: string): LeaseHolder => ({
+  site,
+  process: `${hostname()}:${process.pid}:${Math.round(Date.now() - performance.now())}`,
+  host: hostname(),
+  pid: process.pid,
+});
+
+/** The bundled server: found running, or started; it outlives this process, as a database server does. */
+async function bundledDatabase(config: SiteConfig, log: Logger): Promise<string> {
+  const engine = await startEngine({ dataDir: config.databaseFolder, log: (line) => log.info(line) });
+  return await ensureDatabase(engine.url('postgres'), databaseNameOf(config.site));
+}
+
+const KEY_FILES = ['ca.pem', 'ca.key', 'hmac.json'];
+const KEY_LOOK_MS = 100;
+const identityFolder = (config: SiteConfig): string => join(config.folder, 'identity');
+const hasKeys = (config: SiteConfig): boolean =>
+  KEY_FILES.every((file) => existsSync(join(identityFolder(config), file))) ||
+  existsSync(join(identityFolder(config), 'adopted.json'));
+
+/** A process without keys must not make new ones for a site whose clients and peers know the old. */
+async function requireKeys(config: SiteConfig, store: OpenSiteStore, log: Logger): Promise<void> {
+  if (hasKeys(config)) return;
+  const known = await store.rows('directory', { scopes: [siteScope(config.site)], owners: ['member'] });
+  if (known.length === 0) return;
+  log.fatal(
+    { folder: identityFolder(config) },
+    `site ${config.site} has keys already, and they are not in this folder: share HANSE_DATA with its other process, or copy the folder from there`,
+  );
+  process.exit(EXIT_CONFIGURATION);
+}
+
+/** The keys of the site; a process that stands by waits until the active one has made them. */
+async function openKeys(config: SiteConfig, store: OpenSiteStore, lease: Lease, log: Logger): Promise<SiteIdentity> {
+  for (let looks = 0; !lease.wasTaken && !hasKeys(config); looks++) {
+    if (looks === 20) log.info({ folder: identityFolder(config) }, 'waiting for the keys of the site in this folder');
+    await Promise.race([lease.taken, new Promise((resolve) => setTimeout(resolve, KEY_LOOK_MS))]);
+  }
+  return openIdentity(identityFolder(config), {
+    site: config.site,
+    partitions: await store.hostedPartitions(config.site),
+    hosts: config.advertise,
+    providerTenant: config.providerTenant,
+    nowMs: () => Date.now(),
+  });
+}

@@ -1,0 +1,86 @@
+// Nothing that memory says leaves a process whose lease may be over: another one may have written since (design.md §5).
+import type { World } from '../../actors/ports.ts';
+import type { EdgeApp } from '../../http/server.ts';
+import { errorText } from '../../http/wire-errors.ts';
+import { matchOperation } from '../../router/locate.ts';
+
+export interface GuardedApp extends EdgeApp {
+  /** Requests without an answer. */
+  readonly inFlight: number;
+}
+
+export interface LeaseGuardOptions {
+  app: EdgeApp;
+  site: string;
+  basePath: string;
+  isHeld(): boolean;
+  world: Pick<World, 'monotonicMs' | 'after'>;
+}
+
+/** A write waits so long for a lease that could not be renewed; its commit is fenced, whatever it is decided on. */
+const PATIENCE_MS = 5_000;
+const LOOK_MS = 25;
+
+/** These say how this very process is. */
+const OWN = /^(?:healthz|readyz|metrics|v1\/health|v1\/version|v2\/inspect\b.*)\/?$/;
+
+export function guardByLease({ app, site, basePath, isHeld, world }: LeaseGuardOptions): GuardedApp {
+  let inFlight = 0;
+
+  const refusal = (): Response =>
+    new Response(
+      errorText(
+        503,
+        `the lease of site "${site}" is not certain at the moment: another process may be active; try again`,
+      ),
+      { status: 503, headers: { 'content-type': 'application/json', 'retry-after': '1' } },
+    );
+
+  const placeOf = (request: Request): { isOwn: boolean; isRead: boolean } => {
+    const { pathname, search } = new URL(request.url);
+    const isOwn = pathname.startsWith(basePath) && OWN.test(pathname.slice(basePath.length));
+    const match = matchOperation(request.method, pathname + search, basePath);
+    return { isOwn, isRead: match === undefined ? request.method === 'GET' : match.operation.access === 'r' };
+  };
+
+  async function untilHeld(): Promise<void> {
+    const deadline = world.monotonicMs() + PATIENCE_MS;
+    while (!isHeld() && world.monotonicMs() < deadline) {
+      await new Promise<void>((resolve) => void world.after(LOOK_MS, resolve));
+    }
+  }
+
+  /** `wasHeld` at the start. What counts is the end: as long as the lease is held then, nobody else wrote meanwhile. */
+  async function answer(
+    request: Request,
+    bindings: Parameters<EdgeApp['fetch']>[1],
+    wasHeld: boolean,
+  ): Promise<Response> {
+    if (!wasHeld) {
+      const { isOwn, isRead } = placeOf(request);
+      if (!isOwn) {
+        if (!isRead) await untilHeld();
+        if (!isHeld()) return refusal();
+      }
+    }
+    const response = await app.fetch(request, bindings);
+    if (isHeld()) return response;
+    const { isOwn, isRead } = placeOf(request);
+    // What was committed is so, whoever is the owner now.
+    return isOwn || (!isRead && response.ok) ? response : refusal();
+  }
+
+  return {
+    get inFlight() {
+      return inFlight;
+    },
+    async fetch(request, bindings) {
+      inFlight++;
+      try {
+        return await answer(request, bindings, isHeld());
+      } finally {
+        inFlight--;
+      }
+    },
+  };
+}

@@ -1,0 +1,36 @@
+// What a process answers with: the active one by its actors, a standby by passing on. One takes the place of the other
+// while the sockets stay open.
+import { dispatch, type EdgeApp } from '../../http/server.ts';
+import type { RequestHandler } from '../../router/link/serve.ts';
+import { collect, type HttpAnswer, type HttpRequest } from '../../router/message.ts';
+
+/** The largest body that is taken over a link; the edge of the asker has the same limit. */
+const REQUEST_LIMIT_BYTES = 1 << 20;
+
+export interface Role {
+  /** Answers a request that is not for this process; undefined: its app answers. */
+  beforeApp(request: HttpRequest): HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
+  app: EdgeApp;
+}
+
+/** Lets the app answer a request that has no socket of its own. */
+export async function askApp(app: EdgeApp, request: HttpRequest, peer: string): Promise<HttpAnswer> {
+  const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
+  const response = await dispatch(app, { ...request, headers, via: 'link' }, peer);
+  // A JSON answer is whole already: as one piece it takes one frame, as a stream several.
+  const isWhole = response.headers.get('content-type')?.startsWith('application/json') ?? false;
+  const body = isWhole ? new Uint8Array(await response.arrayBuffer()) : response.body;
+  return { status: response.status, headers: [...response.headers], body };
+}
+
+/** Answers the requests that arrive over links. */
+export const answerPeers =
+  (role: () => Role): RequestHandler =>
+  async ({ method, path, headers, body: source }, peer) => {
+    const body = await collect(source, REQUEST_LIMIT_BYTES);
+    if (body === undefined) return { status: 413, headers: [], body: undefined };
+    const request: HttpRequest = { method, path, headers, body, via: 'link' };
+    const { beforeApp, app } = role();
+    const answer = (await beforeApp(request)) ?? (await askApp(app, request, peer.name));
+    return { status: answer.status, headers: answer.headers, body: answer.body ?? undefined };
+  };
