@@ -1,6 +1,7 @@
 // What travels between the threads of a process, as msgpackr frames.
 import type { Address, Kind, Scope } from '../address.ts';
 import type { Fence, IdempotencyKey, LogEntry } from '../ports.ts';
+import type { CellFilter } from './inspection.ts';
 
 /** The main thread's place among the shards. */
 export const MAIN = -1;
@@ -42,7 +43,8 @@ export type Envelope =
   | { m: 'ready'; fences: Fence[] }
   | { m: 'raised'; fences: Fence[] }
   | { m: 'fenced' }
-  | { m: 'inspect'; id: number; from: number; actor: Address | null }
+  /** Main → shard: one actor in full, or the shard with the actors that the filter lets through. */
+  | { m: 'inspect'; id: number; from: number; actor: Address | null; filter: CellFilter | null }
   /** Main → shard: compare up to `limit` actors with their rows. Answered with a reply. */
   | { m: 'audit'; id: number; from: number; limit: number }
   /** Main → shard: finish what was accepted, then say `stopped`. */

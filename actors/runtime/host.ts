@@ -4,6 +4,7 @@ import type { Fence, IdempotencyKey, LogEntry, World } from '../ports.ts';
 import { isRefusal, unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
+import type { CellFilter } from './inspection.ts';
 import type { MemoryAudit } from './memory-audit.ts';
 import type { ShardLimits } from './shard.ts';
 import { piscinaThreads, type Port, type RunningThread, type Threads } from './threads.ts';
@@ -40,7 +41,8 @@ export interface ShardHost {
   ask(to: Address, name: string, body: unknown, options: HostAsk): Promise<unknown>;
   /** Serves a scope that was just taken over, besides those of the start. */
   adopt(fences: Fence[]): Promise<void>;
-  inspect(shard: number, actor: Address | null): Promise<unknown>;
+  /** One actor in full (null: not in memory), or the shard with those of its actors that the filter lets through. */
+  inspect(shard: number, actor: Address | null, filter?: CellFilter): Promise<unknown>;
   /** Compares up to `limit` resident actors of every shard with their rows, and adds up what was found. */
   auditMemory(limit: number): Promise<MemoryAudit>;
   /** Finishes what was accepted, then ends the workers. */
@@ -228,7 +230,8 @@ export function createShardHost(options: HostOptions): ShardHost {
       });
       await Promise.all(answers);
     },
-    inspect: (shard, actor) => call(shard, (id) => ({ m: 'inspect', id, from: MAIN, actor })),
+    inspect: (shard, actor, filter) =>
+      call(shard, (id) => ({ m: 'inspect', id, from: MAIN, actor, filter: filter ?? null })),
     async auditMemory(limit) {
       const answers = await Promise.all(
         slots.map((_, shard) => call(shard, (id) => ({ m: 'audit', id, from: MAIN, limit }))),

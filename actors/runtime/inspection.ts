@@ -1,5 +1,5 @@
 // What a shard shows of itself: plain values that travel to the main thread.
-import type { Kind, Scope } from '../address.ts';
+import { scopeId, type Kind, type Scope } from '../address.ts';
 import type { Fence } from '../ports.ts';
 import { waitText, type Cell, type CellStatus } from './cell.ts';
 import type { Committer, GroupFigures } from './committer.ts';
@@ -35,6 +35,29 @@ export interface ActorInspection extends ActorSummary {
   holds: string[];
 }
 
+/** Which actors of a shard are listed. */
+export interface CellFilter {
+  /** A scope, or the id of one: `muc` means every scope with it. */
+  scope: string | null;
+  kind: string | null;
+  /** Part of the id. */
+  id: string | null;
+  /** Most that are listed of one scope and kind: the busy ones, then those that were active last. */
+  limit: number;
+}
+
+/** Sums over all actors of a kind that the filter lets through, also over those that are not listed. */
+export interface KindSummary {
+  scope: Scope;
+  kind: Kind;
+  resident: number;
+  busy: number;
+  inbox: number;
+  waiting: number;
+  held: number;
+  crashes: number;
+}
+
 export interface ShardInspection {
   shard: number;
   state: string;
@@ -47,6 +70,7 @@ export interface ShardInspection {
   loopDelayMs: Times | null;
   /** Actors whose last messages are kept. */
   observed: number;
+  kinds: KindSummary[];
   cells: ActorSummary[];
 }
 
@@ -77,22 +101,58 @@ export interface ShardParts {
   nowMs: number;
 }
 
-export const inspectShard = ({
-  committer,
-  coordinator,
-  cells,
-  observation,
-  nowMs,
-  ...own
-}: ShardParts): ShardInspection => ({
-  ...own,
-  groups: committer.groups,
-  depth: committer.depth,
-  coordinations: coordinator.running,
-  loopDelayMs: observation.loopDelayMs,
-  observed: observation.actors,
-  cells: [...cells.values()].map((cell) => summaryOf(cell, observation, nowMs)),
-});
+export const isBusy = (cell: Cell): boolean =>
+  cell.status !== 'idle' || cell.inbox.length > 0 || cell.waiting.length > 0 || cell.held.size > 0;
+
+const load = (cell: Cell): number => cell.inbox.length + cell.waiting.length + cell.held.size;
+const busiestFirst = (a: Cell, b: Cell): number =>
+  Number(isBusy(b)) - Number(isBusy(a)) || load(b) - load(a) || b.touchedMs - a.touchedMs;
+
+const passes = ({ address }: Cell, { scope, kind, id }: CellFilter): boolean =>
+  (scope === null || address.scope === scope || scopeId(address.scope) === scope) &&
+  (kind === null || address.kind === kind) &&
+  (id === null || address.id.includes(id));
+
+const ALL: CellFilter = { scope: null, kind: null, id: null, limit: 100 };
+
+export function inspectShard(parts: ShardParts, filter: CellFilter | null): ShardInspection {
+  const { committer, coordinator, cells, observation, nowMs, ...own } = parts;
+  const wanted = filter ?? ALL;
+  const kinds = new Map<string, { sums: KindSummary; cells: Cell[] }>();
+  for (const cell of cells.values()) {
+    if (!passes(cell, wanted)) continue;
+    const { scope, kind } = cell.address;
+    const name = `${scope}/${kind}`;
+    let entry = kinds.get(name);
+    if (entry === undefined) {
+      entry = { sums: { scope, kind, resident: 0, busy: 0, inbox: 0, waiting: 0, held: 0, crashes: 0 }, cells: [] };
+      kinds.set(name, entry);
+    }
+    const { sums } = entry;
+    sums.resident++;
+    if (isBusy(cell)) sums.busy++;
+    sums.inbox += cell.inbox.length;
+    sums.waiting += cell.waiting.length;
+    sums.held += cell.held.size;
+    sums.crashes += cell.crashes;
+    if (wanted.limit > 0) entry.cells.push(cell);
+  }
+  return {
+    ...own,
+    groups: committer.groups,
+    depth: committer.depth,
+    coordinations: coordinator.running,
+    loopDelayMs: observation.loopDelayMs,
+    observed: observation.actors,
+    kinds: [...kinds.values()].map(({ sums }) => sums),
+    cells: [...kinds.values()].flatMap((entry) =>
+      entry.cells
+        .sort(busiestFirst)
+        .slice(0, wanted.limit)
+        .map((cell) => summaryOf(cell, observation, nowMs)),
+    ),
+  };
+}
 
 export function inspectActor(cell: Cell, observation: Observation, nowMs: number): ActorInspection {
   return {

@@ -20,7 +20,7 @@ import {
 import { createCommitter } from './committer.ts';
 import { createCoordinator } from './coordinator.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
-import { inspectActor, inspectShard } from './inspection.ts';
+import { inspectActor, inspectShard, type CellFilter } from './inspection.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 import { createObservation } from './observation.ts';
 import { createReadyList } from './ready-list.ts';
@@ -519,21 +519,13 @@ export function createShard(options: ShardOptions): Shard {
     cell.behaviour.scans === undefined &&
     now - cell.touchedMs > limits.passivateMs;
 
-  function inspect(actor: Address | null): unknown {
+  function inspect(actor: Address | null, filter: CellFilter | null): unknown {
     if (actor !== null) {
       const cell = cells.get(addressText(actor));
       return cell === undefined ? null : inspectActor(cell, observation, world.monotonicMs());
     }
-    return inspectShard({
-      shard,
-      state,
-      fences: [...fences.values()],
-      committer,
-      coordinator,
-      cells,
-      observation,
-      nowMs: world.monotonicMs(),
-    });
+    const parts = { shard, state, fences: [...fences.values()], committer, coordinator, cells, observation };
+    return inspectShard({ ...parts, nowMs: world.monotonicMs() }, filter);
   }
 
   function answerer(from: number, id: number): (value: unknown) => void {
@@ -594,7 +586,7 @@ export function createShard(options: ShardOptions): Shard {
           failAsksTo(envelope.shard);
           return dropReservationsOf(envelope.shard);
         case 'inspect':
-          return answerer(envelope.from, envelope.id)(inspect(envelope.actor));
+          return answerer(envelope.from, envelope.id)(inspect(envelope.actor, envelope.filter));
         case 'audit':
           return auditMemory(envelope.limit, answerer(envelope.from, envelope.id));
         default:

@@ -1,41 +1,138 @@
-// What people see of a running process: actors, committer, blocks, bus. Admin role.
+// What people see of a running site: its actors, shards, log, links, blocks, and whether all adds up. Admin role.
 import type { Kind, Scope } from '../../actors/address.ts';
-import { invalid } from '../../actors/refusal.ts';
+import { invalid, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
-import { ok, route } from '../../http/route.ts';
+import { ok, route, type RouteRequest } from '../../http/route.ts';
 import type { BlockDriver } from '../../router/federation/blocks.ts';
+import type { Federation } from '../../router/federation/federation.ts';
+import type { Inspection } from '../../storage/inspection.ts';
+import { AUDIT_LIMITS, createAudit } from './audit.ts';
+import { inspectOne, inspectShards, NO_ACTORS, treeOf } from './inspect/actors.ts';
+import { blocksOf } from './inspect/blocks.ts';
+import { conflictsOf } from './inspect/conflicts.ts';
 
 export interface InspectOptions {
-  host: ShardHost;
+  /** This process, as the lease names it. */
+  process: string;
+  /** `quarantine`: what was set aside because it crashed or hung its actor again and again. */
+  host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts'> & { quarantine?(): unknown };
   shards: number;
-  blocks: BlockDriver;
-  bus: Bus;
+  blocks: Pick<BlockDriver, 'open'>;
+  bus: Pick<Bus, 'state'>;
+  federation: Pick<Federation, 'status'>;
+  inspection: Inspection;
+}
+
+const MOST_ACTORS = 1_000;
+const EXAMPLE = '?scope=partition:muc&kind=network&id=internet';
+
+const VIEWS = [
+  'actors',
+  'actor',
+  'shards',
+  'leases',
+  'log',
+  'links',
+  'blocks',
+  'quarantine',
+  'conflicts',
+  'audit',
+] as const;
+type View = (typeof VIEWS)[number];
+
+/** A number from the query, or why it is none. */
+function numberIn(request: RouteRequest<undefined>, name: string, otherwise: number, most: number): number | Refusal {
+  const text = request.query(name);
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  return Number.isInteger(value) && value >= 0 && value <= most
+    ? value
+    : invalid(`${name}:"${text}" is not valid, expected a number from 0 to ${most}`);
 }
 
 export const addInspectRoutes =
-  ({ host, shards, blocks, bus }: InspectOptions) =>
+  ({ process, host, shards, blocks, bus, federation, inspection }: InspectOptions) =>
   (edge: Edge): void => {
-    route(edge, { method: 'get', path: '/v2/inspect/shards', role: 'admin', operation: 'inspectShards' }, async () =>
+    const { site } = edge;
+    const audit = createAudit(host, inspection);
+    const startedMs = site.wallMs();
+
+    const view = (name: View, answer: (request: RouteRequest<undefined>) => unknown): void => {
+      const operation = `inspect${name[0]!.toUpperCase()}${name.slice(1)}`;
+      route(edge, { method: 'get', path: `/v2/inspect/${name}`, role: 'admin', operation }, async (request) => {
+        const body = await answer(request);
+        return typeof body === 'object' && body !== null && 'refusal' in body ? (body.refusal as Refusal) : ok(body);
+      });
+    };
+    const refuse = (refusal: Refusal): { refusal: Refusal } => ({ refusal });
+
+    route(edge, { method: 'get', path: '/v2/inspect', role: 'admin', operation: 'inspect' }, () =>
       ok({
-        shards: await Promise.all(Array.from({ length: shards }, (_, shard) => host.inspect(shard, null))),
-        restarts: host.restarts,
-        blocks: { open: blocks.open },
-        bus: bus.state(),
+        site: site.id,
+        process,
+        version: site.config.version,
+        partitions: site.places.hosted(),
+        shards,
+        shardRestarts: host.restarts,
+        upMs: site.wallMs() - startedMs,
+        views: VIEWS.map((name) => `/v2/inspect/${name}`),
       }),
     );
-    route(
-      edge,
-      { method: 'get', path: '/v2/inspect/actor', role: 'admin', operation: 'inspectActor' },
-      async ({ query }) => {
-        const [scope, kind, id] = [query('scope'), query('kind'), query('id')];
-        if (scope === undefined || kind === undefined || id === undefined) {
-          return invalid('scope, kind and id are needed, e.g. ?scope=partition:muc&kind=network&id=internet');
-        }
-        const address = { scope: scope as Scope, kind: kind as Kind, id };
-        const found = await Promise.all(Array.from({ length: shards }, (_, shard) => host.inspect(shard, address)));
-        return ok({ actor: found.find((one) => one !== null) ?? null });
-      },
-    );
+
+    view('actors', async (request) => {
+      const limit = numberIn(request, 'limit', 100, MOST_ACTORS);
+      if (typeof limit !== 'number') return refuse(limit);
+      const asked = (name: string): string | null => request.query(name) ?? null;
+      const filter = { scope: asked('scope'), kind: asked('kind'), id: asked('id'), limit };
+      return { site: site.id, ...treeOf(await inspectShards(host, shards, filter), limit) };
+    });
+
+    view('actor', async ({ query }) => {
+      const [scope, kind, id] = [query('scope'), query('kind'), query('id')];
+      if (scope === undefined || kind === undefined || id === undefined)
+        return refuse(invalid(`scope, kind and id are needed, e.g. ${EXAMPLE}`));
+      const actor = await inspectOne(host, shards, { scope: scope as Scope, kind: kind as Kind, id });
+      return (
+        actor ??
+        refuse(notFound(`no ${kind} "${id}" of ${scope} is in memory: it is loaded when it is asked for something`))
+      );
+    });
+
+    view('shards', async () => ({
+      site: site.id,
+      restarts: host.restarts,
+      shards: (await inspectShards(host, shards, NO_ACTORS)).map(({ shard, view: found, reason }) => {
+        if (found === undefined) return { shard, state: 'not answering', reason };
+        const { cells: _cells, kinds, ...rest } = found;
+        const sum = (figure: 'resident' | 'busy'): number => kinds.reduce((all, kind) => all + kind[figure], 0);
+        return { ...rest, resident: sum('resident'), busy: sum('busy') };
+      }),
+      blocks: { open: blocks.open },
+      bus: bus.state(),
+    }));
+
+    view('leases', async () => {
+      const [leases, { streams }] = await Promise.all([inspection.leases(), inspection.log()]);
+      return {
+        site: site.id,
+        process,
+        leases,
+        epochs: streams.filter(({ ended }) => !ended).map(({ scope, shard, epoch }) => ({ scope, shard, epoch })),
+      };
+    });
+
+    view('log', async () => ({ site: site.id, ...(await inspection.log()), bus: bus.state() }));
+    view('links', () => ({ site: site.id, links: federation.status() }));
+    view('blocks', async () => ({ site: site.id, ...(await blocksOf(site, blocks.open)) }));
+    view('quarantine', async () => ({ site: site.id, quarantine: (await host.quarantine?.()) ?? [] }));
+    view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site.id) }));
+
+    view('audit', async (request) => {
+      const entries = numberIn(request, 'entries', AUDIT_LIMITS.entries, 1_000_000);
+      if (typeof entries !== 'number') return refuse(entries);
+      const actors = numberIn(request, 'actors', AUDIT_LIMITS.actors, 100_000);
+      return typeof actors === 'number' ? audit({ entries, actors }) : refuse(actors);
+    });
   };

@@ -1,0 +1,66 @@
+// Blocks of global networks, as this site sees them: the ledger of what is at home here, and what its partitions hold.
+import { partitionScope, siteScope } from '../../../actors/address.ts';
+import type { BlockRecord, HoldingRecord, WantRecord } from '../../../actors/block/record.ts';
+import type { Site } from '../../../http/site.ts';
+
+export interface Held extends HoldingRecord {
+  partition: string;
+}
+export interface Wanted extends WantRecord {
+  partition: string;
+}
+
+export interface NetworkBlocks {
+  network: string;
+  home: string;
+  prefixes: string[];
+  /** Is this site its home? Only the home has the ledger. */
+  isHome: boolean;
+  /** Blocks that are given away, or on their way; free ones have no row. */
+  ledger: BlockRecord[];
+  holdings: Held[];
+  wants: Wanted[];
+  /** Addresses in use in each hosted partition. */
+  used: Record<string, number>;
+}
+
+export interface BlocksView {
+  /** Pieces of work of the hand-over that are not done yet. */
+  open: number;
+  networks: NetworkBlocks[];
+}
+
+export async function blocksOf(
+  site: Pick<Site, 'id' | 'rows' | 'directory' | 'places'>,
+  open: number,
+): Promise<BlocksView> {
+  const hosted = site.places.hosted();
+  const scopes = hosted.map(partitionScope);
+  const [ledger, holdings, wants, ...counts] = await Promise.all([
+    site.rows.rows('block', { scopes: [siteScope(site.id)] }),
+    site.rows.rows('holding', { scopes }),
+    site.rows.rows('want', { scopes }),
+    ...scopes.map((scope) => site.rows.countByOwner('ip', scope)),
+  ]);
+  const partitionOf = new Map(scopes.map((scope, i) => [scope, hosted[i] as string]));
+  const networks = site.directory.list('globalnetwork').map((network): NetworkBlocks => {
+    const home = site.directory.entry('globalnetwork', network.id)?.home ?? '';
+    const inPartition = <T extends { network: string }>(
+      rows: ReadonlyArray<{ scope: (typeof scopes)[number]; value: T }>,
+    ) =>
+      rows
+        .filter(({ value }) => value.network === network.id)
+        .map(({ scope, value }) => ({ ...value, partition: partitionOf.get(scope) ?? '' }));
+    return {
+      network: network.id,
+      home,
+      prefixes: network.prefixes,
+      isHome: home === site.id,
+      ledger: ledger.filter(({ value }) => value.network === network.id).map(({ value }) => value),
+      holdings: inPartition(holdings),
+      wants: inPartition(wants),
+      used: Object.fromEntries(hosted.map((partition, i) => [partition, counts[i]?.get(network.id) ?? 0])),
+    };
+  });
+  return { open, networks };
+}
