@@ -46,13 +46,19 @@ export async function allocatable(site: PlantSite, partition: string): Promise<n
 }
 
 /** Registers two switches and the machines, and keeps the machines waiting whenever they are free. */
-export async function startFleet(options: { site: PlantSite; partition: string; machines: number }): Promise<Fleet> {
-  const { site, partition } = options;
+export async function startFleet(options: {
+  site: PlantSite;
+  partition: string;
+  machines: number;
+  /** Of all processes of the site; default: of the one. */
+  grpcPorts?: readonly number[];
+}): Promise<Fleet> {
+  const { site, partition, grpcPorts = [site.grpcPort] } = options;
   const plan = planRack(partition, { small: options.machines, large: 0 });
   const folder = site.agentFolder(partition);
   const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
   const wire = createWire({
-    addresses: [`127.0.0.1:${site.grpcPort}`],
+    addresses: grpcPorts.map((port) => `127.0.0.1:${port}`),
     serverName: '',
     tls: { ca: read('ca.pem'), cert: read('agent.pem'), key: read('agent.key') },
   });
