@@ -42,4 +42,6 @@ export interface Edge {
   routes: RouteDeclaration[];
   /** Hears of every exception; the client hears only that there was one. */
   report: (error: unknown, operation: string) => void;
+  /** Hears of every answer: the route as it was declared, its status, the milliseconds it took. */
+  observe?: (route: RouteDeclaration, status: number, ms: number) => void;
 }

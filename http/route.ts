@@ -138,10 +138,13 @@ export function route<B = undefined>(edge: Edge, spec: Route<B>, handler: Handle
     );
   };
 
-  hono.on(method.toUpperCase(), pathOf(site, path), (c) =>
-    serve(c).catch((error: unknown) => {
+  hono.on(method.toUpperCase(), pathOf(site, path), async (c) => {
+    const startMs = performance.now();
+    const answer = await serve(c).catch((error: unknown) => {
       edge.report(error, operation);
       return crashResponse();
-    }),
-  );
+    });
+    edge.observe?.(spec, answer.status, performance.now() - startMs);
+    return answer;
+  });
 }

@@ -43,6 +43,9 @@ const shape = z.object({
   PROBE_ALLOW: list,
   /** host:port of nsqd's TCP listener; without it the bus is served as GET /v2/bus/{topic}. */
   NSQD_TCP_ADDR: z.string().default(''),
+  /** Where metrics are scraped, without keys, so on this machine only unless told otherwise; port 0: nowhere. */
+  HANSE_METRICS_HOST: z.string().default('127.0.0.1'),
+  HANSE_METRICS_PORT: port.default(2112),
   /** Longest commit group in operations; tests make it small. */
   HANSE_GROUP_LIMIT: z.coerce.number().int().min(1).max(512).default(512),
 });
@@ -71,6 +74,7 @@ export interface SiteConfig {
   probeAllow: string[];
   nsqd: { host: string; port: number } | null;
   groupLimit: number;
+  metrics: { host: string; port: number };
 }
 
 /** Reads the configuration of a site's process; every problem is named with its variable. */
@@ -101,6 +105,7 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
     probeAllow: env.PROBE_ALLOW,
     nsqd: nsqdHost === undefined || nsqdHost === '' ? null : { host: nsqdHost, port: Number(nsqdPort ?? 4150) },
     groupLimit: env.HANSE_GROUP_LIMIT,
+    metrics: { host: env.HANSE_METRICS_HOST, port: env.HANSE_METRICS_PORT },
   };
 }
 

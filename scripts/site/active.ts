@@ -22,7 +22,6 @@ import { createForwarder } from '../../router/forward.ts';
 import { refuseAsk } from '../../router/link/failure.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
-import { createInspection } from '../../storage/inspection.ts';
 import { shardsFor } from '../config.ts';
 import { projectRoot } from '../root.ts';
 import type { ShardConfig } from '../shard.ts';
@@ -32,7 +31,7 @@ import { faultAt } from './fault.ts';
 import { addFederationRoutes } from './federation-routes.ts';
 import type { Ground } from './ground.ts';
 import { createHealth } from './health.ts';
-import { addInspectRoutes } from './inspect-routes.ts';
+import { openInsight } from './insight.ts';
 import { applyDirectory, createJoins } from './joins.ts';
 import { guardByLease } from './lease-guard.ts';
 import { EXIT_FENCED } from './life.ts';
@@ -234,11 +233,20 @@ export async function serveSite(ground: Ground): Promise<void> {
   for (const [kind, handler] of Object.entries(joins.asks)) federation.peering.onAsk(kind, handler);
   ground.answerJoins((request, response) => joins.serve(request, response));
 
-  const inspection = createInspection({
-    url: ground.databaseUrl,
-    applicationName: `hanse-${config.site}-inspection`,
+  const insight = await openInsight({
+    site,
+    process: ground.holder.process,
+    databaseUrl: ground.databaseUrl,
+    metrics: config.metrics,
+    host,
+    shards,
+    blocks,
+    bus,
+    federation,
+    warn: (what, fields) => log.warn(fields, what),
   });
-  life.onEnd('inspection', () => inspection.close());
+  life.onEnd('insight', () => insight.stop());
+
   const isReady = { now: false };
   const app = guardByLease({
     app: createApp(site, {
@@ -252,7 +260,7 @@ export async function serveSite(ground: Ground): Promise<void> {
           federation,
           restart: () => life.end(RESTART_EXIT_CODE, 'joined: starting again with the identity of the federation'),
         }),
-        addInspectRoutes({ process: ground.holder.process, host, shards, blocks, bus, federation, inspection }),
+        insight.addRoutes,
       ],
     }),
     site: config.site,

@@ -1,0 +1,83 @@
+// Everything that shows how a running site is: inspection, metrics, audit. Opened by its active process.
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { ShardHost } from '../../actors/runtime/host.ts';
+import type { Bus } from '../../http/agents/bus.ts';
+import type { Edge } from '../../http/env.ts';
+import { route } from '../../http/route.ts';
+import type { Site } from '../../http/site.ts';
+import type { BlockDriver } from '../../router/federation/blocks.ts';
+import type { Federation } from '../../router/federation/federation.ts';
+import { createInspection } from '../../storage/inspection.ts';
+import { addInspectRoutes } from './inspect-routes.ts';
+import { createFigures } from './metrics/figures.ts';
+import { createRequestCounts } from './metrics/requests.ts';
+import { register } from './metrics/sampled.ts';
+import { serveMetrics } from './metrics/server.ts';
+import { siteMetrics } from './metrics/site-metrics.ts';
+
+export interface InsightOptions {
+  site: Site;
+  /** This process, as the lease names it. */
+  process: string;
+  databaseUrl: string;
+  /** Where the scrape port listens; port 0: nowhere. */
+  metrics: { host: string; port: number };
+  host: ShardHost;
+  shards: number;
+  blocks: BlockDriver;
+  bus: Bus;
+  federation: Federation;
+  warn(what: string, fields: Record<string, unknown>): void;
+}
+
+export interface Insight {
+  /** Adds /v2/inspect and /v2/metrics, and counts the requests of all routes. */
+  addRoutes(edge: Edge): void;
+  /** Port of the scrapes; null: they are only served as /v2/metrics. */
+  readonly port: number | null;
+  stop(): Promise<void>;
+}
+
+export async function openInsight(options: InsightOptions): Promise<Insight> {
+  const { site, process } = options;
+  const inspection = createInspection({ url: options.databaseUrl, applicationName: `hanse-${site.id}` });
+  const registry = new Registry();
+  registry.setDefaultLabels({ site: site.id });
+  collectDefaultMetrics({ register: registry });
+  const requests = createRequestCounts();
+  for (const metric of [...requests.metrics, ...siteMetrics(createFigures({ ...options, inspection }))])
+    register(registry, metric);
+  register(registry, {
+    name: 'hanse_info',
+    help: 'Always 1; says who this is.',
+    type: 'gauge',
+    samples: () => [{ labels: { version: site.config.version, process }, value: 1 }],
+  });
+
+  const server =
+    options.metrics.port === 0
+      ? undefined
+      : await serveMetrics(registry, options.metrics).catch((error: NodeJS.ErrnoException) => {
+          // Two sites on one machine: what can't be scraped there is still there as /v2/metrics.
+          const { host, port } = options.metrics;
+          options.warn('the metrics port can’t be had', { host, port, code: error.code });
+          return undefined;
+        });
+
+  return {
+    addRoutes(edge) {
+      edge.observe = requests.observe;
+      addInspectRoutes({ ...options, inspection })(edge);
+      route(
+        edge,
+        { method: 'get', path: '/v2/metrics', role: 'view', operation: 'metrics' },
+        async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } }),
+      );
+    },
+    port: server?.port ?? null,
+    async stop() {
+      await server?.stop();
+      await inspection.close();
+    },
+  };
+}

@@ -1,0 +1,70 @@
+// One look at everything that a scrape shows, shared by all its metrics.
+import type { Bus } from '../../../http/agents/bus.ts';
+import type { Health, Site } from '../../../http/site.ts';
+import type { ShardHost } from '../../../actors/runtime/host.ts';
+import type { KindSummary, ShardInspection } from '../../../actors/runtime/inspection.ts';
+import type { Federation } from '../../../router/federation/federation.ts';
+import type { CursorView, Inspection, LeaseView, StreamView } from '../../../storage/inspection.ts';
+import { inspectShards, NO_ACTORS, sumsOf } from '../inspect/actors.ts';
+import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
+
+export interface FigureSources {
+  site: Pick<Site, 'id' | 'rows' | 'directory' | 'places' | 'health'>;
+  host: Pick<ShardHost, 'inspect' | 'restarts'>;
+  shards: number;
+  federation: Pick<Federation, 'status'>;
+  blocks: { readonly open: number };
+  bus: Pick<Bus, 'state'>;
+  inspection: Pick<Inspection, 'leases' | 'log'>;
+}
+
+export interface Figures {
+  shards: ShardInspection[];
+  kinds: KindSummary[];
+  restarts: number;
+  links: ReturnType<Federation['status']>;
+  bus: ReturnType<Bus['state']>;
+  blocks: BlocksView;
+  health: Health | undefined;
+  leases: LeaseView[];
+  streams: StreamView[];
+  cursors: CursorView[];
+}
+
+/** So long one look serves: a scrape asks for some thirty metrics at once. */
+const SHARED_MS = 1_000;
+
+/** What the database does not answer is left out: the rest is worth seeing just then. */
+const orNothing = <T>(looking: Promise<T>, nothing: T): Promise<T> => looking.catch(() => nothing);
+
+export function createFigures(sources: FigureSources): () => Promise<Figures> {
+  const { site, host, shards, federation, blocks, bus, inspection } = sources;
+  let last: { atMs: number; figures: Promise<Figures> } | undefined;
+
+  async function look(): Promise<Figures> {
+    const [answers, leases, log, blocksView, health] = await Promise.all([
+      inspectShards(host, shards, NO_ACTORS),
+      orNothing(inspection.leases(), []),
+      orNothing(inspection.log(), { streams: [], cursors: [] }),
+      orNothing(blocksOf(site, blocks.open), { open: blocks.open, networks: [] }),
+      site.health().catch(() => undefined),
+    ]);
+    return {
+      shards: answers.flatMap(({ view }) => (view === undefined ? [] : [view])),
+      kinds: sumsOf(answers),
+      restarts: host.restarts,
+      links: federation.status(),
+      bus: bus.state(),
+      blocks: blocksView,
+      health,
+      leases,
+      ...log,
+    };
+  }
+
+  return () => {
+    const nowMs = performance.now();
+    if (last === undefined || nowMs - last.atMs > SHARED_MS) last = { atMs: nowMs, figures: look() };
+    return last.figures;
+  };
+}
