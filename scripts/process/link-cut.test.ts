@@ -49,9 +49,12 @@ test('reliability.md F11, F12: the link cut in either direction and in both: bot
     }
 
     for (const site of [muc, fra]) {
-      await until(`${site.id} gives addresses out`, async () => {
-        const answer = await load.take(site, NETWORK, 'first');
-        return answer.address !== undefined;
+      const first = { networkid: NETWORK, projectid: seeded.project, name: `first of ${site.id}` };
+      await until(`${site.id} has its first block`, async () => {
+        const answer = await site.ask('POST', '/v1/ip/allocate', first);
+        if (answer.status !== 201) return false;
+        const { ipaddress } = JSON.parse(answer.text) as { ipaddress: string };
+        return (await site.ask('DELETE', `/v1/ip/free/${ipaddress}`)).status === 200;
       });
     }
     const clients = [muc, fra].flatMap((site) => Array.from({ length: CLIENTS }, (_, i) => client(site, `c${i}`)));
