@@ -2,6 +2,7 @@
 // the simulation implements them in one process from one seed. Callbacks, not promises: the core has nothing to drain.
 import type { Change, Row, TableName } from './records.ts';
 import type { Scope } from './address.ts';
+import type { Standing } from './network/standing.ts';
 import type { Refusal } from './refusal.ts';
 
 export type Cancel = () => void;
@@ -143,6 +144,8 @@ export interface RowFilter {
   project?: string;
   /** ip: canonical address; several: any of them. */
   addresses?: string[];
+  /** ip: addresses that stand so (`standingOf`). */
+  standing?: Standing[];
 }
 
 /** Committed rows for lists: READ COMMITTED, outside the actors, never used for a decision. */

@@ -8,6 +8,8 @@ import { directoryBehaviour } from '../actors/directory/behaviour.ts';
 import { byId } from '../actors/directory/entity.ts';
 import type { DirectoryCommands } from '../actors/directory/messages.ts';
 import type { DirectoryEntities, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
+import type { IpRecord } from '../actors/network/record.ts';
+import { standingOf, type Standing } from '../actors/network/standing.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import type { AddressPlace, NetworkPlace } from '../router/places.ts';
 import { signRequest, type HmacUser } from './auth/hmac.ts';
@@ -75,6 +77,7 @@ const fits = (row: Row, table: TableName, filter: RowFilter): boolean => {
     (filter.owners?.includes(row.owner) ?? true) &&
     (filter.keys?.includes(row.key) ?? true) &&
     (filter.project === undefined || value.project === filter.project) &&
+    (filter.standing === undefined || filter.standing.includes(standingOf(row.value as IpRecord) as Standing)) &&
     (filter.addresses === undefined || filter.addresses.includes(value.address ?? ''))
   );
 };
@@ -160,6 +163,7 @@ export function createTestSite(script: Script = {}): TestSite {
       network: (id) => site.networkPlaces.get(id),
       address: (text) => site.addressPlaces.get(text),
       partition: (id) => (site.hostedNow.includes(id) ? 'a' : undefined),
+      passing: () => undefined,
       hosted: () => [...site.hostedNow],
     },
     federation: {

@@ -20,7 +20,7 @@ function ownPlace(ask: LocateAsk, site: string, places: PlaceIndex): Place | und
     }
     case 'address': {
       const holder = places.address(ask.id);
-      return holder && { site, partition: holder.partition };
+      return holder && { site: holder.site ?? site, partition: holder.partition };
     }
     default: {
       const entry = places.entryHome(ask.kind as DirectoryKind, ask.id);

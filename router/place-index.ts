@@ -23,12 +23,14 @@ export interface PlaceIndex extends Places {
   /** A partition is hosted here from now on; `fillPlaceIndex` afterwards if it has rows already. */
   host(partition: string): void;
   put(row: PlacedRow): void;
+  /** All rows were put. */
+  filled(): void;
   /** Every committed log entry of this process, in whatever order. */
   apply(entry: LogEntry): void;
 }
 
 /** Tables that say where something is. */
-export const PLACE_TABLES = ['machine', 'switch', 'network', 'prefix', 'holding', 'directory'] as const;
+export const PLACE_TABLES = ['machine', 'switch', 'network', 'prefix', 'holding', 'want', 'directory'] as const;
 
 interface Range {
   readonly prefix: Prefix;
@@ -50,6 +52,10 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
   const ranges = createVersioned<Range>();
   const table = createPrefixTable<AddressPlace>();
   const globals = new Map<string, string>();
+  const passing = createVersioned<{ address: string; place: AddressPlace }>();
+  const passingBy = new Map<string, Set<string>>();
+  /** Rows and log may overtake each other until all rows were read; then an address without a loan needs no memory. */
+  let isFilled = false;
 
   const host = (partition: string): void => void hostedScopes.set(partitionScope(partition), partition);
   for (const partition of partitions) host(partition);
@@ -76,12 +82,46 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
     if (kind === 'partition' && next?.home === site) host(id);
   };
 
+  const putPassing = (row: PlacedRow, address: string, place: AddressPlace | undefined): void => {
+    const name = `${row.table}|${row.scope}|${row.key}`;
+    const before = passing.get(name);
+    if (!passing.put(name, row.scope, row.version, place && { address, place })) return;
+    if (before !== undefined) passingBy.get(before.address)?.delete(name);
+    if (passingBy.get(before?.address ?? '')?.size === 0) passingBy.delete(before!.address);
+    if (place !== undefined) passingBy.set(address, (passingBy.get(address) ?? new Set()).add(name));
+  };
+
+  /** Addresses that are not where their block is. */
+  function putLoan(row: PlacedRow & { table: 'ip' }, partition: string): void {
+    const name = `${row.table}|${row.scope}|${row.key}`;
+    const loan = row.value?.loan;
+    if (isFilled && loan === undefined && ranges.get(name) === undefined && passing.get(name) === undefined) return;
+    const network = row.key.slice(0, row.key.lastIndexOf('|'));
+    const text = row.key.slice(network.length + 1);
+    const length = text.includes(':') ? 128 : 32;
+    const own: AddressPlace = { network, partition, holder: 'block' };
+    const isHere = loan?.as === 'borrowed' && loan.state === 'held';
+    const isThere = loan?.as === 'lent' && loan.state === 'delivered' && loan.site !== site;
+    const place = isThere ? { ...own, partition: loan.to, site: loan.site } : own;
+    putRange(row, isHere || isThere ? blockPrefix(text, length) : undefined, place);
+    putPassing(row, text, loan?.as === 'borrowed' && !isHere ? own : undefined);
+  }
+
   const put = (row: PlacedRow): void => {
     if (row.table === 'directory') return putEntry(row);
     const partition = hostedScopes.get(row.scope);
     if (partition === undefined && row.scope !== own) return;
     const isLive = row.value !== null;
     switch (row.table) {
+      case 'ip':
+        return partition === undefined ? undefined : putLoan(row, partition);
+      case 'want': {
+        const { value } = row;
+        if (partition === undefined) return;
+        const comes = value?.lender !== undefined && value.address !== null;
+        const own: AddressPlace = { network: value?.network ?? '', partition, holder: 'block' };
+        return putPassing(row, value?.address ?? '', comes ? own : undefined);
+      }
       case 'network':
         networks.put(row.key, row.scope, row.version, isLive ? { partition: partition ?? '', home: site } : undefined);
         return;
@@ -126,6 +166,10 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
     },
     address: (text) => holders(text)[0],
     holders,
+    passing(text) {
+      const [name] = passingBy.get(text) ?? [];
+      return name === undefined ? undefined : passing.get(name)?.place;
+    },
     partition: (id) => (hostedScopes.has(partitionScope(id)) ? site : entries.get(`partition|${id}`)?.home),
     hosted: () => [...hostedScopes.values()],
     entryHome: (kind, id) => entries.get(`${kind}|${id}`)?.home,
@@ -134,6 +178,9 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
     put,
     apply(entry) {
       for (const change of entry.changes) put(change);
+    },
+    filled() {
+      isFilled = true;
     },
   };
 }
@@ -145,6 +192,9 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
 export async function fillPlaceIndex(index: PlaceIndex, rows: RowReader, site: string): Promise<void> {
   for (const row of await rows.rows('directory')) index.put(row);
   const scopes: Scope[] = [siteScope(site), ...index.hosted().map(partitionScope)];
+  for (const row of await rows.rows('ip', { scopes, standing: ['lent', 'borrowed', 'freed', 'recalled'] })) {
+    index.put(row);
+  }
   for (const scope of scopes) {
     for (const table of PLACE_TABLES) {
       // What a site owns as a whole has neither machines nor switches.
@@ -152,4 +202,5 @@ export async function fillPlaceIndex(index: PlaceIndex, rows: RowReader, site: s
       for (const row of await rows.rows(table, { scopes: [scope] })) index.put(row as Row);
     }
   }
+  index.filled();
 }

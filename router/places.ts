@@ -14,6 +14,8 @@ export interface AddressPlace {
   partition: string;
   /** Which kind of actor holds it there. */
   holder: 'network' | 'block';
+  /** Set: the range is held here, but the address is lent to this other site. */
+  site?: string;
 }
 
 export interface Places {
@@ -24,6 +26,8 @@ export interface Places {
   network(id: string): NetworkPlace | undefined;
   /** The holder here of an address in canonical text; undefined when none of ours holds its range. */
   address(text: string): AddressPlace | undefined;
+  /** The partition here that an address comes to, or goes away from, by a loan; only for what nobody else has. */
+  passing(text: string): AddressPlace | undefined;
   /** The site that hosts a partition. */
   partition(id: string): string | undefined;
   /** Partitions hosted here. */

@@ -49,6 +49,10 @@ export function readStatement(table: TableName, filter: RowFilter): Statement {
     if (!hasColumn(table, 'project')) refuseFilter(table, 'project', 'ip, allocation and network');
     where('r.project = $::text', filter.project);
   }
+  if (filter.standing !== undefined) {
+    if (!hasColumn(table, 'standing')) refuseFilter(table, 'standing', 'ip');
+    where('r.standing = any($::text[])', arrayLiteral(filter.standing));
+  }
   if (filter.addresses !== undefined) {
     if (!hasColumn(table, 'address')) refuseFilter(table, 'addresses', 'ip');
     where('r.address = any($::bytea[])', arrayLiteral(filter.addresses.flatMap(bytesOf)));

@@ -59,4 +59,5 @@ export const allStatements = (): string[] => [
   ]),
   ...(['ip', 'allocation', 'network'] as const).map((table) => readStatement(table, { project: '' }).text),
   readStatement('ip', { addresses: [] }).text,
+  readStatement('ip', { scopes: [], standing: [] }).text,
 ];

@@ -1,15 +1,17 @@
 // The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
 // with local commits only, so a cut link costs nothing until they run out.
 import { addressOf } from '../address.ts';
+import { ipKey, rested, wake } from '../network/address-space.ts';
 import { familiesOf } from '../network/ip-rules.ts';
 import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
 import { noSuchNetwork } from '../network/network-rules.ts';
-import type { NetworkRecord } from '../network/record.ts';
-import { changeRow } from '../change.ts';
+import type { IpRecord, NetworkRecord } from '../network/record.ts';
+import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
+import { loanCommands, loanNeeds } from './loans.ts';
 import { checkOffer, isKnown } from './receive.ts';
 import type { HoldingRecord } from './record.ts';
 import {
@@ -99,13 +101,28 @@ function* adoption(state: BlockState, adopted: Adopted): Coordination<Record<str
 
 const offerOf = ({ value: { first, length, prefix, h } }: Holding) => ({ first, length, prefix, h });
 
-/** Held, of the family if one is named, and nothing in it in use or reserved. */
-const emptyHoldings = (state: BlockState, family: string | undefined): Holding[] =>
-  [...state.holdings.values()].filter(
+/** Held, of the family if one is named, and nothing in it in use, reserved or resting. */
+function emptyHoldings(state: BlockState, family: string | undefined, nowMs: number): Holding[] {
+  wake(state.space, nowMs);
+  return [...state.holdings.values()].filter(
     ({ value, piece }) =>
       value.state === 'held' &&
       piece.set.heldCount === 0 &&
       (family === undefined || piece.set.prefix.family === family),
+  );
+}
+
+/** What is left of addresses in a block that goes. */
+const restedRows = (state: BlockState, context: Context, { piece }: Holding): Change[] =>
+  rested(state.space, piece.set.prefix, context.nowMs).map(({ address, version }) =>
+    changeRow(
+      at(state, context),
+      'ip',
+      ipKey(state.id, address),
+      { version } as Live<IpRecord>,
+      context.version(),
+      null,
+    ),
   );
 
 export const blockBehaviour: Behaviour<'block', BlockState> = {
@@ -115,10 +132,11 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
   evolve: evolveBlockActor,
   hold: holdBlockActor,
   unhold: (state, _operation, changes) => unholdBlockActor(state, changes),
-  needs: turns.needs,
+  needs: { ...turns.needs, ...loanNeeds },
 
   commands: {
     ...turns.commands,
+    ...loanCommands,
 
     get(state) {
       const network = state.copy?.value.network;
@@ -164,21 +182,22 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       };
     },
 
-    denied(state, { h, reason, detail }, context) {
+    denied(state, { h, reason, detail, kind }, context) {
       const want = state.wants.get(h);
       if (want === undefined || state.inFlight.has(`want:${state.id}|${h}`)) return { reply: {} };
-      const denied = { reason, detail, atMs: context.nowMs };
+      const denied = { reason, detail, atMs: context.nowMs, ...(kind === undefined ? {} : { kind }) };
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
     recall(state, { count, family }, context) {
       const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
-      const chosen = emptyHoldings(state, family).toReversed().slice(0, count);
+      const chosen = emptyHoldings(state, family, context.nowMs).toReversed().slice(0, count);
       return {
         reply: { blocks: [...leaving, ...chosen].map(offerOf) },
-        changes: chosen.map((holding) =>
+        changes: chosen.flatMap((holding) => [
           holdingRow(state, context, holding.value.first, holding, { ...holding.value, state: 'returning' }),
-        ),
+          ...restedRows(state, context, holding),
+        ]),
       };
     },
 

@@ -1,8 +1,22 @@
 // A partition's actor for one global network: holds leased blocks and hands out their addresses with local commits only.
 import type { Family } from '../ipam/address.ts';
 import type { IpCommands, IpReservations, OfferedBlock } from '../network/messages.ts';
-import type { NetworkRecord } from '../network/record.ts';
-import type { Denial, HoldingRecord, WantRecord } from './record.ts';
+import type { IpRecord, NetworkRecord } from '../network/record.ts';
+import type { Denial, HoldingRecord, Lender, WantRecord } from './record.ts';
+
+export type LendReply =
+  /** The address as it is to stand at the borrower. */
+  | { as: 'lent'; ip: IpRecord }
+  /** Lent to another partition under `h`: it has to come back first. */
+  | { as: 'away'; holder: Lender; h: string }
+  /** Borrowed itself: the holder of its block lends it. */
+  | { as: 'elsewhere'; lender: Lender }
+  /** The asker is the lender. */
+  | { as: 'here' }
+  | { as: 'declined'; kind: 'NotFound' | 'Conflict'; message: string };
+
+/** How a lent address comes back: with what became of it, freed, or never taken. */
+export type GivenUp = { as: 'given'; ip: IpRecord } | { as: 'freed' } | { as: 'declined' };
 
 export interface BlockCommands extends IpCommands {
   /** Learns of the network, or of a change of it; leases the first block. `null`: the network is gone. */
@@ -16,11 +30,29 @@ export interface BlockCommands extends IpCommands {
     reply: { held: number; refused: OfferedBlock[] };
   };
   /** The home answered that nothing is left, or it can't be reached: waiting requests get this reason. */
-  denied: { ask: { h: string; reason: Denial['reason']; detail: string }; reply: Record<string, never> };
+  denied: {
+    ask: { h: string; reason: Denial['reason']; detail: string; kind?: NonNullable<Denial['kind']> };
+    reply: Record<string, never>;
+  };
   /** The home asks for idle blocks back; answers all that are now `returning`, earlier ones included. */
   recall: { ask: { count: number; family?: Family }; reply: { blocks: Array<OfferedBlock & { h: string }> } };
   /** The home has taken the block back. */
   returned: { ask: { first: string; h: string }; reply: Record<string, never> };
+  /** An address of this network is to be used here; waits until it is. `lender`: who has it now; `site`: our own. */
+  bring: { ask: { address: string; lender: Lender; site: string }; reply: Record<string, never> };
+  /** Holder of the block: lends an address that is not attached. The same h is answered the same again. */
+  lend: { ask: { address: string; h: string; to: string; site: string }; reply: LendReply };
+  /** Borrower: the address is here. Not taken: nobody asks for it under this h any more. */
+  borrow: { ask: { h: string; ip: IpRecord; lender: Lender }; reply: { taken: boolean } };
+  lentDelivered: { ask: { address: string; h: string }; reply: Record<string, never> };
+  /** Borrower: gives an idle address back; refused (Conflict) while it is attached. */
+  giveUp: { ask: { address: string; h: string }; reply: GivenUp };
+  takeBackAddress: {
+    ask: { address: string; h: string; from: string; back: GivenUp };
+    reply: Record<string, never>;
+  };
+  /** The lender has it back. */
+  addressReturned: { ask: { address: string; h: string }; reply: Record<string, never> };
   holdings: {
     ask: Record<string, never>;
     /** `free`, `held`: addresses. */

@@ -40,10 +40,17 @@ export interface HoldingRecord {
 /** Why a request for blocks got none. */
 export interface Denial {
   /** `elsewhere`: the wanted address lies in a block that another partition holds. */
-  reason: 'exhausted' | 'unreachable' | 'elsewhere';
-  /** Names who could not be reached, or who holds it. */
+  reason: 'exhausted' | 'unreachable' | 'elsewhere' | 'declined';
+  /** Names who could not be reached, or who holds it, or why the lender said no. */
   detail: string;
+  /** Of `declined`: the lender's refusal. */
+  kind?: 'NotFound' | 'Conflict';
   atMs: number;
+}
+
+export interface Lender {
+  partition: string;
+  site: string;
 }
 
 /** A partition's open request for blocks; released as soon as blocks came for it. At most one a family, or an address. */
@@ -55,6 +62,8 @@ export interface WantRecord {
   address: string | null;
   count: number;
   createdMs: number;
+  /** Set: not a block is wanted, but the address itself, of this partition. */
+  lender?: Lender;
   /** Set while the last try got nothing; a later request clears it, which asks again under the same h. */
   denied: Denial | null;
 }

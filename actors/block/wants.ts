@@ -6,13 +6,15 @@ import { freeAddresses, pieceOf } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
-import { conflict, exhausted, unavailable, type Refusal } from '../refusal.ts';
+import { conflict, exhausted, notFound, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Waiting } from '../runtime/behaviour.ts';
-import type { Denial, WantRecord } from './record.ts';
+import type { Denial, Lender, WantRecord } from './record.ts';
 import { blockSize, partitionOf, type BlockState } from './state.ts';
 
 /** So long a denial answers further requests by itself: else every request on an empty network asks the home again. */
 const DENIAL_HOLDS_MS = 1_000;
+/** The same for a single address, whose state at the lender may change at any moment: only those who wait hear it. */
+const LENDER_DENIAL_HOLDS_MS = 250;
 /** Asking ahead has time. */
 const AHEAD_AGAIN_MS = 10_000;
 /** Blocks wanted within this time of the last ones are wanted in greater number. */
@@ -22,10 +24,14 @@ const MOST_BLOCKS = 16;
 interface Wanted {
   family: Family;
   address: string | null;
+  /** Set: the address itself is wanted, not the block around it. */
+  lender?: Lender;
 }
 
 const isFor = (record: WantRecord, wanted: Wanted): boolean =>
-  record.address === wanted.address && record.family === wanted.family;
+  record.address === wanted.address &&
+  record.family === wanted.family &&
+  (record.lender === undefined) === (wanted.lender === undefined);
 
 const openWant = (state: BlockState, wanted: Wanted): Live<WantRecord> | undefined =>
   [...state.wants.values()].find(({ value }) => isFor(value, wanted));
@@ -106,6 +112,26 @@ export function shortage(
   if (denied === null) return { wait };
   if (isWithin(context.nowMs, denied.atMs, DENIAL_HOLDS_MS)) return refusalOf(state, denied, home);
   return { wait, changes: [askAgain(state, want, context)] };
+}
+
+/** An address that another partition has: waits until it is here, or says why it does not come. */
+export function bringWant(
+  state: BlockState,
+  wanted: Wanted & { address: string; lender: Lender },
+  context: Context,
+): Refusal | Waiting {
+  const { address, lender } = wanted;
+  const where = `ip ${address} of network ${state.id} is in partition ${lender.partition} (site ${lender.site})`;
+  const wait = `${where}, which was asked for it and has not answered yet`;
+  const want = openWant(state, wanted);
+  if (want === undefined) return { wait, changes: newWant(state, wanted, context) };
+  const { denied } = want.value;
+  if (denied === null) return { wait };
+  if (isWithin(context.nowMs, denied.atMs, LENDER_DENIAL_HOLDS_MS)) {
+    if (denied.reason !== 'declined') return unavailable(`${where}: ${denied.detail}`);
+    return denied.kind === 'NotFound' ? notFound(denied.detail) : conflict(denied.detail);
+  }
+  return { wait, changes: [wantRow(state, context, want.value.h, want, { ...want.value, lender, denied: null })] };
 }
 
 /** Before one more address of the family is given out: less than a quarter of a block left means asking for more. */

@@ -1,9 +1,11 @@
 // The addresses that one actor gives out: of the prefixes of a network, or of the blocks a partition holds. One bit an
 // address is all that stays in memory; owners and tags are rows (design.md §10: a million addresses stay small).
-import { parseAddress, type Address, type Family } from '../ipam/address.ts';
+import { formatAddress, parseAddress, type Address, type Family } from '../ipam/address.ts';
 import type { AddressSet } from '../ipam/address-set.ts';
-import { contains } from '../ipam/prefix.ts';
+import { contains, type Prefix } from '../ipam/prefix.ts';
 import type { Change, ChangeOf } from '../records.ts';
+import type { Loan } from './record.ts';
+import { createResting, type Resting } from './resting.ts';
 
 export interface Piece {
   /** The network's prefix it belongs to, as stored there. */
@@ -18,11 +20,26 @@ export interface AddressSpace {
   pieces: Piece[];
   /** Canonical address → operation that reserved its row. */
   readonly inFlight: Map<string, string>;
-  /** Held addresses whose piece is not known yet: rows are loaded table by table, in no promised order. */
-  strays: Address[];
+  /** Addresses that reservations marked as held, and that are free again if they are given up. */
+  readonly acquiring: Set<string>;
+  /**
+   * Held addresses that lie in no piece, by canonical text: borrowed ones, and those whose piece is not known yet, since
+   * rows are loaded table by table, in no promised order.
+   */
+  readonly strays: Map<string, Address>;
+  readonly resting: Resting;
+  /** Rows of single addresses that are away, or here from elsewhere, by canonical text. */
+  readonly loans: Map<string, Loan>;
 }
 
-export const createAddressSpace = (): AddressSpace => ({ pieces: [], inFlight: new Map(), strays: [] });
+export const createAddressSpace = (): AddressSpace => ({
+  pieces: [],
+  inFlight: new Map(),
+  acquiring: new Set(),
+  strays: new Map(),
+  resting: createResting(),
+  loans: new Map(),
+});
 
 /** Key of an `ip` row. */
 export const ipKey = (network: string, address: string): string => `${network}|${address}`;
@@ -57,7 +74,7 @@ export function freeAddresses(space: AddressSpace, family: Family, enough?: bigi
 /** Replaces the pieces; addresses loaded before their piece find their place. */
 export function setPieces(space: AddressSpace, pieces: Piece[]): void {
   space.pieces = pieces;
-  if (space.strays.length > 0) space.strays = space.strays.filter((address) => !mark(space, address));
+  for (const [text, address] of space.strays) if (mark(space, address)) space.strays.delete(text);
 }
 
 function mark(space: AddressSpace, address: Address): boolean {
@@ -66,18 +83,54 @@ function mark(space: AddressSpace, address: Address): boolean {
   return piece !== undefined;
 }
 
-function unmark(space: AddressSpace, address: Address): void {
+/** False if it lies in no piece. */
+function unmark(space: AddressSpace, address: Address): boolean {
   const piece = pieceOf(space, address);
-  if (piece !== undefined) piece.set.release(address);
-  else space.strays = space.strays.filter((one) => one.family !== address.family || one.value !== address.value);
+  piece?.set.release(address);
+  return piece !== undefined;
 }
 
+export const isHeld = (space: AddressSpace, address: Address): boolean =>
+  pieceOf(space, address)?.set.has(address) ?? space.strays.has(formatAddress(address));
+
 /** Applies a committed change of an `ip` row. */
-export function evolveIp(space: AddressSpace, change: ChangeOf<'ip'>): void {
-  const address = parseAddress(addressOfKey(change.key));
+export function evolveIp(space: AddressSpace, change: Pick<ChangeOf<'ip'>, 'key' | 'version' | 'value'>): void {
+  const text = addressOfKey(change.key);
+  const address = parseAddress(text);
   if (address === undefined) return;
-  if (change.value === null) unmark(space, address);
-  else if (!mark(space, address)) space.strays.push(address);
+  const { value } = change;
+  space.resting.forget(text);
+  if (value?.loan === undefined) space.loans.delete(text);
+  else space.loans.set(text, value.loan);
+  if (value === null) {
+    if (!unmark(space, address)) space.strays.delete(text);
+    return;
+  }
+  if (!mark(space, address)) space.strays.set(text, address);
+  if (value.restingUntilMs !== undefined) space.resting.add(text, change.version, value.restingUntilMs);
+}
+
+/** Addresses whose rest is over can be given out again. Call it before looking for one. */
+export function wake(space: AddressSpace, nowMs: number): void {
+  for (const text of space.resting.over(nowMs)) {
+    const address = parseAddress(text);
+    if (address !== undefined && !space.inFlight.has(text)) unmark(space, address);
+  }
+}
+
+/** Rows of addresses whose rest is over and that nobody took since; they go with the prefix that they lie in. */
+export function rested(
+  space: AddressSpace,
+  prefix: Prefix,
+  nowMs: number,
+): Array<{ address: string; version: number }> {
+  wake(space, nowMs);
+  const rows: Array<{ address: string; version: number }> = [];
+  for (const [text, { version, untilMs }] of space.resting) {
+    const address = untilMs <= nowMs ? parseAddress(text) : undefined;
+    if (address !== undefined && contains(prefix, address)) rows.push({ address: text, version });
+  }
+  return rows;
 }
 
 /** Reserved rows refuse others; an address that is being acquired counts as held. */
@@ -86,8 +139,9 @@ export function holdIps(space: AddressSpace, operation: string, changes: readonl
     if (change.table !== 'ip') continue;
     const text = addressOfKey(change.key);
     space.inFlight.set(text, operation);
-    const address = change.prev === 0 ? parseAddress(text) : undefined;
-    if (address !== undefined) mark(space, address);
+    const address = change.value === null ? undefined : parseAddress(text);
+    if (address === undefined || isHeld(space, address)) continue;
+    if (mark(space, address)) space.acquiring.add(text);
   }
 }
 
@@ -96,7 +150,7 @@ export function unholdIps(space: AddressSpace, changes: readonly Change[]): void
     if (change.table !== 'ip') continue;
     const text = addressOfKey(change.key);
     space.inFlight.delete(text);
-    const address = change.prev === 0 ? parseAddress(text) : undefined;
+    const address = space.acquiring.delete(text) ? parseAddress(text) : undefined;
     if (address !== undefined) unmark(space, address);
   }
 }

@@ -6,13 +6,15 @@ import type { BlockRecord } from '../block/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
+import { ipKey, rested, wake } from './address-space.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
+import { prefixesOf } from './ip-rules.ts';
 import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
 import { isGlobal, noSuchNetwork } from './network-rules.ts';
-import type { NetworkRecord, PrefixRecord } from './record.ts';
+import type { IpRecord, NetworkRecord, PrefixRecord } from './record.ts';
 import {
   canonicalCidr,
   createNetworkState,
@@ -65,6 +67,21 @@ const topLevelRows = (state: NetworkState, context: Context, prefixes: readonly 
     .map(canonicalCidr)
     .filter((cidr) => made || state.prefixRows.has(cidr))
     .map((cidr) => prefixRow(state, context, cidr, made ? { cidr, network: state.id, root: cidr } : null));
+
+/** What is left of addresses in prefixes that go. Nothing of it is in use. */
+const restedRows = (state: NetworkState, context: Context, prefixes: readonly string[]): Change[] =>
+  prefixesOf({ prefixes: [...prefixes] }).flatMap(({ prefix }) =>
+    rested(state.space, prefix, context.nowMs).map(({ address, version }) =>
+      changeRow(
+        at(state, context),
+        'ip',
+        ipKey(state.id, address),
+        { version } as Live<IpRecord>,
+        context.version(),
+        null,
+      ),
+    ),
+  );
 
 /** The allocator of the partition keeps in mind which networks are its super and its underlay. */
 function tellAllocator(network: NetworkRecord, exists: boolean, version: number, context: Context): Hint[] {
@@ -137,6 +154,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
       const { value: stored, version: basedOn } = current;
+      wake(state.space, context.nowMs);
       const updated = updatedNetwork(stored, patch, context.nowMs);
       if (isRefusal(updated)) return updated;
       for (const removed of updated.removedPrefixes) {
@@ -245,12 +263,13 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
       const network = current.value;
+      const left = restedRows(state, context, network.prefixes);
       const refused = ask.as === 'free' ? notFreeable(state, network) : notDeletable(state, network);
       if (refused !== undefined) return refused;
       const row = networkRow(state, context, null);
       return {
         reply: network,
-        changes: [row, ...topLevelRows(state, context, network.prefixes, false)],
+        changes: [row, ...left, ...topLevelRows(state, context, network.prefixes, false)],
         hints: tellAllocator(network, false, row.version, context),
       };
     },
@@ -261,6 +280,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       if (current.version !== ask.basedOn) {
         return conflict(`network ${state.id} was changed meanwhile; read it and try again`);
       }
+      const left = restedRows(state, context, ask.removedPrefixes);
       for (const removed of ask.removedPrefixes) {
         const used = prefixInUse(state, removed, 'unable to update network');
         if (used !== undefined) return used;
@@ -270,6 +290,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         reply: viewOf(state, ask.network),
         changes: [
           row,
+          ...left,
           ...topLevelRows(state, context, ask.removedPrefixes, false),
           ...topLevelRows(state, context, ask.addedPrefixes, true),
         ],

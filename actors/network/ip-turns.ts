@@ -6,12 +6,14 @@ import type { Prefix } from '../ipam/prefix.ts';
 import type { RowKey } from '../ports.ts';
 import { changeRow } from '../change.ts';
 import type { Change, RowOf } from '../records.ts';
-import { conflict, isRefusal, type Refusal } from '../refusal.ts';
+import { conflict, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
-import { ipKey, lowestFree, pieceOf, type AddressSpace } from './address-space.ts';
+import { ipKey, isHeld, lowestFree, pieceOf, wake, type AddressSpace } from './address-space.ts';
 import * as rules from './ip-rules.ts';
 import type { IpPatch, IpRequest, IpsForMachine } from './messages.ts';
+import { released } from './quarantine.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
+import { isInUseHere } from './standing.ts';
 
 /** Where an actor's addresses come from. */
 export interface AddressSource<S> {
@@ -41,6 +43,26 @@ const isReserved = (prefix: Prefix, address: Address): boolean =>
   address.value === prefix.first ||
   (defaultReserved(prefix) === 'network-and-broadcast' && address.value === prefix.last);
 
+function taken(space: AddressSpace, address: Address, nowMs: number): Refusal {
+  const untilMs = space.resting.untilMs(formatAddress(address));
+  const why =
+    untilMs === undefined
+      ? ''
+      : `, it was released and is kept back for another ${Math.ceil((untilMs - nowMs) / 1_000)} s`;
+  return conflict(`${alreadyAllocated()}${why}`);
+}
+
+/** Why a row that is not in use here is not changed here. */
+function notHere({ address, network, loan }: IpRecord, text: string): Refusal {
+  if (loan?.as === 'lent') {
+    return unavailable(`ip ${address} of network ${network} is in use in partition ${loan.to} (site ${loan.site})`);
+  }
+  if (loan?.state === 'recalled') {
+    return unavailable(`ip ${address} of network ${network} is on its way to partition ${loan.from}; try again`);
+  }
+  return rules.noSuchIp(text);
+}
+
 export function ipTurns<S extends { readonly id: string }>(source: AddressSource<S>) {
   function choose(
     state: S,
@@ -49,6 +71,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     context: Context,
   ): Taken | Refusal | Waiting {
     const space = source.space(state);
+    wake(space, context.nowMs);
     if (wanted.address === undefined) {
       const family = rules.familyToAcquire(network, wanted.family);
       const free = lowestFree(space, family);
@@ -59,7 +82,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     if (isRefusal(located)) return located;
     const { address, prefix, text } = located;
     const piece = pieceOf(space, address);
-    if (isReserved(prefix, address) || piece?.set.has(address)) return conflict(alreadyAllocated());
+    if (isReserved(prefix, address) || isHeld(space, address)) return taken(space, address, context.nowMs);
     if (piece === undefined || !piece.open) {
       return source.shortage(state, { family: address.family, address: formatAddress(address) }, network, context);
     }
@@ -70,17 +93,32 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     state: S,
     context: Context,
     address: string,
-    live: RowOf<'ip'> | null,
+    live: { version: number } | null,
     value: IpRecord | null,
   ): Change =>
     changeRow(
       { scope: context.scope, owner: state.id },
       'ip',
       ipKey(state.id, address),
-      live,
+      live as RowOf<'ip'> | null,
       context.version(),
       value,
     );
+
+  /** Nobody had the address, or its row rested for long enough. */
+  function acquired(state: S, context: Context, ip: IpRecord): Change {
+    const version = source.space(state).resting.version(ip.address);
+    return change(state, context, ip.address, version === undefined ? null : { version }, ip);
+  }
+
+  /** Nobody needs the address any more. One that was borrowed is given to nobody until its lender knows. */
+  function freed(state: S, context: Context, { value: ip }: RowOf<'ip'>): IpRecord | null {
+    if (ip.loan?.as === 'borrowed') {
+      return { ...ip, machines: [], changed: context.nowMs, loan: { ...ip.loan, state: 'freed' } };
+    }
+    const network = source.network(state);
+    return isRefusal(network) ? null : released(ip, network, context.nowMs);
+  }
 
   const newIp = (state: S, taken: Taken, context: Context): rules.NewIp => ({
     address: formatAddress(taken.address),
@@ -92,7 +130,9 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
 
   function rowOf(state: S, text: string, context: Context): RowOf<'ip'> | Refusal {
     const address = rules.canonicalAddress(text);
-    return context.row('ip', ipKey(state.id, address)) ?? rules.noSuchIp(text);
+    const row = context.row('ip', ipKey(state.id, address));
+    if (row === undefined) return rules.noSuchIp(text);
+    return isInUseHere(row.value) ? row : notHere(row.value, text);
   }
 
   /** A row that nobody else is about to change. */
@@ -113,7 +153,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       const ip = rules.requestedIp(request, newIp(state, taken, context));
       return {
         reply: ip,
-        changes: [change(state, context, ip.address, null, ip), ...source.ahead(state, taken.address.family, context)],
+        changes: [acquired(state, context, ip), ...source.ahead(state, taken.address.family, context)],
       };
     },
 
@@ -135,7 +175,10 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       if (isRefusal(row)) return row;
       const refused = rules.checkFreeIp(row.value);
       if (refused !== undefined) return refused;
-      return { reply: row.value, changes: [change(state, context, row.value.address, row, null)] };
+      return {
+        reply: row.value,
+        changes: [change(state, context, row.value.address, row, freed(state, context, row))],
+      };
     },
   };
 
@@ -164,7 +207,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
         if (!isTaken(taken)) return taken;
         const ip = rules.machineIp(ask, newIp(state, taken, context));
         ips.push(ip.address);
-        changes.push(change(state, context, ip.address, null, ip), ...source.ahead(state, family, context));
+        changes.push(acquired(state, context, ip), ...source.ahead(state, family, context));
       }
       return { reply: { network, ips }, changes };
     },
@@ -183,7 +226,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
         if (source.space(state).inFlight.has(address)) return rules.ipInOperation(address);
         const ip = rules.detachedIp(row.value, ask.machine, context.nowMs);
         (ip === null ? released : kept).push(address);
-        changes.push(change(state, context, address, row, ip));
+        changes.push(change(state, context, address, row, ip ?? freed(state, context, row)));
       }
       return { reply: { released, kept }, changes };
     },

@@ -4,6 +4,7 @@
 import { parseFamily, type Family } from '../ipam/address.ts';
 import { parsePrefix, type Prefix } from '../ipam/prefix.ts';
 import { internal, invalid, isRefusal, notFound, unprocessable, type Refusal } from '../refusal.ts';
+import { checkQuarantine } from './quarantine.ts';
 import type { NetworkRecord } from './record.ts';
 
 export type ChildLengths = Partial<Record<Family, number>>;
@@ -152,6 +153,8 @@ export function networkToCreate(
   if (additionalAnnouncableCidrs.length > 0 && !privateSuper) {
     return invalid('additionalannouncablecidrs can only be set in a private super network');
   }
+  const quarantine = checkQuarantine(request.labels);
+  if (quarantine !== undefined) return quarantine;
   const malformed = additionalAnnouncableCidrs.find((cidr) => parsePrefix(cidr) === undefined);
   if (malformed !== undefined) return invalid(malformedCidr(malformed));
   return {

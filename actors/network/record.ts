@@ -57,7 +57,17 @@ export interface IpRecord {
   prefix: string;
   created: number;
   changed: number;
+  /** Address of a global network that is away from its block, or here from another partition's block. */
+  loan?: Loan;
+  /** Released, and kept back until then. */
+  restingUntilMs?: number;
 }
+
+/** One side of a single address moved between partitions; `h` is the operation id of the hand-over. */
+export type Loan =
+  | { as: 'lent'; to: string; site: string; h: string; state: 'sent' | 'delivered' }
+  /** `freed`, `recalled`: used by nobody, until the lender has confirmed. */
+  | { as: 'borrowed'; from: string; site: string; h: string; state: 'held' | 'freed' | 'recalled' };
 
 /** A number of the VRF or ASN pool that is taken. Free numbers have no row. */
 export interface PoolRecord {

@@ -3,6 +3,7 @@ import { parsePrefix } from '../ipam/prefix.ts';
 import { invalid, isRefusal, unprocessable, type Refusal } from '../refusal.ts';
 import type { NetworkPatch } from './messages.ts';
 import { checkDestinationFamilies, checkSuperLengths, malformedCidr } from './network-rules.ts';
+import { checkQuarantine } from './quarantine.ts';
 import type { NetworkRecord } from './record.ts';
 
 export interface UpdatedNetwork {
@@ -97,7 +98,8 @@ export function updatedNetwork(stored: NetworkRecord, patch: NetworkPatch, nowMs
       : undefined) ??
     // Against the new lengths: else a super network never gets its first prefix of a second family (N09).
     (stored.privateSuper && added.length + removed.length > 0 ? checkSuperLengths(prefixes, lengths) : undefined) ??
-    checkAnnouncable(stored, patch);
+    checkAnnouncable(stored, patch) ??
+    (patch.labels === undefined ? undefined : checkQuarantine(patch.labels));
   if (refused !== undefined) return refused;
   const network: NetworkRecord = {
     ...stored,

@@ -3,6 +3,7 @@
 import type { Scope } from '../address.ts';
 import { parseAddress } from '../ipam/address.ts';
 import { parsePrefix } from '../ipam/prefix.ts';
+import { isInUseHere } from '../network/standing.ts';
 import type { CommitOutcome, Fence, Group, KeyedOutcome, LogCursor, LogEntry } from '../ports.ts';
 import { rowName, type Change, type Row, type TableName } from '../records.ts';
 import { conflict, unavailable, type Refusal } from '../refusal.ts';
@@ -80,7 +81,9 @@ export function uniqueKeys(row: Change): string[] {
   switch (row.table) {
     case 'ip': {
       const address = bytes('ip.address', row.value.address);
-      return [`ip_live_network:${row.value.network}|${address}`, `ip_live_address:${row.scope}|${address}`];
+      const here = `ip_live_address:${row.scope}|${address}`;
+      // What is lent, or on its way back, is shown by the row at the other end.
+      return isInUseHere(row.value) ? [`ip_live_network:${row.value.network}|${address}`, here] : [here];
     }
     case 'prefix': {
       if (row.value.root === row.key) return [];

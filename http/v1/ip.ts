@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { canonicalAddress, checkIpRequestIds } from '../../actors/network/ip-rules.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
+import { isInUseHere } from '../../actors/network/standing.ts';
 import type { z } from 'zod';
 import type { Edge } from '../env.ts';
 import { ownScopes } from '../questions.ts';
@@ -52,7 +53,9 @@ async function listed(site: Edge['site'], body: z.infer<typeof ipFindBody>): Pro
   const query = ipQuery(body);
   if (isRefusal(query)) return query;
   const rows = await site.rows.rows('ip', { scopes: ownScopes(site), ...ipRowFilter(body) });
-  return ok(rows.filter(({ value }) => query.matches(value)).map(({ value }) => ipResponse(value)));
+  return ok(
+    rows.filter(({ value }) => isInUseHere(value) && query.matches(value)).map(({ value }) => ipResponse(value)),
+  );
 }
 
 /** IP addresses (networks.md §2). */

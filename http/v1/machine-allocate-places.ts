@@ -1,26 +1,29 @@
 // Where the networks and addresses of an allocation are, seen from the partition of the machine.
-import { partitionScope } from '../../actors/address.ts';
+import { addressOf, partitionScope } from '../../actors/address.ts';
 import type { AllocateMachine, LocatedNetwork } from '../../actors/allocation/messages.ts';
+import type { Lender } from '../../actors/block/record.ts';
+import { parseAddress } from '../../actors/ipam/address.ts';
+import { contains } from '../../actors/ipam/prefix.ts';
+import { prefixesOf } from '../../actors/network/ip-rules.ts';
 import { isRefusal, notFound, unprocessable, type Refusal } from '../../actors/refusal.ts';
 import { LOCATE_ASK, locateReplySchema } from '../../router/peers.ts';
 import type { ProjectUsage } from '../questions.ts';
-import type { Site } from '../site.ts';
+import type { AskOptions, Site } from '../site.ts';
 import { MEMBERS_WITHIN_MS, refuseUnreachable } from './directory.ts';
+
+/** Two partitions may have to be asked, one after the other. */
+const BRING_WITHIN_MS = 6_000;
 
 const elsewhere = (network: string, partition: string): Refusal =>
   unprocessable(`network "${network}" is not in partition "${partition}" of the machine`);
 
-/** The partition of another site where a network is, or the range of an address; undefined when all others say no. */
-async function partitionAbroad(
-  site: Site,
-  by: 'network' | 'address',
-  id: string,
-): Promise<string | undefined | Refusal> {
+/** Where another site has a network, or an address; undefined when all others say no. */
+async function placeAbroad(site: Site, by: 'network' | 'address', id: string): Promise<Lender | undefined | Refusal> {
   if (site.federation.others().length === 0) return undefined;
   const answers = await site.federation.askOthers(LOCATE_ASK, { by, id }, MEMBERS_WITHIN_MS);
-  for (const answer of answers.values()) {
+  for (const [member, answer] of answers) {
     const found = locateReplySchema.safeParse(answer);
-    if (found.success && found.data.here) return found.data.partition;
+    if (found.success && found.data.here) return { partition: found.data.partition, site: member };
   }
   return refuseUnreachable(answers, `it is not known where ${by} "${id}" is`);
 }
@@ -35,7 +38,7 @@ export async function locateNetworks(
   for (const { id, autoacquire } of networks) {
     const place = site.places.network(id);
     if (place === undefined) {
-      const abroad = await partitionAbroad(site, 'network', id);
+      const abroad = await placeAbroad(site, 'network', id);
       if (isRefusal(abroad)) return abroad;
       return abroad === undefined ? notFound(`no network with id "${id}" found`) : elsewhere(id, partition);
     }
@@ -45,9 +48,28 @@ export async function locateNetworks(
   return located;
 }
 
-/** Each given address with the network that it lies in: those of a range that this partition holds. */
+const globalNetworkOf = (site: Site, text: string): string | undefined => {
+  const address = parseAddress(text);
+  return address === undefined
+    ? undefined
+    : site.directory
+        .list('globalnetwork')
+        .find((network) => prefixesOf(network).some(({ prefix }) => contains(prefix, address)))?.id;
+};
+
+/** Who has an address that this partition has not; undefined: nobody. */
+function lenderOf(site: Site, address: string): Lender | undefined | Promise<Lender | undefined | Refusal> {
+  const place = site.places.address(address);
+  if (place === undefined) return placeAbroad(site, 'address', address);
+  return { partition: place.partition, site: place.site ?? site.id };
+}
+
+/**
+ * Each given address with the network that it lies in. One of a global network that another partition has, and that no
+ * machine has, is brought to this one first (design.md §6); it stays here when the allocation fails afterwards.
+ */
 export async function locateIps(
-  site: Site,
+  { site, as }: { site: Site; as: AskOptions },
   partition: string,
   addresses: readonly string[],
 ): Promise<AllocateMachine['ips'] | Refusal> {
@@ -58,13 +80,24 @@ export async function locateIps(
       located.push({ address, network: place.network, holder: place.holder });
       continue;
     }
-    const holder = place?.partition ?? (await partitionAbroad(site, 'address', address));
-    if (isRefusal(holder)) return holder;
-    return holder === undefined
-      ? notFound(`no ip "${address}" found`)
-      : unprocessable(
-          `given ip "${address}" is held by partition "${holder}", it can be used by machines there, not in partition "${partition}"`,
-        );
+    const lender = await lenderOf(site, address);
+    if (isRefusal(lender)) return lender;
+    if (lender === undefined) return notFound(`no ip "${address}" found`);
+    const network = globalNetworkOf(site, address);
+    if (network === undefined) {
+      return unprocessable(
+        `given ip "${address}" is held by partition "${lender.partition}", it can be used by machines there, not in partition "${partition}"`,
+      );
+    }
+    const to = addressOf(partitionScope(partition), 'block', network);
+    const brought = await site.ask(
+      to,
+      'bring',
+      { address, lender, site: site.id },
+      { who: as.who, withinMs: BRING_WITHIN_MS },
+    );
+    if (isRefusal(brought)) return brought;
+    located.push({ address, network, holder: 'block' });
   }
   return located;
 }

@@ -150,7 +150,7 @@ export async function resolveAllocation(
   if (isRefusal(layout)) return layout;
   const networks = await locateNetworks(site, partition, request.networks);
   if (isRefusal(networks)) return networks;
-  const ips = await locateIps(site, partition, request.ips);
+  const ips = await locateIps({ site, as }, partition, request.ips);
   if (isRefusal(ips)) return ips;
 
   const quota = project.quotas.machine ?? null;

@@ -1,9 +1,11 @@
 // Which actor speaks for a network or an address here. Requests were brought to their home before; what arrives
 // elsewhere is refused with the name of the place, never executed.
 import { addressOf, partitionScope, siteScope, type Address } from '../../actors/address.ts';
-import { unavailable, type Refusal } from '../../actors/refusal.ts';
+import { conflict, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { alreadyAllocated } from '../../actors/ipam/refusal-texts.ts';
 import { noSuchIp } from '../../actors/network/ip-rules.ts';
 import { noSuchNetwork } from '../../actors/network/network-rules.ts';
+import type { AddressPlace } from '../../router/places.ts';
 import type { Site } from '../site.ts';
 
 /** The network actor: of a partition hosted here, or of a global network at home here. */
@@ -15,10 +17,15 @@ export function networkAt(site: Site, id: string): Address<'network'> | Refusal 
   return unavailable(`network ${id} is at home at site ${place.home}, which can't be reached from site ${site.id}`);
 }
 
+const lentTo = ({ network, partition, site }: AddressPlace, address: string): Refusal =>
+  unavailable(`ip ${address} of network ${network} is in partition ${partition}, whose site ${site} can't be reached`);
+
 /** The holder of an address in canonical text. */
 export function holderOf(site: Site, address: string): Address<'network' | 'block'> | Refusal {
-  const place = site.places.address(address);
+  // What is on its way from or to another partition is nobody else's to speak for.
+  const place = site.places.address(address) ?? site.places.passing(address);
   if (place === undefined) return noSuchIp(address);
+  if (place.site !== undefined) return lentTo(place, address);
   return addressOf(partitionScope(place.partition), place.holder, place.network);
 }
 
@@ -35,6 +42,7 @@ export function sourcesOf(
   if (place === undefined) return noSuchNetwork(network);
   if (place.partition !== '') return [addressOf(partitionScope(place.partition), 'network', network)];
   const holder = wanted.address === '' ? undefined : site.places.address(wanted.address);
+  if (holder?.site !== undefined) return conflict(alreadyAllocated());
   if (holder?.network === network) return [addressOf(partitionScope(holder.partition), holder.holder, network)];
   const near = wanted.machine === '' ? undefined : site.places.machine(wanted.machine);
   const hosted = [...site.places.hosted()].sort((a, b) => Number(b === near) - Number(a === near));

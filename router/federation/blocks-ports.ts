@@ -20,7 +20,18 @@ export type BlockStep =
   | 'home.recall'
   | 'home.takeBack'
   | 'home.offer'
-  | 'home.deliver';
+  | 'home.deliver'
+  | 'lend'
+  | 'borrow'
+  | 'lent'
+  | 'refuseLent'
+  | 'bringBack'
+  | 'broughtBack'
+  | 'lender.lend'
+  | 'lender.lent'
+  | 'lender.recall'
+  | 'lender.takeBack'
+  | 'lender.offer';
 
 export interface BlockPorts {
   site: string;

@@ -2,6 +2,7 @@
 // reliability.md §7.2). All state is in rows, so it may be interrupted anywhere and repeated at will.
 import { isPartitionScope, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
 import type { WantRecord } from '../../actors/block/record.ts';
+import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
 import type { Family } from '../../actors/ipam/address.ts';
@@ -19,6 +20,8 @@ import {
   returnedSchema,
   takeBackSchema,
 } from './blocks-messages.ts';
+import * as loanMessages from './loans-messages.ts';
+import { createLoans } from './loans.ts';
 import { isTransient, type BlockPorts } from './blocks-ports.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
@@ -68,6 +71,7 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
   const holder = createBlockHolder(ports, () => home as BlockHome);
   home = createBlockHome(ports, holder);
   const atHome = home;
+  const loans = createLoans(ports);
   /** Open requests of the hosted partitions, by scope and key; with the version, since rows and log may overtake. */
   const wants = new Map<string, { version: number; record: WantRecord }>();
   const started = new Set<string>();
@@ -85,15 +89,37 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     }
     wants.set(name, { version, record });
     const reason = record.denied?.reason;
-    if (reason === 'exhausted' || reason === 'elsewhere') return;
+    if (reason === 'exhausted' || reason === 'elsewhere' || reason === 'declined') return;
     // Our own word that somebody can't be reached must not bring the next attempt forward.
     if (reason === 'unreachable' && known !== undefined) return;
-    attempts.run(name, () => holder.fetch(scopeId(scope), () => wants.get(name)?.record));
+    const current = (): WantRecord | undefined => wants.get(name)?.record;
+    const isLoan = record.lender !== undefined;
+    // A single address is asked for once a request: that it comes when nobody waits any more would be a surprise.
+    if (isLoan && reason !== undefined) return;
+    attempts.run(name, () => (isLoan ? loans : holder).fetch(scopeId(scope), current));
+  }
+
+  /** Addresses whose loan has work open, by scope and key. */
+  const moving = new Set<string>();
+
+  function seeAddress({ scope, key, value }: Extract<Change | Row, { table: 'ip' }>): void {
+    const name = `ip|${scope}|${key}`;
+    const loan = value?.loan;
+    const isOpen = loan !== undefined && (loan.as === 'lent' ? loan.state === 'sent' : loan.state !== 'held');
+    if (!isOpen || value === null) {
+      if (moving.delete(name)) attempts.drop(name);
+      return;
+    }
+    moving.add(name);
+    const at = { network: value.network, address: value.address, partition: scopeId(scope) };
+    if (loan.as === 'lent') attempts.run(name, () => loans.offer({ ...at, loan }), OFFER_AFTER_MS);
+    else attempts.run(name, () => loans.giveBack({ ...at, loan }));
   }
 
   function see(row: Change | Row): void {
     const { scope, key } = row;
     if (isPartitionScope(scope) && isHosted(scopeId(scope))) {
+      if (row.table === 'ip') return seeAddress(row);
       if (row.table === 'want') return seeWant(row);
       if (row.table !== 'holding') return;
       const name = `holding|${scope}|${key}`;
@@ -123,6 +149,8 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     const scopes = partitions.map(partitionScope);
     for (const row of await ports.rows.rows('want', { scopes })) see(row);
     for (const row of await ports.rows.rows('holding', { scopes })) see(row);
+    const standing: Standing[] = ['lent', 'freed', 'recalled'];
+    for (const row of await ports.rows.rows('ip', { scopes, standing })) see(row);
     const copies = await ports.rows.rows('global_network', { scopes });
     for (const partition of partitions) {
       started.add(partition);
@@ -154,8 +182,43 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     if (!isHosted(partition)) throw refuseAsk('NotFound', `partition ${partition} is not hosted by site ${site}`);
   };
 
+  /** The peer's partition is one of its own, ours is hosted here. */
+  const between = (peer: Peer, theirs: string, ours: string): string => {
+    const member = speaksForPartition(peer, theirs);
+    if (!isHosted(ours)) throw refuseAsk('NotFound', `partition ${ours} is not hosted by site ${site}`);
+    return member;
+  };
+
   return {
     asks: {
+      'addresses.lend': async (body, peer) => {
+        const ask = loanMessages.lendSchema.parse(body);
+        return await loans.lend(ask, between(peer, ask.to, ask.lender));
+      },
+      'addresses.lent': async (body, peer) => {
+        const ask = loanMessages.returnedSchema.parse(body);
+        between(peer, ask.borrower, ask.lender);
+        return await loans.lent(ask);
+      },
+      'addresses.giveUp': async (body, peer) => {
+        const ask = loanMessages.giveUpSchema.parse(body);
+        between(peer, ask.lender, ask.borrower);
+        return await loans.giveUp(ask);
+      },
+      'addresses.back': async (body, peer) => {
+        const ask = loanMessages.backSchema.parse(body);
+        between(peer, ask.borrower, ask.lender);
+        return await loans.takeBack(ask);
+      },
+      'addresses.returned': async (body, peer) => {
+        const ask = loanMessages.returnedSchema.parse(body);
+        between(peer, ask.lender, ask.borrower);
+        return await loans.returned(ask);
+      },
+      'addresses.offer': async (body, peer) => {
+        const ask = loanMessages.offerSchema.parse(body);
+        return await loans.offered(ask, between(peer, ask.lender, ask.borrower));
+      },
       'blocks.give': async (body, peer) => {
         const ask = giveSchema.parse(body);
         return await atHome.give(ask, speaksForPartition(peer, ask.partition));

@@ -1,0 +1,55 @@
+// What sites ask each other about single addresses. `lender` and `borrower` are partitions; the peer's site is in its
+// certificate, never in the body.
+import { z } from 'zod';
+
+const id = z.string().min(1).max(128);
+const text = z.string().max(4_096);
+const one = { network: id, address: z.string().min(2).max(64), h: id };
+
+/** An address as it stands at the other end: nobody's machine has it. */
+const ip = z.object({
+  address: z.string().min(2).max(64),
+  uuid: text,
+  network: id,
+  project: text,
+  name: text,
+  description: text,
+  type: z.enum(['ephemeral', 'static']),
+  tags: z.array(text).max(1_000),
+  machines: z.array(text).max(0),
+  prefix: z.string().max(64),
+  created: z.number(),
+  changed: z.number(),
+});
+const place = z.object({ partition: id, site: id });
+
+export const lendSchema = z.object({ ...one, lender: id, to: id });
+export const lendReplySchema = z.discriminatedUnion('as', [
+  z.object({ as: z.literal('lent'), ip }),
+  z.object({ as: z.literal('elsewhere'), lender: place }),
+  z.object({ as: z.literal('here') }),
+  z.object({ as: z.literal('declined'), kind: z.enum(['NotFound', 'Conflict']), message: text }),
+  /** Another partition has it, and can't be asked to give it back. */
+  z.object({ as: z.literal('unreachable'), detail: text }),
+]);
+export const givenUpSchema = z.discriminatedUnion('as', [
+  z.object({ as: z.literal('given'), ip }),
+  z.object({ as: z.literal('freed') }),
+  z.object({ as: z.literal('declined') }),
+]);
+
+export const giveUpSchema = z.object({ ...one, lender: id, borrower: id });
+export const backSchema = z.object({ ...one, lender: id, borrower: id, back: givenUpSchema });
+export const returnedSchema = z.object({ ...one, lender: id, borrower: id });
+export const offerSchema = z.object({ network: id, h: id, lender: id, borrower: id, ip });
+export const offerReplySchema = z.object({ taken: z.boolean() });
+
+export type LendAsk = z.infer<typeof lendSchema>;
+export type LendReply = z.infer<typeof lendReplySchema>;
+/** As `ReturnedAsk`; the borrower is named for the peer's check only. */
+export type LentAsk = Omit<z.infer<typeof returnedSchema>, 'borrower'>;
+export type GiveUpAsk = z.infer<typeof giveUpSchema>;
+export type GivenUp = z.infer<typeof givenUpSchema>;
+export type BackAsk = z.infer<typeof backSchema>;
+export type ReturnedAsk = z.infer<typeof returnedSchema>;
+export type OfferAsk = z.infer<typeof offerSchema>;
