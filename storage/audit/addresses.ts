@@ -3,6 +3,7 @@ import { isPartitionScope } from '../../actors/address.ts';
 import { parseAddress, type Address } from '../../actors/ipam/address.ts';
 import { contains, overlaps, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
+import { isInUseHere } from '../../actors/network/standing.ts';
 import { entities } from '../entity/entities.ts';
 import { at } from './place.ts';
 import { live, type LiveRow, type SiteRows } from './rows.ts';
@@ -43,6 +44,8 @@ export function auditAddresses(site: SiteRows): string[] {
     const stored = [columns['network'], `\\x${columns['address']}`, columns['project']];
     if (stored.join() !== [wantedNetwork, wantedAddress, wantedProject].join())
       violations.push(`address columns: ${name} is searched as ${stored.join(' ')}`);
+    // Lent, on its way back, or kept back after its release: another row may show the address.
+    if (!isInUseHere(value)) continue;
     const place = at(value.network, value.address);
     const before = seen.get(place);
     if (before !== undefined)

@@ -2,6 +2,7 @@
 import { partitionScope, type Scope } from '../../actors/address.ts';
 import { parseAddress } from '../../actors/ipam/address.ts';
 import { contains, overlaps, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
+import { isInUseHere } from '../../actors/network/standing.ts';
 import { at } from './place.ts';
 import { live, type LiveRow, type SiteRows } from './rows.ts';
 
@@ -84,7 +85,8 @@ export function auditBlocks(sites: readonly SiteRows[], isQuiet: boolean): strin
   for (const site of sites) {
     const copies = new Set(live(site, 'global_network').map(({ scope, key }) => at(scope, key)));
     for (const { scope, value } of live(site, 'ip')) {
-      if (!copies.has(at(scope, value.network))) continue;
+      // A borrowed address lies in a block of its lender.
+      if (!copies.has(at(scope, value.network)) || value.loan?.as === 'borrowed') continue;
       const address = parseAddress(value.address)!;
       if (!(blocksOf.get(at(scope, value.network)) ?? []).some((block) => contains(block, address)))
         violations.push(
@@ -108,6 +110,7 @@ export function auditAcross(sites: readonly SiteRows[]): string[] {
       owners.set(scope, site.site);
     }
     for (const { value } of live(site, 'ip')) {
+      if (!isInUseHere(value)) continue;
       const place = at(value.network, value.address);
       const other = addresses.get(place);
       if (other !== undefined && other !== site.site)
