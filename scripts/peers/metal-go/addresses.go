@@ -13,20 +13,18 @@ import (
 const machineTag = "machine.metal-stack.io/id"
 
 // addresses takes, finds, changes and refuses addresses of the internet and of the child networks. What it leaves for
-// the machines is one address for the first place, whose partition is the one that takes such requests; an address is
-// attached where its block is held.
+// the machines is one address for each place, all taken through the one address of the plane: whichever partition gave
+// it, it is attached where the machine is.
 func (r *run) addresses() {
-	for i, p := range r.places {
+	for _, p := range r.places {
 		r.anyAddress(p)
-		if i == 0 {
-			r.step("network ip create of an address for the machine in "+p.title, func() error {
-				taken, err := r.allocateIP(r.plane, r.ipBody(of(r.internet.ID), r.project, "for-"+p.slug), "")
-				if err == nil {
-					p.external = of(taken.Ipaddress)
-				}
-				return err
-			})
-		}
+		r.step("network ip create of an address for the machine in "+p.title, func() error {
+			taken, err := r.allocateIP(r.plane, r.ipBody(of(r.internet.ID), r.project, "for-"+p.slug), "")
+			if err == nil {
+				p.external = of(taken.Ipaddress)
+			}
+			return err
+		})
 		r.childAddresses(p)
 	}
 	r.specificAddresses()

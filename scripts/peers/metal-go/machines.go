@@ -80,6 +80,9 @@ func (r *run) allocateMachine(p *place) {
 		return r.asAllocated(p, m)
 	})
 	r.step("network ip describe of the addresses of the machine in "+p.title, func() error { return r.addressesAttached(p) })
+	if p.external != "" {
+		r.refuses("network ip delete of the address of the machine in "+p.title, refusedWith(400), func() error { return r.freeIP(r.plane, p.external) })
+	}
 	r.refuses("machine allocate of the same machine in "+p.title, refusedWith(422, 409), func() error {
 		body, err := r.machineBody(p, attach(of(p.private.ID), true))
 		if err != nil {
