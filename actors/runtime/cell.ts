@@ -23,6 +23,10 @@ export interface Mail {
   attempts: number;
   /** Observed already: its answer is noted. */
   isHeard?: boolean;
+  /** How often its actor threw at it. */
+  crashes?: number;
+  /** What saying which rows it needs threw; thrown again at its turn. */
+  thrown?: { error: unknown };
 }
 
 export type CellStatus =

@@ -2,6 +2,7 @@
 import type { Address, Kind, Scope } from '../address.ts';
 import type { Fence, IdempotencyKey, LogEntry } from '../ports.ts';
 import type { CellFilter } from './inspection.ts';
+import type { QuarantinedMessage } from './quarantine.ts';
 
 /** The main thread's place among the shards. */
 export const MAIN = -1;
@@ -43,6 +44,11 @@ export type Envelope =
   | { m: 'ready'; fences: Fence[] }
   | { m: 'raised'; fences: Fence[] }
   | { m: 'fenced' }
+  /** Shard → main: an actor threw at this message again and again. */
+  | { m: 'quarantined'; message: QuarantinedMessage }
+  /** Main → shard, and back: is its event loop turning? */
+  | { m: 'ping' }
+  | { m: 'pong' }
   /** Main → shard: one actor in full, or the shard with the actors that the filter lets through. */
   | { m: 'inspect'; id: number; from: number; actor: Address | null; filter: CellFilter | null }
   /** Main → shard: compare up to `limit` actors with their rows. Answered with a reply. */

@@ -1,13 +1,15 @@
 // The main thread's side: one thread a shard, the ports, asks, restart with backoff.
-import { shardOf, type Address } from '../address.ts';
+import { addressText, shardOf, type Address } from '../address.ts';
 import type { Fence, IdempotencyKey, LogEntry, World } from '../ports.ts';
-import { isRefusal, unavailable } from '../refusal.ts';
+import { isRefusal, notFound, unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
 import type { CellFilter } from './inspection.ts';
 import type { MemoryAudit } from './memory-audit.ts';
+import { createQuarantine, type QuarantinedMessage } from './quarantine.ts';
 import type { ShardLimits } from './shard.ts';
 import { piscinaThreads, type Port, type RunningThread, type Threads } from './threads.ts';
+import { createWatchdog } from './watchdog.ts';
 import type { PeerPort, ShardTask } from './worker.ts';
 
 export interface HostOptions {
@@ -25,6 +27,8 @@ export interface HostOptions {
   onFenced(shard: number): void;
   log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
   execArgv?: string[];
+  /** Heap of a thread in MiB; default 1,024. */
+  heapMb?: number;
 }
 
 export interface HostAsk {
@@ -47,6 +51,12 @@ export interface ShardHost {
   auditMemory(limit: number): Promise<MemoryAudit>;
   /** Finishes what was accepted, then ends the workers. */
   stop(): Promise<void>;
+  /** Messages that their actors threw at again and again, oldest first. */
+  quarantine(): QuarantinedMessage[];
+  /** Sends one of them to its actor again; answers what the actor does, or NotFound. */
+  retry(id: string, options: HostAsk): Promise<unknown>;
+  /** Forgets one of them; false: there is none of that id. */
+  drop(id: string): boolean;
   readonly restarts: number;
 }
 
@@ -72,6 +82,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       : piscinaThreads({
           module,
           execArgv: options.execArgv,
+          heapMb: options.heapMb,
           failed: (shard, error) => options.log('error', 'worker pool failed', { shard, error: String(error) }),
         });
   const slots: Slot[] = Array.from({ length: options.shards }, (_, shard) => ({
@@ -92,6 +103,8 @@ export function createShardHost(options: HostOptions): ShardHost {
     allReady = resolve;
   });
   const ended: Array<Promise<unknown>> = [];
+  const watchdog = createWatchdog(world);
+  const quarantined = createQuarantine();
 
   function launch(shard: number, first: boolean): void {
     const slot = slots[shard] as Slot;
@@ -136,6 +149,7 @@ export function createShardHost(options: HostOptions): ShardHost {
   function over(shard: number, how: unknown): void {
     const slot = slots[shard] as Slot;
     slot.serving = false;
+    watchdog.watch(shard, undefined);
     slot.port?.close();
     slot.port = undefined;
     slot.pipe = undefined;
@@ -180,14 +194,38 @@ export function createShardHost(options: HostOptions): ShardHost {
         if (envelope.m === 'ready') {
           if (!slot.serving && missing > 0 && --missing === 0) allReady();
           slot.serving = true;
+          watch(shard);
         }
         return;
       }
+      case 'pong':
+        return watchdog.pong(shard);
+      case 'quarantined':
+        options.log('error', 'a message was set aside: its actor threw at it again and again', {
+          operation: envelope.message.id,
+          actor: addressText(envelope.message.to),
+          name: envelope.message.name,
+          error: envelope.message.error,
+        });
+        return quarantined.add(envelope.message);
       case 'fenced':
         return options.onFenced(shard);
       default:
         return;
     }
+  }
+
+  function watch(shard: number): void {
+    const slot = slots[shard] as Slot;
+    const { thread } = slot;
+    watchdog.watch(shard, {
+      ping: () => slot.pipe?.send({ m: 'ping' }),
+      utilization: () => thread?.utilization?.(),
+      hung(silentMs) {
+        options.log('error', 'shard hangs: its thread is ended', { shard, silentMs: Math.round(silentMs) });
+        thread?.destroy();
+      },
+    });
   }
 
   function call(shard: number, envelope: (id: number) => Envelope): Promise<unknown> {
@@ -203,25 +241,33 @@ export function createShardHost(options: HostOptions): ShardHost {
 
   for (let shard = 0; shard < options.shards; shard++) launch(shard, true);
 
+  const ask: ShardHost['ask'] = (to, name, body, { who, deadlineMs, key, dry = false }) =>
+    call(shardOf(to, options.shards), (id) => ({
+      m: 'ask',
+      id,
+      from: MAIN,
+      scope: to.scope,
+      kind: to.kind,
+      actor: to.id,
+      name,
+      body,
+      who,
+      deadlineMs,
+      reserve: '',
+      key: key ?? null,
+      dry,
+    }));
+
   return {
     ready,
-    ask(to, name, body, { who, deadlineMs, key = undefined, dry = false }) {
-      return call(shardOf(to, options.shards), (id) => ({
-        m: 'ask',
-        id,
-        from: MAIN,
-        scope: to.scope,
-        kind: to.kind,
-        actor: to.id,
-        name,
-        body,
-        who,
-        deadlineMs,
-        reserve: '',
-        key: key ?? null,
-        dry,
-      }));
+    ask,
+    quarantine: () => quarantined.list(),
+    async retry(id, options) {
+      const message = quarantined.take(id);
+      if (message === undefined) return notFound(`no message ${id} in quarantine`);
+      return await ask(message.to, message.name, message.body, options);
     },
+    drop: (id) => quarantined.take(id) !== undefined,
     async adopt(fences) {
       const answers = slots.map((slot, shard) => {
         const own = fences.filter((fence) => fence.shard === shard);
@@ -252,6 +298,7 @@ export function createShardHost(options: HostOptions): ShardHost {
     },
     async stop() {
       stopping = true;
+      watchdog.stop();
       for (const slot of slots) slot.pipe?.send({ m: 'stop' });
       await Promise.allSettled(ended);
     },

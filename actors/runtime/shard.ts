@@ -3,7 +3,7 @@
 import { addressText, shardOf, type Address, type Kind, type Scope } from '../address.ts';
 import type { Fence, LogEntry, ShardStore, World } from '../ports.ts';
 import type { Row } from '../records.ts';
-import { internal, isRefusal, overloaded, unavailable } from '../refusal.ts';
+import { internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { AnyBehaviour, Hint } from './behaviour.ts';
 import {
   createCell,
@@ -15,6 +15,7 @@ import {
   unhold,
   waitText,
   type Cell,
+  type Held,
   type Mail,
 } from './cell.ts';
 import { createCommitter } from './committer.ts';
@@ -110,6 +111,7 @@ export function createShard(options: ShardOptions): Shard {
     hint,
     settled,
     crashed,
+    quarantine,
   };
 
   function fenceOf(scope: Scope): Fence {
@@ -202,9 +204,21 @@ export function createShard(options: ShardOptions): Shard {
     cell.stale = false;
     const state = behaviour.create(address.id, address.scope);
     const own = [fenceOf(address.scope)];
-    const take = (rows: Row[]): void => {
-      for (const row of rows) behaviour.evolve(state, { ...row, prev: 0 });
+    // A row that its actor can't take must not end the thread: this actor is refused, the others go on.
+    let unread: Refusal | undefined;
+    const reading = (read: () => void): void => {
+      if (unread !== undefined) return;
+      try {
+        read();
+      } catch (error) {
+        unread = internal(`${address.kind} ${address.id} can't be loaded: ${messageOf(error)}`);
+        crashed(cell, error);
+      }
     };
+    const take = (rows: Row[]): void =>
+      reading(() => {
+        for (const row of rows) behaviour.evolve(state, { ...row, prev: 0 });
+      });
     const loaded = (failure: unknown): void => {
       if (mine !== life) return;
       if (isRefusal(failure)) {
@@ -229,7 +243,7 @@ export function createShard(options: ShardOptions): Shard {
           if (mine !== life) return;
           if (isRefusal(rows)) return loaded(rows);
           take(rows);
-          loaded(undefined);
+          loaded(unread);
         },
       );
     if (behaviour.scans === undefined) return owned();
@@ -237,12 +251,13 @@ export function createShard(options: ShardOptions): Shard {
       address.scope,
       behaviour.scans,
       own,
-      (rows) => {
-        for (const row of rows) behaviour.absorb?.(state, row);
-      },
+      (rows) =>
+        reading(() => {
+          for (const row of rows) behaviour.absorb?.(state, row);
+        }),
       (failure) => {
         if (mine !== life) return;
-        if (failure !== undefined) loaded(failure);
+        if (failure !== undefined || unread !== undefined) loaded(failure ?? unread);
         else owned();
       },
     );
@@ -332,6 +347,25 @@ export function createShard(options: ShardOptions): Shard {
     });
   }
 
+  function quarantine(cell: Cell, mail: Mail, error: unknown): string {
+    const id = world.uuid();
+    options.pipe(MAIN)?.send({
+      m: 'quarantined',
+      message: {
+        id,
+        shard,
+        to: cell.address,
+        name: mail.name,
+        body: mail.body,
+        who: mail.who,
+        error: messageOf(error),
+        crashes: mail.crashes ?? 0,
+        atMs: world.wallMs(),
+      },
+    });
+    return id;
+  }
+
   // ---- reservations -----------------------------------------------------------------------------------------------
 
   function endEverywhere(
@@ -378,19 +412,25 @@ export function createShard(options: ShardOptions): Shard {
       return;
     }
     if (held === undefined) return;
-    cell.behaviour.unhold(cell.state, operation, held.changes);
-    if (how === 'committed') {
-      for (const change of held.changes) {
-        cell.behaviour.evolve(cell.state, change);
-        if (cell.rows !== null)
-          cell.rows.set(
-            `${change.table}:${change.scope}:${change.key}`,
-            change.value === null ? null : (change as Row),
-          );
-      }
+    try {
+      end(cell, operation, held, how);
+    } catch (error) {
+      // It is committed, whatever the actor makes of it: what it knows is read again.
+      crashed(cell, error);
+      reload(cell);
     }
     if (how === 'reload') reload(cell);
     changed(cell);
+  }
+
+  function end(cell: Cell, operation: string, held: Held, how: 'committed' | 'cancelled' | 'reload'): void {
+    cell.behaviour.unhold(cell.state, operation, held.changes);
+    if (how !== 'committed') return;
+    for (const change of held.changes) {
+      cell.behaviour.evolve(cell.state, change);
+      if (cell.rows !== null)
+        cell.rows.set(`${change.table}:${change.scope}:${change.key}`, change.value === null ? null : (change as Row));
+    }
   }
 
   function reload(cell: Cell): void {
@@ -609,3 +649,5 @@ export function createShard(options: ShardOptions): Shard {
     },
   };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

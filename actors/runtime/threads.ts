@@ -1,6 +1,7 @@
 // What a shard runs on: a thread of its own with ports to the others. Production: Piscina's worker threads; the simulation
 // has its own, in one process.
 import { MessageChannel } from 'node:worker_threads';
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Piscina } from 'piscina';
 import type { ShardTask } from './worker.ts';
 
@@ -15,8 +16,10 @@ export interface Port {
 export interface RunningThread {
   /** How the shard ended (`drained`, `fenced`); rejects when the thread died. */
   ended: Promise<unknown>;
-  /** Ends what is left of it; it is never used again. */
+  /** Ends what is left of it, also when it is caught in a loop: `ended` rejects then. It is never used again. */
   destroy(): void;
+  /** Part of the time since the last call that its event loop was busy, 0 to 1; absent or undefined: not known. */
+  utilization?(): number | undefined;
 }
 
 export interface Threads {
@@ -29,12 +32,16 @@ export interface PiscinaOptions {
   /** URL of the composition root of a worker, and the name of the function it exports. */
   module: { url: string; name: string };
   execArgv?: string[] | undefined;
+  /** Heap of a thread; beyond it the thread dies, not the process. */
+  heapMb?: number | undefined;
   /** Hears of failures of a pool itself. */
   failed(shard: number, error: unknown): void;
 }
 
+const HEAP_MB = 1024;
+
 /** One pool a shard: it pins the shard to its thread and gives it its own death. */
-export function piscinaThreads({ module, execArgv, failed }: PiscinaOptions): Threads {
+export function piscinaThreads({ module, execArgv, heapMb = HEAP_MB, failed }: PiscinaOptions): Threads {
   return {
     channel: () => new MessageChannel() as unknown as { port1: Port; port2: Port },
     run(task) {
@@ -48,15 +55,24 @@ export function piscinaThreads({ module, execArgv, failed }: PiscinaOptions): Th
         atomics: 'disabled',
         recordTiming: false,
         closeTimeout: 5_000,
-        resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 48 },
+        resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 48 },
         ...(execArgv === undefined ? {} : { execArgv }),
       });
       pool.on('error', (error) => failed(task.shard, error));
+      let before: EventLoopUtilization | undefined;
       const transferList = [task.port, ...task.peers.map(({ port }) => port)];
       return {
         ended: pool.run(task, { transferList: transferList as never }),
         // A pool whose worker failed may be dead for good (a module that throws at boot).
         destroy: () => void pool.destroy(),
+        utilization() {
+          const thread = pool.threads[0];
+          if (thread === undefined) return undefined;
+          const now = thread.performance.eventLoopUtilization();
+          const since = before === undefined ? undefined : thread.performance.eventLoopUtilization(now, before);
+          before = now;
+          return since?.utilization;
+        },
       };
     },
   };

@@ -18,7 +18,12 @@ export interface TurnHost {
   hint(hint: Hint, who: string): void;
   settled(cell: Cell): void;
   crashed(cell: Cell, error: unknown): void;
+  /** Sets a message aside that its actor throws at again and again; answers the id under which it lies there. */
+  quarantine(cell: Cell, mail: Mail, error: unknown): string;
 }
+
+/** An actor may throw at a message because its memory is wrong: it is loaded anew and asked again, so often in all. */
+export const MOST_CRASHES = 3;
 
 /** A memory found wrong so often for one message is not memory any more: the caller hears of the conflict. */
 const MAX_ATTEMPTS = 4;
@@ -32,7 +37,11 @@ export function neededRows(cell: Cell, batch: Mail[]): RowKey[] {
   if (needs === undefined) return [];
   const wanted = new Map<string, RowKey>();
   for (const mail of batch) {
-    for (const key of needs[mail.name]?.(cell.state, mail.body) ?? []) wanted.set(`${key.table}:${key.key}`, key);
+    try {
+      for (const key of needs[mail.name]?.(cell.state, mail.body) ?? []) wanted.set(`${key.table}:${key.key}`, key);
+    } catch (error) {
+      mail.thrown = { error };
+    }
   }
   return [...wanted.values()];
 }
@@ -138,21 +147,29 @@ export function decideBatch(
     host.settled(cell);
   };
 
-  for (const mail of batch) {
+  for (const [i, mail] of batch.entries()) {
     const context = contextFor(mail.who);
     try {
+      if (mail.thrown !== undefined) throw mail.thrown.error;
       if (mail.reserve === null) decideCommand(mail, context);
       else decideReservation(mail, mail.reserve, context);
     } catch (error) {
-      mail.respond(
-        internal(
-          `${behaviour.kind} ${address.id} failed at ${mail.name}: ${error instanceof Error ? error.message : String(error)}`,
-        ),
-      );
-      // `decide` is pure, `evolve` is not: what it left behind can't be trusted.
+      // `decide` is pure, `evolve` is not: what it left behind can't be trusted, so nobody is decided on it any more.
       cell.stale = true;
+      poisoned(mail, error);
+      for (const rest of batch.slice(i + 1)) pushAgain(cell, rest);
       host.crashed(cell, error);
+      break;
     }
+  }
+
+  function poisoned(mail: Mail, error: unknown): void {
+    delete mail.thrown;
+    mail.crashes = (mail.crashes ?? 0) + 1;
+    if (mail.crashes < MOST_CRASHES) return pushAgain(cell, mail);
+    const id = host.quarantine(cell, mail, error);
+    const why = error instanceof Error ? error.message : String(error);
+    mail.respond(internal(`${behaviour.kind} ${address.id} failed at ${mail.name}, operation ${id}: ${why}`));
   }
 
   function decideCommand(mail: Mail, context: Context): void {

@@ -74,6 +74,7 @@ export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained'
       });
     };
     const receive = (envelope: Envelope): void => {
+      if (envelope.m === 'ping') return pipes.get(MAIN)?.send({ m: 'pong' });
       if (envelope.m !== 'stop') return shard.deliver(envelope);
       shard.stop(() => {
         pipes.get(MAIN)?.send({ m: 'stopped' });

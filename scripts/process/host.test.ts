@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { shardOf } from '../../actors/address.ts';
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { realWorld as world } from '../world.ts';
+import { actor, scope } from './faulty.fixture.ts';
+import { createShardHost, type ShardHost } from '../../actors/runtime/host.ts';
+
+const SHARDS = 2;
+const on = (shard: number): ReturnType<typeof actor> => {
+  for (let i = 0; ; i++) if (shardOf(actor(`m${i}`), SHARDS) === shard) return actor(`m${i}`);
+};
+
+describe('the host of shards on real threads (reliability.md F02, F03, F18)', () => {
+  let host: ShardHost;
+  const ask = (shard: number, name: string, withinMs = 20_000): Promise<unknown> =>
+    host.ask(on(shard), name, 'x', { who: 'test', deadlineMs: world.monotonicMs() + withinMs });
+
+  before(async () => {
+    host = createShardHost({
+      shards: SHARDS,
+      fences: [0, 1].map((shard) => ({ scope, shard, epoch: 1 })),
+      module: { url: fileURLToPath(new URL('./faulty.fixture.ts', import.meta.url)), name: 'shard' },
+      config: null,
+      world,
+      onCommitted: () => {},
+      onFenced: (shard) => assert.fail(`shard ${shard} was fenced`),
+      log: () => {},
+      execArgv: ['--import', 'tsx'],
+      heapMb: 64,
+    });
+    await host.ready;
+  });
+  after(() => host.stop());
+
+  /** Milliseconds from the fault until the shard answers; its neighbour is asked all the while. */
+  async function untilBack(name: string): Promise<number> {
+    const from = world.monotonicMs();
+    const answer = await ask(0, name);
+    // What was posted just before the death may have been answered.
+    if (answer !== null) assert.equal((answer as Refusal).kind, 'Unavailable', JSON.stringify(answer));
+    for (;;) {
+      const other = world.monotonicMs();
+      assert.equal(await ask(1, 'echo'), 'x');
+      assert.ok(world.monotonicMs() - other < 1_500, 'the neighbour goes on');
+      if ((await ask(0, 'echo', 1_000)) === 'x') return world.monotonicMs() - from;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      assert.ok(world.monotonicMs() - from < 15_000, `${name}: not back`);
+    }
+  }
+
+  for (const [name, what, boundMs] of [
+    ['reject', 'an exception outside of a turn', 4_000],
+    ['exit', 'process.exit', 4_000],
+    ['fill', 'no memory left', 6_000],
+    ['spin', 'an endless loop', 7_000],
+  ] as const) {
+    it(`${what}: the thread is replaced, its neighbour unharmed`, async () => {
+      const restarts = host.restarts;
+      const tookMs = await untilBack(name);
+      console.log(`${what}: back after ${Math.round(tookMs)} ms (under tsx)`);
+      assert.equal(host.restarts, restarts + 1);
+      assert.ok(tookMs < boundMs, `${tookMs} ms`);
+    });
+  }
+
+  it('a message that its actor throws at three times lies in quarantine; retried it comes back, dropped it is gone', async () => {
+    const refused = (await ask(0, 'throw')) as Refusal;
+    assert.ok(isRefusal(refused));
+    assert.equal(refused.kind, 'Internal');
+    const [message] = host.quarantine();
+    assert.ok(message !== undefined);
+    assert.deepEqual([message.name, message.crashes, message.error], ['throw', 3, 'boom']);
+    assert.match(refused.message, new RegExp(message.id));
+    assert.equal(await ask(0, 'echo'), 'x');
+
+    const again = await host.retry(message.id, { who: 'operator', deadlineMs: world.monotonicMs() + 5_000 });
+    assert.equal((again as Refusal).kind, 'Internal');
+    const [second, ...rest] = host.quarantine();
+    assert.ok(second !== undefined && second.id !== message.id && rest.length === 0);
+    assert.equal(host.drop(second.id), true);
+    assert.equal(host.drop(second.id), false);
+    assert.deepEqual(host.quarantine(), []);
+  });
+});
