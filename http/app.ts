@@ -3,6 +3,7 @@ import { createAuthenticate } from './auth/authenticate.ts';
 import { createVerifyBearer } from './auth/bearer.ts';
 import type { Edge, EdgeEnv } from './env.ts';
 import { addHealthRoutes, type Readiness } from './health.ts';
+import { addOpenApiRoute } from './openapi.ts';
 import { admit, crashResponse, pathOf } from './route.ts';
 import type { Site } from './site.ts';
 import { V1_RESOURCES } from './v1/routes.ts';
@@ -61,6 +62,6 @@ export function createApp(
 ): Hono<EdgeEnv> {
   const edge = createEdge(site, options);
   addHealthRoutes(edge, options.isReady ?? (() => true));
-  for (const add of [...V1_RESOURCES, ...(options.more ?? [])]) add(edge);
+  for (const add of [...V1_RESOURCES, ...(options.more ?? []), addOpenApiRoute]) add(edge);
   return finishEdge(edge);
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Hono } from 'hono';
 import type { Authenticate } from './auth/authenticate.ts';
+import type { z } from 'zod';
 import type { Role } from './auth/roles.ts';
 import type { Site } from './site.ts';
 
@@ -33,13 +34,24 @@ export interface RouteDeclaration {
   audited?: boolean;
 }
 
+/** What a route does: `write` knows Idempotency-Key and dry run, `other` changes something and knows neither. */
+export type Effect = 'read' | 'write' | 'other';
+
+/** A route as it was registered. */
+export interface RegisteredRoute extends RouteDeclaration {
+  audited: boolean;
+  effect: Effect;
+  /** The form of the JSON body; undefined: none is read. */
+  body: z.ZodType | undefined;
+}
+
 /** An app with what its routes need. */
 export interface Edge {
   hono: Hono<EdgeEnv>;
   site: Site;
   authenticate: Authenticate;
   /** Everything registered so far, in order. */
-  routes: RouteDeclaration[];
+  routes: RegisteredRoute[];
   /** Hears of every exception; the client hears only that there was one. */
   report: (error: unknown, operation: string) => void;
   /** Hears of every answer: the route as it was declared, its status, the milliseconds it took. */

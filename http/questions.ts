@@ -1,8 +1,11 @@
 // What sites ask each other on behalf of an operation, beside whole requests: who uses this, who knows that id. The
 // answers are counted from committed rows of the scopes that the asked site owns.
-import { partitionScope, siteScope, type Scope } from '../actors/address.ts';
+import { addressOf, partitionScope, siteScope, type Scope } from '../actors/address.ts';
 import type { DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
-import { invalid } from '../actors/refusal.ts';
+import type { KeyedOutcome } from '../actors/ports.ts';
+import type { Claim } from '../actors/registry/messages.ts';
+import { invalid, isRefusal } from '../actors/refusal.ts';
+import { outcomeName } from './outcomes.ts';
 import type { Site } from './site.ts';
 
 export interface ProjectUsage {
@@ -18,6 +21,25 @@ export interface Questions {
   'image-usage': { ask: { image: string }; reply: { machines: string[] } };
   'size-usage': { ask: { size: string }; reply: { machines: number } };
   'directory-entry': { ask: { kind: DirectoryKind; id: string }; reply: EntryAnswer };
+  idempotency: { ask: { identity: string; key: string }; reply: KnownOutcome };
+  /** Would the asked site promise these? For dry runs. */
+  'promise.check': { ask: { h: string; site: string; claims: Claim[] }; reply: Record<string, never> };
+}
+/** All kinds, for whoever registers them. */
+export const QUESTIONS: ReadonlyArray<keyof Questions> = [
+  'project-usage',
+  'image-usage',
+  'size-usage',
+  'directory-entry',
+  'idempotency',
+  'promise.check',
+];
+
+/** What a site knows of an Idempotency-Key. */
+export interface KnownOutcome {
+  outcome: KeyedOutcome | null;
+  /** The first request is running there. */
+  running: boolean;
 }
 export interface EntryAnswer {
   entry: DirectoryRecord | null;
@@ -67,6 +89,19 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
     case 'directory-entry': {
       const asked = body as Questions['directory-entry']['ask'];
       return { entry: site.directory.entry(asked.kind, asked.id) ?? null };
+    }
+    case 'idempotency': {
+      const { identity, key } = body as Questions['idempotency']['ask'];
+      // In this order: what ends in between is found as an outcome.
+      const running = site.outcomes.running.has(outcomeName(identity, key));
+      return { outcome: (await site.outcomes.find(identity, key)) ?? null, running } satisfies KnownOutcome;
+    }
+    case 'promise.check': {
+      const { h, site: proposer, claims } = body as Questions['promise.check']['ask'];
+      const registry = addressOf(siteScope(site.id), 'registry', site.id);
+      const asked = { h, site: proposer, claims, partitions: site.places.hosted() };
+      const answer = await site.ask(registry, 'promise', asked, { who: proposer, dry: true });
+      return isRefusal(answer) ? answer : {};
     }
     default:
       return invalid(`question "${kind}" is unknown to site ${site.id}`);

@@ -3,11 +3,12 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
-import { isRefusal, type Refusal } from '../actors/refusal.ts';
+import { isRefusal, unprocessable, type Refusal } from '../actors/refusal.ts';
 import { refuseTenant } from './auth/authenticate.ts';
 import { hasRole } from './auth/roles.ts';
 import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES, type BodyFailure } from './body.ts';
-import type { Edge, EdgeEnv, RouteDeclaration } from './env.ts';
+import { DRY_HEADER, DRY_QUERY, wantsDryRun } from './dry-run.ts';
+import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { compile, type Check } from './schema.ts';
 import type { AskOptions, Caller, Site } from './site.ts';
 import { bareForbidden, errorResponse, refusalResponse } from './wire-errors.ts';
@@ -45,6 +46,8 @@ export interface Route<B> extends RouteDeclaration {
   body?: z.ZodType<B>;
   /** `any`: also without, and with any, content type (networks.md §1.5). Default: POST, PUT and PATCH need JSON. */
   contentType?: 'any';
+  /** Default: GET and what is not audited only read; declare the others with `write`. */
+  effect?: 'read' | 'other';
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
@@ -79,6 +82,9 @@ async function bodyOf<B>(c: Context<EdgeEnv>, check: Check<B>): Promise<{ value:
 /** Path below the base path of the API, e.g. `/metal/` and `/v1/size` give `/metal/v1/size`. */
 export const pathOf = (site: Site, path: string): string => site.config.basePath.replace(/\/$/, '') + path;
 
+/** Whether a request's path lies below one of the API, e.g. `/v2/`. */
+export const isBelow = (site: Site, below: string, path: string): boolean => path.startsWith(pathOf(site, below));
+
 /** Who asks, if the route may be called at all by them; else the refusing answer. */
 export async function admit(
   edge: Edge,
@@ -96,12 +102,34 @@ export async function admit(
 /** What a caught exception is answered with: that it happened, never its text, which may be the database's. */
 export const crashResponse = (): Response => errorResponse(500, 'Internal an unexpected error occurred, it was logged');
 
+/** Declares a route that only reads, or one whose effect has neither a dry run nor a key (`other`). */
 export function route<B = undefined>(edge: Edge, spec: Route<B>, handler: Handler<B>): void {
+  const effect = spec.effect ?? (spec.method === 'get' || spec.audited === false ? 'read' : 'other');
+  register(edge, spec, effect, effect === 'read' ? handler : orRefuseDryRun(edge, spec, handler));
+}
+
+/** Asked for a dry run, what has none must not run. */
+const orRefuseDryRun =
+  <B>({ site }: Edge, { operation }: RouteDeclaration, handler: Handler<B>): Handler<B> =>
+  (request) => {
+    const { req } = request.context;
+    const isV1 = isBelow(site, '/v1/', req.path);
+    const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
+    if (isDry === false) return handler(request);
+    return isDry === true ? unprocessable(`${operation} has no dry run`) : isDry;
+  };
+
+/** What `route` and `write` share. What v1 has is served below /v2 as well. */
+export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler: Handler<B>): void {
   const { method, path, role, operation, body: schema } = spec;
   const { site, hono } = edge;
   const check = schema && compile(schema);
   const needsContentType = wantsContentType(spec);
-  edge.routes.push({ method, path, role, operation, audited: spec.audited ?? method !== 'get' });
+  const audited = spec.audited ?? method !== 'get';
+  const mirror = path.startsWith('/v1/') ? [`/v2/${path.slice('/v1/'.length)}`] : [];
+  for (const served of [path, ...mirror]) {
+    edge.routes.push({ method, path: served, role, operation, audited, effect, body: schema });
+  }
 
   const serve = async (c: Context<EdgeEnv>): Promise<Response> => {
     const caller = await admit(edge, c, role);
@@ -138,7 +166,8 @@ export function route<B = undefined>(edge: Edge, spec: Route<B>, handler: Handle
     );
   };
 
-  hono.on(method.toUpperCase(), pathOf(site, path), async (c) => {
+  const paths = [path, ...mirror].map((served) => pathOf(site, served));
+  hono.on(method.toUpperCase(), paths, async (c) => {
     const startMs = performance.now();
     const answer = await serve(c).catch((error: unknown) => {
       edge.report(error, operation);

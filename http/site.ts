@@ -1,10 +1,11 @@
 // What the edge needs of the process it runs in. scripts/partition.ts builds it; tests build a small one.
 import type { Address, Kind } from '../actors/address.ts';
-import type { BusMessage, LogEntry, RowReader } from '../actors/ports.ts';
+import type { BusMessage, IdempotencyKey, LogEntry, RowReader } from '../actors/ports.ts';
 import type { Ask, CommandName, Reply } from '../actors/protocol.ts';
 import type { DirectoryEntities, DirectoryEntry, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import type { Refusal } from '../actors/refusal.ts';
+import type { Outcomes } from './outcomes.ts';
 import type { Places } from '../router/places.ts';
 
 export interface Caller {
@@ -21,6 +22,10 @@ export interface AskOptions {
   who: string;
   /** Milliseconds that the answer may take; default 30,000 (agents: 10,000). */
   withinMs?: number;
+  /** Stored with the outcome, if anything is changed. */
+  key?: IdempotencyKey;
+  /** Decided and answered (`DryAnswer`), not applied. */
+  dry?: boolean;
 }
 
 /** The site's copy of the directory: own entries and those of the other sites. Reads are synchronous. */
@@ -80,6 +85,7 @@ export interface Site {
     options: AskOptions,
   ): Promise<Reply<K, C> | Refusal>;
   rows: RowReader;
+  outcomes: Outcomes;
   directory: DirectoryCopy;
   places: Places;
   federation: Federation;

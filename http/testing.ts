@@ -1,8 +1,10 @@
 // A small site in memory for tests of the edge: asks are answered by a script, rows and directory by what is put in.
 import { addressText, siteScope, type Address, type Kind } from '../actors/address.ts';
-import type { RowFilter } from '../actors/ports.ts';
+import type { KeyedOutcome, RowFilter } from '../actors/ports.ts';
 import type { Ask, CommandName } from '../actors/protocol.ts';
 import type { Change, Row, RowOf, TableName } from '../actors/records.ts';
+import { dryAnswer } from '../actors/runtime/dry-run.ts';
+import { keyedTwice } from '../actors/runtime/keyed-twice.ts';
 import { isRefusal, notFound, type Refusal } from '../actors/refusal.ts';
 import { directoryBehaviour } from '../actors/directory/behaviour.ts';
 import { byId } from '../actors/directory/entity.ts';
@@ -12,6 +14,7 @@ import type { IpRecord } from '../actors/network/record.ts';
 import { standingOf, type Standing } from '../actors/network/standing.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import type { AddressPlace, NetworkPlace } from '../router/places.ts';
+import { createOutcomes, outcomeName } from './outcomes.ts';
 import { signRequest, type HmacUser } from './auth/hmac.ts';
 import type { AskOptions, EdgeConfig, Health, Site } from './site.ts';
 
@@ -43,6 +46,8 @@ export interface TestSite extends Site {
   proposalRefusal: Refusal | undefined;
   spread: DirectoryRecord[];
   hostedNow: string[];
+  /** Outcomes of asks that had a key and changed something, by `outcomeName`. */
+  kept: Map<string, KeyedOutcome>;
   healthNow: Health;
 }
 
@@ -101,6 +106,9 @@ export const entryOf = <K extends DirectoryKind>(kind: K, entity: DirectoryEntit
     entity,
   }) as DirectoryRecord;
 
+/** Commands that never change anything, whatever they are asked with. */
+const READS: ReadonlySet<string> = new Set(['get', 'getIp', 'claims', 'all', 'pools', 'consolePassword']);
+
 /** Site `a`, which hosts partition `p`; nothing is in it. */
 export function createTestSite(script: Script = {}): TestSite {
   let uuids = 0;
@@ -122,6 +130,8 @@ export function createTestSite(script: Script = {}): TestSite {
     proposalRefusal: undefined,
     spread: [],
     hostedNow: ['p'],
+    kept: new Map(),
+    outcomes: createOutcomes(async (identity, key) => site.kept.get(outcomeName(identity, key))),
     healthNow: { status: 'healthy', message: '', services: {} },
     wallMs: () => TEST_NOW_MS,
     uuid: () => `00000000-0000-7000-8000-${String(++uuids).padStart(12, '0')}`,
@@ -133,10 +143,20 @@ export function createTestSite(script: Script = {}): TestSite {
     ) => {
       const asked: Asked = { to, command, body, options };
       site.asked.push(asked);
-      const name = `${to.kind}.${command}`;
-      if (!(name in site.script)) return notFound(`the script of the test has no answer of ${addressText(to)} ${name}`);
-      const answer = site.script[name];
-      return (typeof answer === 'function' ? await (answer as (asked: Asked) => unknown)(asked) : answer) as never;
+      const scripted = `${to.kind}.${command}`;
+      if (!(scripted in site.script)) {
+        return notFound(`the script of the test has no answer of ${addressText(to)} ${scripted}`);
+      }
+      const answer = site.script[scripted];
+      const { key } = options;
+      const name = key && !READS.has(command) ? outcomeName(key.identity, key.key) : undefined;
+      // A script that answers may have changed what it is about, a store that refuses has not.
+      if (name !== undefined && site.kept.has(name)) return keyedTwice(command);
+      const reply: unknown = typeof answer === 'function' ? await (answer as (asked: Asked) => unknown)(asked) : answer;
+      if (name !== undefined && !isRefusal(reply)) {
+        site.kept.set(name, { ...key!, operation: site.uuid(), reply: structuredClone(reply), atMs: TEST_NOW_MS });
+      }
+      return reply as never;
     },
     rows: {
       rows: async (table, filter = {}) => site.stored.filter((row) => fits(row, table, filter)) as never,
@@ -232,6 +252,7 @@ export function withDirectory(site: TestSite): TestSite {
     };
     const decided = handler(state, body, context);
     if (isRefusal(decided)) return decided;
+    if (options.dry) return dryAnswer(decided.reply, decided.changes ?? []);
     for (const { table, value } of decided.changes ?? []) {
       if (table !== 'directory' || value === null) continue;
       site.entries = [...site.entries.filter(({ kind, id }) => kind !== value.kind || id !== value.id), value];

@@ -30,10 +30,10 @@ export const errorText = (status: number, message: string): string =>
 export const errorResponse = (status: ErrorStatus, message: string, headers?: Record<string, string>): Response =>
   encode(errorText(status, message), status, headers);
 
-export const refusalResponse = (refusal: Refusal): Response => {
+export const refusalResponse = (refusal: Refusal, more?: Record<string, string>): Response => {
   const { retryAfterS } = refusal;
   const headers =
-    retryAfterS === undefined ? undefined : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterS))) };
+    retryAfterS === undefined ? more : { ...more, 'retry-after': String(Math.max(1, Math.ceil(retryAfterS))) };
   return errorResponse(statusOf(refusal), refusal.message, headers);
 };
 

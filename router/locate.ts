@@ -80,13 +80,15 @@ const decoded = (segment: string): string | undefined => {
   }
 };
 
-/** The operation of v1 that a request asks for; undefined: none, whoever receives it answers. */
+/** The operation of v1 that a request asks for, below /v1 or /v2; undefined: none, whoever receives it answers. */
 export function matchOperation(method: string, path: string, basePath = '/'): Match | undefined {
   const root = roots.get(method);
   const read = root && readPath(path, basePath);
   if (root === undefined || read === undefined) return undefined;
   const params = new Map<string, string>();
-  const operation = walk(root, read.segments, 0, params);
+  // What v1 has lies below /v2 as well, with the same handlers.
+  const segments = read.segments[0] === 'v2' ? ['v1', ...read.segments.slice(1)] : read.segments;
+  const operation = walk(root, segments, 0, params);
   return operation && { operation, params, query: read.query };
 }
 

@@ -9,10 +9,12 @@ export interface ReadPath {
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const FORBIDDEN_CHARACTER = /[\u0000-\u0020\u007f\\]|%(?:[01][0-9a-f]|7f|5c)/i;
 const DOT_SEGMENT = /^(?:\.|%2e){1,2}$/i;
+/** Resources whose ids may contain a slash. */
+const FREE_IDS: ReadonlySet<string> = new Set(['firmware', 'inspect']);
 const SEPARATOR = /%2f|;/i;
 
 /**
- * Why a request target is refused; undefined: it is read alike by everybody. Below `/v1` an encoded slash is a part of an
+ * Why a request target is refused; undefined: it is read alike by everybody. Below `/v1` and `/v2` an encoded slash is a part of an
  * id only in firmware revisions (metal-api: such as `1/2`); elsewhere nothing has one.
  */
 export function refusePath(target: string): string | undefined {
@@ -27,8 +29,8 @@ export function refusePath(target: string): string | undefined {
   if (path.includes('//')) return 'the path contains an empty segment ("//")';
   const segments = path.split('/');
   if (segments.some((segment) => DOT_SEGMENT.test(segment))) return 'the path contains a "." or ".." segment';
-  const version = segments.indexOf('v1');
-  if (version > 0 && segments[version + 1] !== 'firmware' && SEPARATOR.test(path)) {
+  const version = segments.findIndex((segment) => segment === 'v1' || segment === 'v2');
+  if (version > 0 && !FREE_IDS.has(segments[version + 1]!) && SEPARATOR.test(path)) {
     return 'the path contains an encoded slash or a ";" where no id has one';
   }
   return isText(path) ? undefined : 'the path contains percent-encoded bytes that are not UTF-8';

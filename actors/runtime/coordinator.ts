@@ -6,7 +6,8 @@ import { conflict, internal, isRefusal, unavailable, type Refusal } from '../ref
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
 import type { Mail } from './cell.ts';
 import type { Operation } from './committer.ts';
-import { dryAnswer } from './dry-run.ts';
+import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
+import { dryAnswer, isDryAnswer } from './dry-run.ts';
 
 /** After so many commits that found a memory wrong, the caller hears of it. */
 const MAX_ATTEMPTS = 4;
@@ -83,9 +84,10 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           reserve: reserving,
           // The key belongs to the operation as a whole: it is written once, with its commit.
           key: null,
-          dry: false,
+          // Reservations of a dry run are held and cancelled like others, but wait for nothing.
+          dry: mail.dry,
           respond(value) {
-            answers[i] = value;
+            answers[i] = isDryAnswer(value) ? value.reply : value;
             if (--missing === 0) done(reserving === null ? (answers.find(isRefusal) ?? answers) : answers);
           },
         });
@@ -149,6 +151,8 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
             });
           } else if (isRefusal(result)) {
             end(grants, 'reload', () => mail.respond(result));
+          } else if (result !== 'redo' && result.refused === KEYED_TWICE) {
+            end(grants, 'reload', () => mail.respond(keyedTwice(mail.name)));
           } else {
             const again = attempt + 1 < MAX_ATTEMPTS && mail.deadlineMs > world.monotonicMs();
             end(grants, 'reload', () => {

@@ -11,6 +11,7 @@ import type {
 import type { DirectoryEntities, DirectoryKind, DirectoryRecord } from '../../actors/directory/record.ts';
 import { alreadyExists, isRefusal, notFound, unavailable, type Refusal } from '../../actors/refusal.ts';
 import type { EntryAnswer } from '../questions.ts';
+import { created, ok, type Answer } from '../route.ts';
 import type { AskOptions, Site } from '../site.ts';
 
 /** What a write needs of the request. */
@@ -70,27 +71,17 @@ async function refuseUsedId(site: Site, kind: DirectoryKind, id: string): Promis
   return NEEDS_WORD.has(kind) ? refuseUnreachable(answers, `the id "${id}" of a ${kind} must be unique`) : undefined;
 }
 
-const spreadOut = async <K extends AskedKind>(
-  site: Site,
-  kind: K,
-  record: DirectoryRecord | Refusal,
-): Promise<DirectoryEntities[K] | Refusal> => {
-  if (isRefusal(record)) return record;
-  await site.federation.spread(record);
-  return (record.entity as DirectoryEntities[K] | null) ?? noSuch(kind, record.id);
-};
-
 /** `facts`: of other kinds, as the rules of this one need them. An empty id is the rules' business. */
 export async function createEntry<K extends AskedKind>(
   { site, as }: Writer,
   kind: K,
   request: DirectoryRequests[K]['create'],
   facts: DirectoryRequests[K]['facts'],
-): Promise<DirectoryEntities[K] | Refusal> {
+): Promise<DirectoryRecord | Refusal> {
   const used = request.id === '' ? undefined : await refuseUsedId(site, kind, request.id);
   if (used !== undefined) return used;
   const body = { kind, request, facts } as CreateEntry;
-  return spreadOut(site, kind, await site.ask(directoryActor(site, kind), 'create', body, as));
+  return site.ask(directoryActor(site, kind), 'create', body, as);
 }
 
 /** The request travels to the entry's home, so the actor here has it. */
@@ -100,24 +91,49 @@ export async function updateEntry<K extends AskedKind>(
   id: string,
   request: DirectoryRequests[K]['update'],
   facts: DirectoryRequests[K]['facts'],
-): Promise<DirectoryEntities[K] | Refusal> {
+): Promise<DirectoryRecord | Refusal> {
   const known = await findEntry(site, kind, id);
   if (isRefusal(known)) return known;
   const body = { kind, id, request, facts } as UpdateEntry;
-  return spreadOut(site, kind, await site.ask(directoryActor(site, kind), 'update', body, as));
+  return site.ask(directoryActor(site, kind), 'update', body, as);
 }
 
-/** `uses` is counted before; answers the entity as it was. */
+/** `uses` is counted before; answers the entry as it was. */
 export async function deleteEntry<K extends AskedKind>(
   { site, as }: Writer,
   kind: K,
   id: string,
   uses: DirectoryRequests[K]['uses'],
-): Promise<DirectoryEntities[K] | Refusal> {
+): Promise<DirectoryRecord | Refusal> {
   const body = { kind, id, uses } as DeleteEntry;
-  const record = await site.ask(directoryActor(site, kind), 'delete', body, as);
-  if (isRefusal(record)) return record;
-  // The actor answers the entry as it was; the others are to hear that it is gone.
-  await site.federation.spread({ ...record, revision: record.revision + 1, entity: null });
-  return (record.entity as DirectoryEntities[K] | null) ?? noSuch(kind, id);
+  return site.ask(directoryActor(site, kind), 'delete', body, as);
 }
+
+type Shape<K extends DirectoryKind> = (entity: DirectoryEntities[K]) => unknown;
+type RecordAnswer = (record: DirectoryRecord, request: { site: Site }) => Promise<Answer | Refusal>;
+
+const answering =
+  <K extends DirectoryKind>(
+    kind: K,
+    shape: Shape<K>,
+    answer: (body: unknown) => Answer,
+    news: (record: DirectoryRecord) => DirectoryRecord,
+  ): RecordAnswer =>
+  async (record, { site }) => {
+    await site.federation.spread(news(record));
+    const entity = record.entity as DirectoryEntities[K] | null;
+    return entity === null ? noSuch(kind, record.id) : answer(shape(entity));
+  };
+
+const asItIs = (record: DirectoryRecord): DirectoryRecord => record;
+/** The actor answers the entry as it was; the others are to hear that it is gone. */
+const asGone = (record: DirectoryRecord): DirectoryRecord =>
+  ({ ...record, revision: record.revision + 1, entity: null }) as DirectoryRecord;
+
+/** Answers to what `createEntry`, `updateEntry` and `deleteEntry` did, when the reachable members have it. */
+export const answerCreated = <K extends DirectoryKind>(kind: K, shape: Shape<K>): RecordAnswer =>
+  answering(kind, shape, created, asItIs);
+export const answerUpdated = <K extends DirectoryKind>(kind: K, shape: Shape<K>): RecordAnswer =>
+  answering(kind, shape, (body) => ok(body), asItIs);
+export const answerDeleted = <K extends DirectoryKind>(kind: K, shape: Shape<K>): RecordAnswer =>
+  answering(kind, shape, (body) => ok(body), asGone);

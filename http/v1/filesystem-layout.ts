@@ -3,8 +3,17 @@ import { parseImageId } from '../../actors/directory/image.ts';
 import { formatVersion } from '../../actors/directory/version.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
-import { created, ok, route } from '../route.ts';
-import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
+import {
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  updateEntry,
+} from './directory.ts';
 import { machineOf } from './machine-of.ts';
 import { askedLayout, layoutBody, layoutResponse, matchBody, tryBody } from './shape/filesystem-layout.ts';
 
@@ -63,33 +72,38 @@ export function addFilesystemLayoutRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createFilesystemLayout', body: layoutBody },
-    async (request) => {
-      const layout = await createEntry(request, 'filesystemlayout', askedLayout(request.body), {});
-      return isRefusal(layout) ? layout : created(layoutResponse(layout));
+    {
+      method: 'put',
+      path: PATH,
+      role: 'admin',
+      operation: 'createFilesystemLayout',
+      body: layoutBody,
+      placeless: 'everywhere',
     },
+    (request) => createEntry(request, 'filesystemlayout', askedLayout(request.body), {}),
+    answerCreated('filesystemlayout', layoutResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateFilesystemLayout', body: layoutBody },
-    async (request) => {
+    (request) => {
       const asked = askedLayout(request.body);
-      const layout = await updateEntry(request, 'filesystemlayout', asked.id, asked, {});
-      return isRefusal(layout) ? layout : ok(layoutResponse(layout));
+      return updateEntry(request, 'filesystemlayout', asked.id, asked, {});
     },
+    answerUpdated('filesystemlayout', layoutResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteFilesystemLayout' },
     async (request) => {
       const stored = await findEntry(request.site, 'filesystemlayout', request.param('id'));
       if (isRefusal(stored)) return stored;
-      const deleted = await deleteEntry(request, 'filesystemlayout', stored.id, {});
-      return isRefusal(deleted) ? deleted : ok(layoutResponse(deleted));
+      return deleteEntry(request, 'filesystemlayout', stored.id, {});
     },
+    answerDeleted('filesystemlayout', layoutResponse),
   );
 }

@@ -3,9 +3,20 @@ import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal
 import type { Edge } from '../env.ts';
 import { probeUrl } from '../probe.ts';
 import { imageUsage, type Questions } from '../questions.ts';
-import { created, ok, route } from '../route.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import { createEntry, deleteEntry, findEntry, MEMBERS_WITHIN_MS, refuseUnreachable, updateEntry } from './directory.ts';
+import {
+  MEMBERS_WITHIN_MS,
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  refuseUnreachable,
+  updateEntry,
+} from './directory.ts';
 import { imageBody, imageCreate, imageFindBody, imageResponse, imageUpdate, matchesImage } from './shape/image.ts';
 import { queryFlag } from './shape/query.ts';
 
@@ -70,21 +81,22 @@ export function addImageRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  const shape = (image: Image): unknown => imageResponse(image);
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createImage', body: imageBody },
+    { method: 'put', path: PATH, role: 'admin', operation: 'createImage', body: imageBody, placeless: 'everywhere' },
     async (request) => {
       const { site, body } = request;
       // A known id before anything else: metalctl's apply waits for that conflict, whatever the URL says now.
       const isKnown = site.directory.get('image', body.id ?? '') !== undefined;
       const unreachable = isKnown ? undefined : await probed(site, body.url);
       if (unreachable !== undefined) return unreachable;
-      const image = await createEntry(request, 'image', imageCreate(body), {});
-      return isRefusal(image) ? image : created(imageResponse(image));
+      return createEntry(request, 'image', imageCreate(body), {});
     },
+    answerCreated('image', shape),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateImage', body: imageBody },
     async (request) => {
@@ -94,23 +106,27 @@ export function addImageRoutes(edge: Edge): void {
       if (isRefusal(stored)) return stored;
       const unreachable = await probed(site, body.url);
       if (unreachable !== undefined) return unreachable;
-      const image = await updateEntry(request, 'image', asked.id, asked, {});
-      return isRefusal(image) ? image : ok(imageResponse(image));
+      return updateEntry(request, 'image', asked.id, asked, {});
     },
+    answerUpdated('image', shape),
   );
 
-  route(edge, { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteImage' }, async (request) => {
-    const { site, param } = request;
-    const image = await findEntry(site, 'image', param('id'));
-    if (isRefusal(image)) return image;
-    const answers = await site.federation.askOthers('image-usage', { image: image.id }, MEMBERS_WITHIN_MS);
-    const silent = refuseUnreachable(answers, `it is not known whether machines use image "${image.id}"`);
-    if (silent !== undefined) return silent;
-    const elsewhere = [...answers.values()] as Array<Questions['image-usage']['reply']>;
-    const here = (await imageUsage(site)).get(image.id) ?? [];
-    const deleted = await deleteEntry(request, 'image', image.id, {
-      machines: [...here, ...elsewhere.flatMap(({ machines }) => machines)],
-    });
-    return isRefusal(deleted) ? deleted : ok(imageResponse(deleted));
-  });
+  write(
+    edge,
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteImage' },
+    async (request) => {
+      const { site, param } = request;
+      const image = await findEntry(site, 'image', param('id'));
+      if (isRefusal(image)) return image;
+      const answers = await site.federation.askOthers('image-usage', { image: image.id }, MEMBERS_WITHIN_MS);
+      const silent = refuseUnreachable(answers, `it is not known whether machines use image "${image.id}"`);
+      if (silent !== undefined) return silent;
+      const elsewhere = [...answers.values()] as Array<Questions['image-usage']['reply']>;
+      const here = (await imageUsage(site)).get(image.id) ?? [];
+      return deleteEntry(request, 'image', image.id, {
+        machines: [...here, ...elsewhere.flatMap(({ machines }) => machines)],
+      });
+    },
+    answerDeleted('image', shape),
+  );
 }

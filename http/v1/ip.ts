@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import type { Edge } from '../env.ts';
 import { ownScopes } from '../questions.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
+import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
 import { holderOf, sourcesOf } from './network-places.ts';
 import {
@@ -26,7 +27,7 @@ const PATH = '/v1/ip';
 async function allocate(
   { site, as, body }: RouteRequest<z.infer<typeof ipAllocateBody>>,
   address: string,
-): Promise<Answer | Refusal> {
+): Promise<IpRecord | Refusal> {
   const { networkid = '', projectid = '', machineid = '' } = body;
   const missing = checkIpRequestIds({ network: networkid, project: projectid });
   if (missing !== undefined) return missing;
@@ -46,8 +47,18 @@ async function allocate(
     // Another partition here may still hold some; anything else is the answer.
     if (!isRefusal(answer) || answer.kind !== 'Exhausted') break;
   }
-  return isRefusal(answer) ? answer : created(ipResponse(answer!));
+  return answer!;
 }
+
+/** A global network's address, for no machine, comes from the site that is asked, whichever it is. */
+const placelessOf = ({ site, body, param }: RouteRequest<z.infer<typeof ipAllocateBody>>): 'here' | undefined => {
+  const { networkid = '', machineid = '' } = body;
+  const isPlaced = machineid !== '' || site.places.network(networkid)?.partition !== '';
+  return isPlaced || site.places.address(canonicalAddress(param('ip'))) !== undefined ? undefined : 'here';
+};
+
+const answerCreated = (ip: IpRecord): Answer => created(ipResponse(ip));
+const answerOk = (ip: IpRecord): Answer => ok(ipResponse(ip));
 
 async function listed(site: Edge['site'], body: z.infer<typeof ipFindBody>): Promise<Answer | Refusal> {
   const query = ipQuery(body);
@@ -68,13 +79,21 @@ export function addIpRoutes(edge: Edge): void {
     ({ site, body }) => listed(site, body),
   );
 
-  route(
+  write(
     edge,
-    { method: 'post', path: `${PATH}/allocate`, role: 'edit', operation: 'allocateIP', body: ipAllocateBody },
+    {
+      method: 'post',
+      path: `${PATH}/allocate`,
+      role: 'edit',
+      operation: 'allocateIP',
+      body: ipAllocateBody,
+      placeless: placelessOf,
+    },
     (request) => allocate(request, ''),
+    answerCreated,
   );
 
-  route(
+  write(
     edge,
     {
       method: 'post',
@@ -82,8 +101,10 @@ export function addIpRoutes(edge: Edge): void {
       role: 'edit',
       operation: 'allocateSpecificIP',
       body: ipAllocateBody,
+      placeless: placelessOf,
     },
     (request) => allocate(request, request.param('ip')),
+    answerCreated,
   );
 
   route(edge, { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findIP' }, async (request) => {
@@ -95,27 +116,27 @@ export function addIpRoutes(edge: Edge): void {
     return isRefusal(ip) ? ip : ok(ipResponse(ip));
   });
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'edit', operation: 'updateIP', body: ipUpdateBody },
-    async ({ site, as, body }) => {
+    ({ site, as, body }) => {
       const address = canonicalAddress(body.ipaddress ?? '');
       const holder = holderOf(site, address);
       if (isRefusal(holder)) return holder;
-      const ip = await site.ask(holder, 'updateIp', ipPatch(body, address), as);
-      return isRefusal(ip) ? ip : ok(ipResponse(ip));
+      return site.ask(holder, 'updateIp', ipPatch(body, address), as);
     },
+    answerOk,
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeIP' },
-    async ({ site, as, param }) => {
+    ({ site, as, param }) => {
       const address = canonicalAddress(param('id'));
       const holder = holderOf(site, address);
       if (isRefusal(holder)) return holder;
-      const ip = await site.ask(holder, 'freeIp', { address }, as);
-      return isRefusal(ip) ? ip : ok(ipResponse(ip));
+      return site.ask(holder, 'freeIp', { address }, as);
     },
+    answerOk,
   );
 }

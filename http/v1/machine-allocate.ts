@@ -10,10 +10,11 @@ import { newestImage, type Image } from '../../actors/directory/image.ts';
 import { checkImageOnSize } from '../../actors/directory/size-image-constraint.ts';
 import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
-import { route, type RouteRequest } from '../route.ts';
+import type { RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
+import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
-import { doneAnswer } from './machine-answer.ts';
+import { answerDone } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
 import { locateIps, locateNetworks, usedElsewhere } from './machine-allocate-places.ts';
 import { flag, text, texts } from './shape/fields.ts';
@@ -185,13 +186,18 @@ const ROUTES = [
 /** Both answer 200, not 201. */
 export function addAllocateRoutes(edge: Edge): void {
   for (const { role, path, operation } of ROUTES) {
-    route(edge, { method: 'post', path, role: 'edit', operation, body: allocateBody }, async (request) => {
-      const { site, as, caller, body } = request;
-      const resolved = await resolveAllocation(request, askedAllocation(body, role, caller.email));
-      if (isRefusal(resolved)) return resolved;
-      const { partition, ask } = resolved;
-      const allocator = addressOf(partitionScope(partition), 'allocator', partition);
-      return doneAnswer(site, await site.ask(allocator, 'allocateMachine', ask, as));
-    });
+    write(
+      edge,
+      { method: 'post', path, role: 'edit', operation, body: allocateBody },
+      async (request) => {
+        const { site, as, caller, body } = request;
+        const resolved = await resolveAllocation(request, askedAllocation(body, role, caller.email));
+        if (isRefusal(resolved)) return resolved;
+        const { partition, ask } = resolved;
+        const allocator = addressOf(partitionScope(partition), 'allocator', partition);
+        return site.ask(allocator, 'allocateMachine', ask, as);
+      },
+      answerDone,
+    );
   }
 }

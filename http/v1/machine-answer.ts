@@ -51,8 +51,7 @@ export function readAnswer(site: Site, view: MachineView | Refusal): Answer | Re
  * A machine that something was done to: once it is done, nothing that it refers to makes the answer an error, which the
  * client would take for the operation's (W45).
  */
-export function doneAnswer(site: Site, view: MachineView | Refusal): Answer | Refusal {
-  if (isRefusal(view)) return view;
+export function answerDone(view: MachineView, { site }: { site: Site }): Answer {
   const body = singleMachine(view, site.directory);
   return ok(isRefusal(body) ? listedMachine(view, site.directory) : body);
 }

@@ -6,6 +6,7 @@ import type { PowerSupply } from '../../actors/machine/hardware.ts';
 import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
 import { compile } from '../schema.ts';
 import type { AskOptions, Site } from '../site.ts';
 import { findEntry } from './directory.ts';
@@ -103,8 +104,12 @@ async function tell(site: Site, machine: string, report: BmcReport, as: AskOptio
   const elsewhere = (site.places.machine(machine) ?? report.partition) !== report.partition;
   if (machine === '' || elsewhere) return 'skipped';
   const to = addressOf(partitionScope(report.partition), 'machine', machine);
-  const answer = await site.ask(to, 'bmcReport', report, as);
-  return isRefusal(answer) ? 'skipped' : answer.outcome;
+  // Each machine's report is an operation of its own.
+  const asOwn = as.key === undefined ? as : { ...as, key: { ...as.key, key: `${as.key.key} ${machine}` } };
+  const answer = await site.ask(to, 'bmcReport', report, asOwn);
+  if (!isRefusal(answer)) return answer.outcome;
+  const known = asOwn.key && (await site.outcomes.find(asOwn.key.identity, asOwn.key.key));
+  return known?.request === asOwn.key?.request && known ? (known.reply as { outcome: Outcome }).outcome : 'skipped';
 }
 
 const withIpmi = (site: Site, view: MachineView) => ({
@@ -113,7 +118,7 @@ const withIpmi = (site: Site, view: MachineView) => ({
 });
 
 export function addMachineIpmiRoutes(edge: Edge): void {
-  route(
+  write(
     edge,
     { method: 'post', path: '/v1/machine/ipmi', role: 'edit', operation: 'ipmiReport', body: reportsBody },
     async ({ site, as, body: { partitionid = '', reports = {} } }) => {
@@ -130,8 +135,9 @@ export function addMachineIpmiRoutes(edge: Edge): void {
         );
         some.forEach(([machine], i) => machines[outcomes[i]!].push(machine));
       }
-      return ok({ updated: machines.updated, created: machines.created });
+      return { updated: machines.updated, created: machines.created };
     },
+    (body) => ok(body),
   );
 
   route(

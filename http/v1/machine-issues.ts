@@ -50,7 +50,14 @@ export function addMachineIssueRoutes(edge: Edge): void {
 
   route(
     edge,
-    { method: 'post', path: '/v1/machine/issues/evaluate', role: 'view', operation: 'issues', body: issuesBody },
+    {
+      method: 'post',
+      path: '/v1/machine/issues/evaluate',
+      role: 'view',
+      operation: 'issues',
+      effect: 'read',
+      body: issuesBody,
+    },
     async ({ site, body }) => {
       const { only, omit, severity, last_error_threshold: lastErrorThresholdNs, ...query } = body;
       // metalctl sends no severity as null, others as nothing at all.

@@ -1,8 +1,9 @@
 import type { BmcCommand } from '../../actors/machine/messages.ts';
 import { internal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
-import { route } from '../route.ts';
-import { askMachine, doneAnswer } from './machine-answer.ts';
+import { ok } from '../route.ts';
+import { write } from '../write.ts';
+import { answerDone, askMachine } from './machine-answer.ts';
 
 /** Route, command, operationId (machines.md §10.7). */
 const POWER: [string, BmcCommand, string][] = [
@@ -23,18 +24,19 @@ const POWER: [string, BmcCommand, string][] = [
  */
 export function addMachinePowerRoutes(edge: Edge): void {
   for (const [name, command, operation] of POWER) {
-    route(
+    write(
       edge,
       { method: 'post', path: `/v1/machine/:id/power/${name}`, role: 'edit', operation, contentType: 'any' },
-      async ({ site, as, param, query }) => {
+      ({ site, as, param, query }) => {
         const { superUserPassword } = site.config;
         const body = { command, description: query('description') ?? '', superUserPassword };
-        return doneAnswer(site, await askMachine(site, param('id'), 'power', body, as));
+        return askMachine(site, param('id'), 'power', body, as);
       },
+      answerDone,
     );
   }
 
-  route(
+  write(
     edge,
     {
       method: 'post',
@@ -44,5 +46,6 @@ export function addMachinePowerRoutes(edge: Edge): void {
       contentType: 'any',
     },
     () => internal('this feature is currently disabled: no firmware store is configured'),
+    (body) => ok(body),
   );
 }

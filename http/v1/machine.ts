@@ -6,8 +6,9 @@ import { invalid, isRefusal, unprocessable, type Refusal } from '../../actors/re
 import type { MachineView } from '../../actors/machine/messages.ts';
 import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import { askAllocator, askMachine, doneAnswer, readAnswer } from './machine-answer.ts';
+import { answerDone, askAllocator, askMachine, readAnswer } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
 import { machineQuery } from './machine-query.ts';
 import { findMachines } from './machine-rows.ts';
@@ -79,43 +80,47 @@ export function addMachineRoutes(edge: Edge): void {
     return readAnswer(site, await machineOf(site, param('id'), as));
   });
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateMachine', body: updateBody },
-    async ({ site, as, body: { id = '', description, tags, ssh_pub_keys: sshPubKeys } }) =>
-      doneAnswer(site, await askMachine(site, id, 'update', given({ description, tags, sshPubKeys }), as)),
+    ({ site, as, body: { id = '', description, tags, ssh_pub_keys: sshPubKeys } }) =>
+      askMachine(site, id, 'update', given({ description, tags, sshPubKeys }), as),
+    answerDone,
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: `${PATH}/:id/state`, role: 'edit', operation: 'setMachineState', body: stateBody },
-    async ({ site, as, param, body: { value = '', description = '' } }) => {
+    ({ site, as, param, body: { value = '', description = '' } }) => {
       if (!isState(value)) {
         return invalid(`machine state:"${value}" is unknown, expected RESERVED, TAINTED, LOCKED or nothing`);
       }
-      return doneAnswer(site, await askMachine(site, param('id'), 'setState', { value, description }, as));
+      return askMachine(site, param('id'), 'setState', { value, description }, as);
     },
+    answerDone,
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id/free`, role: 'edit', operation: 'freeMachine' },
-    async ({ site, as, param }) => {
+    ({ site, as, param }) => {
       const machine = param('id');
-      return doneAnswer(site, await askAllocator(site, machine, 'freeMachine', { machine }, as));
+      return askAllocator(site, machine, 'freeMachine', { machine }, as);
     },
+    answerDone,
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteMachine' },
-    async ({ site, as, param }) => {
+    ({ site, as, param }) => {
       const machine = param('id');
-      return doneAnswer(site, await askAllocator(site, machine, 'deleteMachine', { machine }, as));
+      return askAllocator(site, machine, 'deleteMachine', { machine }, as);
     },
+    answerDone,
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: `${PATH}/:id/reinstall`, role: 'edit', operation: 'reinstallMachine', body: reinstallBody },
     async ({ site, as, param, body: { imageid = '' } }) => {
@@ -132,8 +137,8 @@ export function addMachineRoutes(edge: Edge): void {
       // None matches: the actor says whether the stored layout needs one.
       const layout = selectFilesystemLayout(site.directory.list('filesystemlayout'), size, image);
       const layouts = isRefusal(layout) ? [] : [{ size, layout }];
-      const ordered = await askAllocator(site, machine, 'reinstallMachine', { machine, image: image.id, layouts }, as);
-      return doneAnswer(site, ordered);
+      return askAllocator(site, machine, 'reinstallMachine', { machine, image: image.id, layouts }, as);
     },
+    answerDone,
   );
 }

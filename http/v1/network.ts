@@ -15,6 +15,7 @@ import { claimsOfNetwork } from '../../actors/registry/claims.ts';
 import type { Edge } from '../env.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
+import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
 import { listNetworks } from './network-list.ts';
 import { networkAt } from './network-places.ts';
@@ -36,6 +37,9 @@ const PATH = '/v1/network';
 
 const answered = (view: NetworkView | Refusal): Answer | Refusal =>
   isRefusal(view) ? view : ok(networkResponse(view));
+
+const answerMade = (view: NetworkView): Answer => created(networkResponse(view));
+const answerDone = (view: NetworkView): Answer => ok(networkResponse(view));
 
 const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
@@ -64,7 +68,7 @@ async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answe
   return copy === undefined ? at : ok(networkResponse(copy));
 }
 
-async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Promise<Answer | Refusal> {
+async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Promise<NetworkView | Refusal> {
   const { site, param } = request;
   const id = param('id');
   const place = site.places.network(id);
@@ -75,15 +79,13 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   if (isRefusal(view)) return view;
   const { partition, parent } = view.network;
   if (partition !== '' && (as === 'free' || parent !== null)) {
-    return answered(await site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as));
+    return site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as);
   }
   if (as === 'free') {
     return unprocessable(`error releasing child prefix in ipam: network ${id} is not a child network`);
   }
   const body = { id, partition, partitions: site.places.hosted() };
-  return answered(
-    await withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as)),
-  );
+  return withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as));
 }
 
 /** Networks (networks.md §1). */
@@ -109,9 +111,16 @@ export function addNetworkRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createNetwork', body: networkCreateBody },
+    {
+      method: 'put',
+      path: PATH,
+      role: 'admin',
+      operation: 'createNetwork',
+      body: networkCreateBody,
+      placeless: ({ body }) => (body.partitionid ? undefined : 'everywhere'),
+    },
     async ({ site, as, body }) => {
       const id = body.id || site.uuid();
       // Before every rule: a network that is created again overlaps with itself, and metalctl's apply waits for this.
@@ -120,17 +129,17 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(network)) return network;
       const dangling = await refuseReferences(site, network);
       if (dangling !== undefined) return dangling;
-      const view = await withWordOfAll(
+      return withWordOfAll(
         site,
         claimsOfNetwork(network),
         (h) => site.ask(registryOf(site), 'createNetwork', { network, h, partitions: site.places.hosted() }, as),
         (h) => isClaimed(site, h),
       );
-      return isRefusal(view) ? view : created(networkResponse(view));
     },
+    answerMade,
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateNetwork', body: networkUpdateBody },
     async ({ site, as, body, query }) => {
@@ -152,14 +161,15 @@ export function addNetworkRoutes(edge: Edge): void {
       };
       if (update.addedPrefixes.length === 0) {
         const change = () => apply(site.uuid());
-        return answered(await (update.removedPrefixes.length === 0 ? change() : withWordGivenBack(site, id, change)));
+        return update.removedPrefixes.length === 0 ? change() : withWordGivenBack(site, id, change);
       }
       const claims = prefixClaims(id, update.addedPrefixes);
-      return answered(await withWordOfAll(site, claims, apply, (h) => isClaimed(site, h)));
+      return withWordOfAll(site, claims, apply, (h) => isClaimed(site, h));
     },
+    answerDone,
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: `${PATH}/allocate`, role: 'edit', operation: 'allocateNetwork', body: networkAllocateBody },
     async ({ site, as, body }) => {
@@ -172,7 +182,7 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(length)) return length;
       const family = body.addressfamily ? allocateFamily(body.addressfamily) : undefined;
       if (isRefusal(family)) return family;
-      const view = await site.ask(
+      return site.ask(
         allocatorOf(partition),
         'allocateNetwork',
         {
@@ -189,14 +199,17 @@ export function addNetworkRoutes(edge: Edge): void {
         },
         as,
       );
-      return isRefusal(view) ? view : created(networkResponse(view));
     },
+    answerMade,
   );
 
-  route(edge, { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeNetwork' }, (request) =>
-    free(request, 'free'),
+  write(
+    edge,
+    { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeNetwork' },
+    (request) => free(request, 'free'),
+    answerDone,
   );
-  route(
+  write(
     edge,
     {
       method: 'post',
@@ -206,9 +219,13 @@ export function addNetworkRoutes(edge: Edge): void {
       contentType: 'any',
     },
     (request) => free(request, 'free'),
+    answerDone,
   );
-  route(edge, { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteNetwork' }, (request) =>
-    free(request, 'delete'),
+  write(
+    edge,
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteNetwork' },
+    (request) => free(request, 'delete'),
+    answerDone,
   );
   route(edge, { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findNetwork' }, find);
 }

@@ -3,10 +3,19 @@ import type { PartitionUses } from '../../actors/directory/partition.ts';
 import { alreadyExists, conflict, invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { probeUrl } from '../probe.ts';
-import { created, ok, route } from '../route.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
 import type { Site } from '../site.ts';
 import { capacityOf } from './capacity.ts';
-import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import {
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  updateEntry,
+} from './directory.ts';
 import {
   capacityBody,
   capacityResponse,
@@ -77,9 +86,17 @@ export function addPartitionRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  const answerMade = answerCreated('partition', partitionResponse);
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createPartition', body: partitionBody },
+    {
+      method: 'put',
+      path: PATH,
+      role: 'admin',
+      operation: 'createPartition',
+      body: partitionBody,
+      placeless: 'everywhere',
+    },
     async (request) => {
       const { site } = request;
       const asked = partitionCreate(request.body);
@@ -96,19 +113,22 @@ export function addPartitionRoutes(edge: Edge): void {
         'bootconfig.kernelurl': kernelUrl,
       });
       if (unreachable !== undefined) return unreachable;
-      const made = await withWordOfAll(
+      return withWordOfAll(
         site,
         [{ what: 'partition', value: asked.id, holder: asked.id }],
         () => createEntry(request, 'partition', asked, {}),
         async () => site.directory.get('partition', asked.id) !== undefined,
       );
-      if (isRefusal(made)) return made;
-      await site.host(made.id);
-      return created(partitionResponse(made));
+    },
+    async (record, request) => {
+      const answer = await answerMade(record, request);
+      // Also when it was made by an earlier try, which may have ended before.
+      if (record.home === request.site.id) await request.site.host(record.id);
+      return answer;
     },
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updatePartition', body: partitionBody },
     async (request) => {
@@ -121,12 +141,12 @@ export function addPartitionRoutes(edge: Edge): void {
         'bootconfig.kernelurl': asked.bootConfig?.kernelUrl,
       });
       if (unreachable !== undefined) return unreachable;
-      const updated = await updateEntry(request, 'partition', asked.id, asked, {});
-      return isRefusal(updated) ? updated : ok(partitionResponse(updated));
+      return updateEntry(request, 'partition', asked.id, asked, {});
     },
+    answerUpdated('partition', partitionResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deletePartition' },
     async (request) => {
@@ -137,8 +157,8 @@ export function addPartitionRoutes(edge: Edge): void {
       if (!site.places.hosted().includes(stored.id)) {
         return conflict(`partition ${stored.id} is deleted by the site that hosts it`);
       }
-      const deleted = await deleteEntry(request, 'partition', stored.id, await usesOf(site, stored.id));
-      return isRefusal(deleted) ? deleted : ok(partitionResponse(deleted));
+      return deleteEntry(request, 'partition', stored.id, await usesOf(site, stored.id));
     },
+    answerDeleted('partition', partitionResponse),
   );
 }

@@ -1,10 +1,21 @@
 import { findProjects, type Project } from '../../actors/directory/project.ts';
-import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { invalid, isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { projectUsage, type ProjectUsage } from '../questions.ts';
-import { created, ok, route, type Answer } from '../route.ts';
+import { ok, route, type Answer } from '../route.ts';
+import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import { createEntry, deleteEntry, findEntry, MEMBERS_WITHIN_MS, refuseUnreachable, updateEntry } from './directory.ts';
+import {
+  MEMBERS_WITHIN_MS,
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  refuseUnreachable,
+  updateEntry,
+} from './directory.ts';
 import { orNull } from './shape/fields.ts';
 import { askedProject, projectBody, projectFindBody, projectResponse } from './shape/masterdata.ts';
 
@@ -63,33 +74,41 @@ export function addProjectRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  const shape = (project: Project): unknown => projectResponse(project);
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createProject', body: projectBody },
-    async (request) => {
+    {
+      method: 'put',
+      path: PATH,
+      role: 'admin',
+      operation: 'createProject',
+      body: projectBody,
+      placeless: 'everywhere',
+    },
+    (request) => {
       const { site, body } = request;
       const asked = askedProject(body, body.meta?.id ?? '');
-      const project = await createEntry(request, 'project', asked, factsOf(site, asked.tenant));
-      return isRefusal(project) ? project : created(projectResponse(project));
+      return createEntry(request, 'project', asked, factsOf(site, asked.tenant));
     },
+    answerCreated('project', shape),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateProject', body: projectBody },
-    async (request) => {
+    (request) => {
       const { site, body } = request;
       if (body.meta === undefined) return invalid('project and project.meta must be specified');
       const asked = askedProject(body, body.meta.id ?? '');
-      const project = await updateEntry(request, 'project', asked.id, asked, factsOf(site, asked.tenant));
-      return isRefusal(project) ? project : ok(projectResponse(project));
+      return updateEntry(request, 'project', asked.id, asked, factsOf(site, asked.tenant));
     },
+    answerUpdated('project', shape),
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteProject' },
-    async (request): Promise<Answer | Refusal> => {
+    async (request) => {
       const { site, param } = request;
       const project = await findEntry(site, 'project', param('id'));
       if (isRefusal(project)) return project;
@@ -99,8 +118,8 @@ export function addProjectRoutes(edge: Edge): void {
       const sizeReservations = site.directory
         .list('sizereservation')
         .filter((one) => one.project === project.id).length;
-      const deleted = await deleteEntry(request, 'project', project.id, { machines, networks, ips, sizeReservations });
-      return isRefusal(deleted) ? deleted : ok(projectResponse(deleted));
+      return deleteEntry(request, 'project', project.id, { machines, networks, ips, sizeReservations });
     },
+    answerDeleted('project', shape),
   );
 }

@@ -2,8 +2,17 @@ import { newestImage } from '../../actors/directory/image.ts';
 import { checkImageOnSize } from '../../actors/directory/size-image-constraint.ts';
 import { invalid, isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
-import { created, ok, route } from '../route.ts';
-import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
+import {
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  updateEntry,
+} from './directory.ts';
 import {
   constraintBody,
   constraintCreate,
@@ -50,33 +59,38 @@ export function addSizeImageConstraintRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createSizeImageConstraint', body: constraintBody },
-    async (request) => {
-      const made = await createEntry(request, 'sizeimageconstraint', constraintCreate(request.body), {});
-      return isRefusal(made) ? made : created(constraintResponse(made));
+    {
+      method: 'put',
+      path: PATH,
+      role: 'admin',
+      operation: 'createSizeImageConstraint',
+      body: constraintBody,
+      placeless: 'everywhere',
     },
+    (request) => createEntry(request, 'sizeimageconstraint', constraintCreate(request.body), {}),
+    answerCreated('sizeimageconstraint', constraintResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateSizeImageConstraint', body: constraintBody },
-    async (request) => {
+    (request) => {
       const asked = constraintUpdate(request.body);
-      const updated = await updateEntry(request, 'sizeimageconstraint', asked.id, asked, {});
-      return isRefusal(updated) ? updated : ok(constraintResponse(updated));
+      return updateEntry(request, 'sizeimageconstraint', asked.id, asked, {});
     },
+    answerUpdated('sizeimageconstraint', constraintResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteSizeImageConstraint' },
     async (request) => {
       const stored = await findEntry(request.site, 'sizeimageconstraint', request.param('id'));
       if (isRefusal(stored)) return stored;
-      const deleted = await deleteEntry(request, 'sizeimageconstraint', stored.id, {});
-      return isRefusal(deleted) ? deleted : ok(constraintResponse(deleted));
+      return deleteEntry(request, 'sizeimageconstraint', stored.id, {});
     },
+    answerDeleted('sizeimageconstraint', constraintResponse),
   );
 }

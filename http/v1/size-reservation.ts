@@ -2,9 +2,18 @@ import { matchesReservation, reservationUsage } from '../../actors/directory/siz
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { hostedScopes } from '../questions.ts';
-import { created, ok, route } from '../route.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import {
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  updateEntry,
+} from './directory.ts';
 import {
   reservationBody,
   reservationCreate,
@@ -91,17 +100,24 @@ export function addSizeReservationRoutes(edge: Edge): void {
     },
   );
 
-  route(
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'edit', operation: 'createSizeReservation', body: reservationBody },
-    async (request) => {
-      const asked = reservationCreate(request.body);
-      const made = await createEntry(request, 'sizereservation', asked, factsOf(request.site, asked));
-      return isRefusal(made) ? made : created(reservationResponse(made));
+    {
+      method: 'put',
+      path: PATH,
+      role: 'edit',
+      operation: 'createSizeReservation',
+      body: reservationBody,
+      placeless: 'everywhere',
     },
+    (request) => {
+      const asked = reservationCreate(request.body);
+      return createEntry(request, 'sizereservation', asked, factsOf(request.site, asked));
+    },
+    answerCreated('sizereservation', reservationResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'edit', operation: 'updateSizeReservation', body: reservationBody },
     async (request) => {
@@ -109,19 +125,19 @@ export function addSizeReservationRoutes(edge: Edge): void {
       const asked = reservationUpdate(body);
       const stored = await findEntry(site, 'sizereservation', asked.id);
       if (isRefusal(stored)) return stored;
-      const updated = await updateEntry(request, 'sizereservation', asked.id, asked, factsOf(site, stored));
-      return isRefusal(updated) ? updated : ok(reservationResponse(updated));
+      return updateEntry(request, 'sizereservation', asked.id, asked, factsOf(site, stored));
     },
+    answerUpdated('sizereservation', reservationResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'edit', operation: 'deleteSizeReservation' },
     async (request) => {
       const stored = await findEntry(request.site, 'sizereservation', request.param('id'));
       if (isRefusal(stored)) return stored;
-      const deleted = await deleteEntry(request, 'sizereservation', stored.id, {});
-      return isRefusal(deleted) ? deleted : ok(reservationResponse(deleted));
+      return deleteEntry(request, 'sizereservation', stored.id, {});
     },
+    answerDeleted('sizereservation', reservationResponse),
   );
 }

@@ -2,8 +2,19 @@ import { suggest } from '../../actors/directory/size.ts';
 import { invalid, isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { sizeUsage, type Questions } from '../questions.ts';
-import { created, ok, route } from '../route.ts';
-import { createEntry, deleteEntry, findEntry, MEMBERS_WITHIN_MS, refuseUnreachable, updateEntry } from './directory.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
+import {
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  MEMBERS_WITHIN_MS,
+  refuseUnreachable,
+  updateEntry,
+} from './directory.ts';
 import { machineOf } from './machine-of.ts';
 import { constraintResponse, sizeBody, sizeCreate, sizeResponse, sizeUpdate, suggestBody } from './shape/size.ts';
 
@@ -28,37 +39,47 @@ export function addSizeRoutes(edge: Edge): void {
     return isRefusal(size) ? size : ok(sizeResponse(size));
   });
 
-  route(
+  write(
     edge,
-    { method: 'put', path: '/v1/size', role: 'admin', operation: 'createSize', body: sizeBody },
-    async (request) => {
-      const size = await createEntry(request, 'size', sizeCreate(request.body), {});
-      return isRefusal(size) ? size : created(sizeResponse(size));
+    {
+      method: 'put',
+      path: '/v1/size',
+      role: 'admin',
+      operation: 'createSize',
+      body: sizeBody,
+      placeless: 'everywhere',
     },
+    (request) => createEntry(request, 'size', sizeCreate(request.body), {}),
+    answerCreated('size', sizeResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: '/v1/size', role: 'admin', operation: 'updateSize', body: sizeBody },
-    async (request) => {
+    (request) => {
       const asked = sizeUpdate(request.body);
-      const size = await updateEntry(request, 'size', asked.id, asked, {});
-      return isRefusal(size) ? size : ok(sizeResponse(size));
+      return updateEntry(request, 'size', asked.id, asked, {});
     },
+    answerUpdated('size', sizeResponse),
   );
 
-  route(edge, { method: 'delete', path: '/v1/size/:id', role: 'admin', operation: 'deleteSize' }, async (request) => {
-    const { site, param } = request;
-    const size = await findEntry(site, 'size', param('id'));
-    if (isRefusal(size)) return size;
-    const answers = await site.federation.askOthers('size-usage', { size: size.id }, MEMBERS_WITHIN_MS);
-    const silent = refuseUnreachable(answers, `it is not known whether machines have size "${size.id}"`);
-    if (silent !== undefined) return silent;
-    const elsewhere = [...answers.values()] as Array<Questions['size-usage']['reply']>;
-    const deleted = await deleteEntry(request, 'size', size.id, {
-      machines: elsewhere.reduce((sum, { machines }) => sum + machines, await sizeUsage(site, size.id)),
-      reservations: site.directory.list('sizereservation').filter((reservation) => reservation.size === size.id).length,
-    });
-    return isRefusal(deleted) ? deleted : ok(sizeResponse(deleted));
-  });
+  write(
+    edge,
+    { method: 'delete', path: '/v1/size/:id', role: 'admin', operation: 'deleteSize' },
+    async (request) => {
+      const { site, param } = request;
+      const size = await findEntry(site, 'size', param('id'));
+      if (isRefusal(size)) return size;
+      const answers = await site.federation.askOthers('size-usage', { size: size.id }, MEMBERS_WITHIN_MS);
+      const silent = refuseUnreachable(answers, `it is not known whether machines have size "${size.id}"`);
+      if (silent !== undefined) return silent;
+      const elsewhere = [...answers.values()] as Array<Questions['size-usage']['reply']>;
+      return deleteEntry(request, 'size', size.id, {
+        machines: elsewhere.reduce((sum, { machines }) => sum + machines, await sizeUsage(site, size.id)),
+        reservations: site.directory.list('sizereservation').filter((reservation) => reservation.size === size.id)
+          .length,
+      });
+    },
+    answerDeleted('size', sizeResponse),
+  );
 }

@@ -7,6 +7,7 @@ import { emptyStatus } from '../../actors/switch/state.ts';
 import type { Edge } from '../env.ts';
 import { hostedScopes } from '../questions.ts';
 import { created, ok, route, type Answer } from '../route.ts';
+import { write } from '../write.ts';
 import type { AskOptions, Site } from '../site.ts';
 import { findEntry } from './directory.ts';
 import { given } from './shape/fields.ts';
@@ -103,7 +104,7 @@ export function addSwitchRoutes(edge: Edge): void {
       ),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: `${PATH}/register`, role: 'edit', operation: 'registerSwitch', body: switchRegisterBody },
     async ({ site, as, body }) => {
@@ -120,14 +121,15 @@ export function addSwitchRoutes(edge: Edge): void {
         return unprocessable(`switch "${id}" belongs to partition "${known}", delete it there before it moves`);
       }
       const to = addressOf(partitionScope(partition.id), 'switch', id);
-      const registered = await site.ask(to, 'register', registration, as);
-      if (isRefusal(registered)) return registered;
+      return site.ask(to, 'register', registration, as);
+    },
+    async (registered, { site }) => {
       const [response] = await shown(site, [registered.view]);
       return registered.created ? created(response) : ok(response);
     },
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: `${PATH}/migrate`, role: 'admin', operation: 'migrateSwitch', body: switchMigrateBody },
     ({ body: { old_switch_id: from = '', new_switch_id: to = '' } }) =>
@@ -136,9 +138,10 @@ export function addSwitchRoutes(edge: Edge): void {
         : unprocessable(
             'migrate is not supported: set the switch to mode replace and register the new device under its id',
           ),
+    (body) => ok(body),
   );
 
-  route(
+  write(
     edge,
     {
       method: 'post',
@@ -148,26 +151,26 @@ export function addSwitchRoutes(edge: Edge): void {
       audited: false,
       body: switchNotifyBody,
     },
-    async ({ site, as, param, body }) => {
+    ({ site, as, param, body }) => {
       const bgp = bgpPortStates(body.bgp_port_states);
       if (isRefusal(bgp)) return bgp;
-      const id = param('id');
       const report = {
         durationNs: body.sync_duration ?? 0,
         error: body.error ?? null,
         portStates: body.port_states ?? null,
         bgpPortStates: bgp,
       };
-      const view = await askSwitch(site, id, 'notify', report, as);
-      return isRefusal(view) ? view : ok(notifyResponse(id, view.status));
+      return askSwitch(site, param('id'), 'notify', report, as);
     },
+    (view, { param }) => ok(notifyResponse(param('id'), view.status)),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: `${PATH}/:id/port`, role: 'admin', operation: 'toggleSwitchPort', body: switchPortBody },
-    async ({ site, as, param, body: { nic = '', status = '' } }) =>
-      switchAnswer(site, await askSwitch(site, param('id'), 'toggle', { nic, status }, as)),
+    ({ site, as, param, body: { nic = '', status = '' } }) =>
+      askSwitch(site, param('id'), 'toggle', { nic, status }, as),
+    (view, { site }) => switchAnswer(site, view),
   );
 
   route(edge, { method: 'get', path: `${PATH}/:id`, role: 'auth', operation: 'findSwitch' }, async (request) => {
@@ -175,22 +178,24 @@ export function addSwitchRoutes(edge: Edge): void {
     return switchAnswer(site, await askSwitch(site, param('id'), 'get', {}, as));
   });
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateSwitch', body: switchUpdateBody },
-    async ({ site, as, body: { id = '', description, console_command: consoleCommand, mode } }) => {
+    ({ site, as, body: { id = '', description, console_command: consoleCommand, mode } }) => {
       const patch = { ...given({ description, consoleCommand }), mode: mode ?? null };
-      return switchAnswer(site, await askSwitch(site, id, 'update', patch, as));
+      return askSwitch(site, id, 'update', patch, as);
     },
+    (view, { site }) => switchAnswer(site, view),
   );
 
-  route(
+  write(
     edge,
     { method: 'delete', path: `${PATH}/:id`, role: 'edit', operation: 'deleteSwitch' },
-    async ({ site, as, param, query }) => {
+    ({ site, as, param, query }) => {
       const force = queryFlag('force', query('force'));
       if (isRefusal(force)) return force;
-      return switchAnswer(site, await askSwitch(site, param('id'), 'delete', { force }, as));
+      return askSwitch(site, param('id'), 'delete', { force }, as);
     },
+    (view, { site }) => switchAnswer(site, view),
   );
 }

@@ -1,9 +1,18 @@
 import { findTenants } from '../../actors/directory/tenant.ts';
 import { invalid, isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
-import { created, ok, route } from '../route.ts';
+import { ok, route } from '../route.ts';
+import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import { createEntry, deleteEntry, findEntry, updateEntry } from './directory.ts';
+import {
+  answerCreated,
+  answerDeleted,
+  answerUpdated,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  updateEntry,
+} from './directory.ts';
 import { orNull } from './shape/fields.ts';
 import { askedTenant, tenantBody, tenantFindBody, tenantResponse } from './shape/masterdata.ts';
 
@@ -35,35 +44,39 @@ export function addTenantRoutes(edge: Edge): void {
     return isRefusal(tenant) ? tenant : ok(tenantResponse(tenant));
   });
 
-  route(
+  write(
     edge,
-    { method: 'put', path: PATH, role: 'admin', operation: 'createTenant', body: tenantBody },
-    async (request) => {
+    { method: 'put', path: PATH, role: 'admin', operation: 'createTenant', body: tenantBody, placeless: 'everywhere' },
+    (request) => {
       const { site, body } = request;
       const asked = askedTenant(body, body.meta?.id ?? '');
-      const tenant = await createEntry(request, 'tenant', asked, factsOf(site, asked.id));
-      return isRefusal(tenant) ? tenant : created(tenantResponse(tenant));
+      return createEntry(request, 'tenant', asked, factsOf(site, asked.id));
     },
+    answerCreated('tenant', tenantResponse),
   );
 
-  route(
+  write(
     edge,
     { method: 'post', path: PATH, role: 'admin', operation: 'updateTenant', body: tenantBody },
-    async (request) => {
+    (request) => {
       const { site, body } = request;
       if (body.meta === undefined) return invalid('tenant and tenant.meta must be specified');
       const asked = askedTenant(body, body.meta.id ?? '');
-      const tenant = await updateEntry(request, 'tenant', asked.id, asked, factsOf(site, asked.id));
-      return isRefusal(tenant) ? tenant : ok(tenantResponse(tenant));
+      return updateEntry(request, 'tenant', asked.id, asked, factsOf(site, asked.id));
     },
+    answerUpdated('tenant', tenantResponse),
   );
 
-  route(edge, { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteTenant' }, async (request) => {
-    const { site, param } = request;
-    const tenant = await findEntry(site, 'tenant', param('id'));
-    if (isRefusal(tenant)) return tenant;
-    const projects = site.directory.list('project').filter((project) => project.tenant === tenant.id).length;
-    const deleted = await deleteEntry(request, 'tenant', tenant.id, { projects, ...factsOf(site, tenant.id) });
-    return isRefusal(deleted) ? deleted : ok(tenantResponse(deleted));
-  });
+  write(
+    edge,
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteTenant' },
+    async (request) => {
+      const { site, param } = request;
+      const tenant = await findEntry(site, 'tenant', param('id'));
+      if (isRefusal(tenant)) return tenant;
+      const projects = site.directory.list('project').filter((project) => project.tenant === tenant.id).length;
+      return deleteEntry(request, 'tenant', tenant.id, { projects, ...factsOf(site, tenant.id) });
+    },
+    answerDeleted('tenant', tenantResponse),
+  );
 }

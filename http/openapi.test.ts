@@ -1,0 +1,51 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { OPERATIONS } from '../router/operations.ts';
+import { createApp, createEdge } from './app.ts';
+import { openApiOf } from './openapi.ts';
+import { createTestSite } from './testing.ts';
+import { V1_RESOURCES } from './v1/routes.ts';
+
+type Operation = { operationId: string; parameters: Array<{ name: string; in: string }>; requestBody?: unknown };
+type Document = { openapi: string; paths: Record<string, Record<string, Operation>> };
+
+const edge = createEdge(createTestSite());
+for (const add of V1_RESOURCES) add(edge);
+const document = openApiOf(edge) as Document;
+const template = (path: string): string => path.replace(/:([A-Za-z]+)/g, '{$1}');
+
+test('design.md §9: every route that is registered is described, once, with an id of its own', () => {
+  const ids = new Set<string>();
+  for (const { method, path, effect, body } of edge.routes) {
+    const operation = document.paths[template(path)]?.[method];
+    assert.ok(operation, `${method} ${path}`);
+    assert.ok(!ids.has(operation.operationId), operation.operationId);
+    ids.add(operation.operationId);
+    assert.equal(operation.requestBody !== undefined, body !== undefined);
+    const names = operation.parameters.map(({ name }) => name);
+    assert.equal(names.includes('Idempotency-Key'), effect === 'write', `${method} ${path}`);
+    assert.equal(names.includes('X-Hanse-Dry-Run'), effect === 'write');
+    assert.equal(names.includes('dryRun'), effect === 'write' && path.startsWith('/v2/'));
+    for (const [parameter] of path.matchAll(/(?<=:)[A-Za-z]+/g)) assert.ok(names.includes(parameter));
+  }
+  assert.equal(Object.values(document.paths).flatMap((item) => Object.keys(item)).length, edge.routes.length);
+});
+
+test('every operation of v1 that changes something has a key and a dry run, save what is switched off', () => {
+  const switchedOff = new Set(['getVPNAuthKey', 'uploadFirmware', 'removeFirmware']);
+  const without = edge.routes.filter(({ effect }) => effect === 'other').map(({ operation }) => operation);
+  assert.deepEqual(new Set(without), switchedOff);
+  const writes = edge.routes.filter(({ effect, path }) => effect === 'write' && path.startsWith('/v1/'));
+  const located = OPERATIONS.filter(({ access, id }) => access === 'w' && !switchedOff.has(id)).map(({ id }) => id);
+  assert.deepEqual(writes.map(({ operation }) => operation).sort(), [...located].sort());
+});
+
+test('the document is served without credentials, as JSON', async () => {
+  const response = await createApp(createTestSite()).request('/v2/openapi.json');
+  assert.equal(response.status, 200);
+  const served = (await response.json()) as Document;
+  assert.equal(served.openapi, '3.1.0');
+  assert.ok(served.paths['/v1/version']?.['get'] ?? served.paths['/v1/ip']?.['get']);
+  assert.ok(served.paths['/v2/openapi.json']?.['get']);
+  assert.ok(!JSON.stringify(served).includes('"$schema"'));
+});

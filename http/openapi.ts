@@ -1,0 +1,133 @@
+// The interface as OpenAPI 3.1, from the routes that are registered: what is described is what is served.
+import { z } from 'zod';
+import { DRY_HEADER, DRY_QUERY } from './dry-run.ts';
+import type { Edge, RegisteredRoute } from './env.ts';
+import { KEY_HEADER, REPLAYED_HEADER, SCOPE_HEADER } from './idempotency.ts';
+import { ok, route } from './route.ts';
+
+type Json = Record<string, unknown>;
+
+const ROLE_TEXT: Record<RegisteredRoute['role'], string> = {
+  none: 'Anybody may call it.',
+  auth: 'Every user of the provider tenant may call it.',
+  view: 'Needs the role view.',
+  edit: 'Needs the role edit.',
+  admin: 'Needs the role admin.',
+};
+
+const isV2 = ({ path }: RegisteredRoute): boolean => path.startsWith('/v2/');
+
+/** `/v1/ip/:id` as `/v1/ip/{id}`. */
+const templateOf = (path: string): string => path.replace(/:([A-Za-z]+)/g, '{$1}');
+
+const header = (name: string, description: string, schema: Json): Json => ({
+  name,
+  in: 'header',
+  required: false,
+  description,
+  schema,
+});
+
+const WRITE_HEADERS: Json[] = [
+  header(
+    KEY_HEADER,
+    'The request is executed once; repeated with the same key, it gets the first answer. Kept for 48 hours.',
+    { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+  ),
+  header(DRY_HEADER, 'true: answers what would be answered, and changes nothing.', { type: 'boolean', default: false }),
+];
+const DRY_PARAMETER: Json = {
+  name: DRY_QUERY,
+  in: 'query',
+  required: false,
+  description: `As the header ${DRY_HEADER}.`,
+  schema: { type: 'boolean', default: false },
+};
+
+const parametersOf = (declared: RegisteredRoute): Json[] => [
+  ...[...declared.path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  })),
+  ...(declared.effect === 'write' ? WRITE_HEADERS : []),
+  ...(declared.effect === 'write' && isV2(declared) ? [DRY_PARAMETER] : []),
+];
+
+const bodySchema = (schema: z.ZodType): Json => {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return json;
+};
+
+const ANSWER_HEADERS: Json = Object.fromEntries(
+  [
+    [REPLAYED_HEADER, 'true: this is the answer to the first request with the key.'],
+    [SCOPE_HEADER, 'The key counts at this site only: another one could not be asked for it.'],
+    [DRY_HEADER, 'true: nothing was changed.'],
+  ].map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+);
+
+const answersOf = (declared: RegisteredRoute): Json => ({
+  '2XX': {
+    description: 'Done.',
+    ...(declared.effect === 'write' ? { headers: ANSWER_HEADERS } : {}),
+    content: { 'application/json': {} },
+  },
+  default: {
+    description: 'Refused: a JSON string that contains JSON with `statuscode` and `message`, as metal-api answers.',
+    content: { 'application/json': { schema: { type: 'string', contentMediaType: 'application/json' } } },
+  },
+});
+
+const operationOf = (declared: RegisteredRoute, isMirror: boolean): Json => ({
+  operationId: isMirror ? `${declared.operation} v2` : declared.operation,
+  tags: [declared.path.split('/')[2] ?? ''],
+  description: ROLE_TEXT[declared.role],
+  'x-role': declared.role,
+  'x-audited': declared.audited,
+  ...(declared.role === 'none' ? { security: [] } : {}),
+  parameters: parametersOf(declared),
+  ...(declared.body === undefined
+    ? {}
+    : { requestBody: { required: true, content: { 'application/json': { schema: bodySchema(declared.body) } } } }),
+  responses: answersOf(declared),
+});
+
+/** The document for all routes of an edge; paths are below its base path. */
+export function openApiOf({ routes, site }: Pick<Edge, 'routes' | 'site'>): Json {
+  const paths: Record<string, Json> = {};
+  const ids = new Set<string>();
+  for (const declared of routes) {
+    const path = templateOf(declared.path);
+    // What v1 has stands first and keeps its id.
+    paths[path] = { ...paths[path], [declared.method]: operationOf(declared, ids.has(declared.operation)) };
+    ids.add(declared.operation);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Hanse', version: site.config.version },
+    servers: [{ url: site.config.basePath }],
+    security: [{ hmac: [] }, { bearer: [] }],
+    components: {
+      securitySchemes: {
+        hmac: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'Authorization',
+          description: 'Metal-View, Metal-Edit, Metal-Admin',
+        },
+        bearer: { type: 'http', scheme: 'bearer' },
+      },
+    },
+    paths,
+  };
+}
+
+/** `GET /v2/openapi.json`; declare it last, it describes what is registered when it is first asked for. */
+export function addOpenApiRoute(edge: Edge): void {
+  let document: Json | undefined;
+  route(edge, { method: 'get', path: '/v2/openapi.json', role: 'none', operation: 'openapi' }, () =>
+    ok((document ??= openApiOf(edge))),
+  );
+}

@@ -1,0 +1,86 @@
+// A route that changes something: what it does and what it answers stand apart, so that an answer can be given again
+// without doing it again (Idempotency-Key), and done without changing anything (dry run).
+import type { IdempotencyKey } from '../actors/ports.ts';
+import { isRefusal, type Refusal } from '../actors/refusal.ts';
+import { DRY_HEADER, DRY_QUERY, drySite, wantsDryRun, type WouldChange } from './dry-run.ts';
+import type { Edge } from './env.ts';
+import { KEY_HEADER, keyOf, once, readKey, type Placeless } from './idempotency.ts';
+import { isBelow, pathOf, register, type Answer, type Route, type RouteRequest } from './route.ts';
+import { refusalResponse } from './wire-errors.ts';
+
+export interface Write<B> extends Route<B> {
+  /** Any site may execute it; a function where that depends on the request. Default: it has a home. */
+  placeless?: Placeless | ((request: RouteRequest<B>) => Placeless | undefined);
+}
+
+/**
+ * Does it: reads, rules, and one ask in the caller's name (`request.as`) that changes something. The reply of that ask is
+ * what is kept for a repeated request, so it is answered as it came.
+ */
+export type Act<B, R> = (request: RouteRequest<B>) => R | Refusal | Promise<R | Refusal>;
+/** Completes and answers what was done, now or by an earlier request: nothing here may do harm when it is repeated. */
+export type Answering<B, R> = (reply: R, request: RouteRequest<B>) => Answer | Refusal | Promise<Answer | Refusal>;
+
+/** Declares a route that changes something. */
+export function write<B = undefined, R = unknown>(
+  edge: Edge,
+  spec: Write<B>,
+  act: Act<B, R>,
+  answer: Answering<B, R>,
+): void {
+  const { site } = edge;
+  const base = pathOf(site, '');
+
+  const placelessOf = (request: RouteRequest<B>): Placeless | undefined =>
+    typeof spec.placeless === 'function' ? spec.placeless(request) : spec.placeless;
+
+  const requestPath = ({ context }: RouteRequest<B>): string => {
+    const { pathname, searchParams } = new URL(context.req.url, 'http://site');
+    searchParams.delete(DRY_QUERY);
+    const query = searchParams.toString();
+    const path = pathname
+      .slice(base.length)
+      .replace(/^\/v2\//, '/v1/')
+      .replace(/\/$/, '');
+    return query === '' ? path : `${path}?${query}`;
+  };
+
+  async function kept(request: RouteRequest<B>, key: IdempotencyKey, isDry: boolean): Promise<Answer | Refusal> {
+    const keyed = { ...request, as: { ...request.as, key } };
+    const outcome = await once(request.site, key, placelessOf(request), isDry, () => act(keyed));
+    if (isRefusal(outcome)) return outcome;
+    const answered = await answer(outcome.reply, request);
+    return isRefusal(answered) ? answered : { ...answered, headers: { ...answered.headers, ...outcome.headers } };
+  }
+
+  async function run(request: RouteRequest<B>, key: string | undefined, isDry: boolean): Promise<Answer | Refusal> {
+    if (key !== undefined) {
+      const { body } = request;
+      const { method } = request.context.req;
+      return kept(request, keyOf(key, request.caller, { method, path: requestPath(request), body }), isDry);
+    }
+    const reply = await act(request);
+    return isRefusal(reply) ? reply : answer(reply, request);
+  }
+
+  register(edge, spec, 'write', async (request) => {
+    const { req } = request.context;
+    const key = readKey(req.header(KEY_HEADER));
+    if (isRefusal(key)) return key;
+    const isV1 = !isBelow(site, '/v2/', req.path);
+    const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
+    if (isRefusal(isDry)) return isDry;
+    if (!isDry) return run(request, key, false);
+
+    const changes: WouldChange[] = [];
+    const answered = await run({ ...request, site: drySite(site, changes) }, key, true);
+    const mark = { [DRY_HEADER]: 'true' };
+    if (isRefusal(answered)) return refusalResponse(answered, mark);
+    const { status, body } = answered;
+    return {
+      status,
+      body: isV1 ? body : { dryRun: true, status, answer: body, changes },
+      headers: { ...answered.headers, ...mark },
+    };
+  });
+}
