@@ -137,3 +137,32 @@ test('100,000 machines and 20,000 prefixes are cheap', () => {
   const tookMs = performance.now() - from;
   assert.ok(tookMs < 3_000, `${Math.round(tookMs)} ms`);
 });
+
+test("design.md §6: a lent address is where it was lent to; one on its way is nobody's but its own partition's", () => {
+  const index = createPlaceIndex('muc', ['a', 'b']);
+  index.put(
+    row('holding', 'partition:a', 'internet|1.2.3.0', 1, { network: 'internet', first: '1.2.3.0', length: 24 }),
+  );
+  const ip = (partition: string, version: number, loan?: unknown): void =>
+    index.put(row('ip', `partition:${partition}`, 'internet|1.2.3.9', version, { network: 'internet', loan }));
+  const inBlock = { network: 'internet', partition: 'a', holder: 'block' };
+  index.filled();
+  ip('a', 2);
+  assert.deepEqual(index.address('1.2.3.9'), inBlock);
+  ip('a', 3, { as: 'lent', to: 'f', site: 'fra', h: 'h', state: 'sent' });
+  assert.deepEqual(index.address('1.2.3.9'), inBlock, 'the borrower does not have it yet');
+  ip('a', 4, { as: 'lent', to: 'f', site: 'fra', h: 'h', state: 'delivered' });
+  assert.deepEqual(index.address('1.2.3.9'), { ...inBlock, partition: 'f', site: 'fra' });
+  assert.deepEqual(index.address('1.2.3.8'), inBlock);
+  ip('a', 5);
+  assert.deepEqual(index.address('1.2.3.9'), inBlock);
+  ip('a', 6, { as: 'lent', to: 'b', site: 'muc', h: 'h2', state: 'delivered' });
+  ip('b', 1, { as: 'borrowed', from: 'a', site: 'muc', h: 'h2', state: 'held' });
+  assert.deepEqual(index.address('1.2.3.9'), { ...inBlock, partition: 'b' });
+  assert.equal(index.holders('1.2.3.9').length, 1);
+  ip('b', 2, { as: 'borrowed', from: 'a', site: 'muc', h: 'h2', state: 'recalled' });
+  assert.deepEqual(index.address('1.2.3.9'), inBlock);
+  assert.equal(index.passing('1.2.3.9')?.partition, 'b');
+  index.put(row('ip', 'partition:b', 'internet|1.2.3.9', 3, null));
+  assert.equal(index.passing('1.2.3.9'), undefined);
+});
