@@ -56,7 +56,9 @@ const parametersOf = (declared: RegisteredRoute): Json[] => [
 ];
 
 const bodySchema = (schema: z.ZodType): Json => {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const json: Json = { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
+  // The document says it once for all.
+  delete json['$schema'];
   return json;
 };
 

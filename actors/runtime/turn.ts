@@ -3,10 +3,11 @@
 import type { Scope } from '../address.ts';
 import type { Fence, RowKey, World } from '../ports.ts';
 import { rowName, type Change, type Row, type RowOf, type TableName } from '../records.ts';
-import { conflict, internal, isRefusal } from '../refusal.ts';
+import { conflict, internal, isRefusal, unavailable } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
 import type { Operation, OperationOutcome } from './committer.ts';
+import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer } from './dry-run.ts';
 
 export interface TurnHost {
@@ -105,7 +106,7 @@ export function decideBatch(
     waits: boolean,
   ): void => {
     // Pure until here: what is not applied has not happened.
-    if (mail.dry) return waits ? undefined : answer(mail, dryAnswer(reply, changes));
+    if (mail.dry) return answer(mail, dryAnswer(reply, changes));
     apply(changes);
     operations.push({
       id: host.world.uuid(),
@@ -132,6 +133,7 @@ export function decideBatch(
     cell.stale = true;
     if (waits) return;
     if (isRefusal(outcome)) return mail.respond(outcome);
+    if (outcome !== 'redo' && outcome.refused === KEYED_TWICE) return mail.respond(keyedTwice(mail.name));
     if (outcome !== 'redo' && ++mail.attempts >= MAX_ATTEMPTS) {
       return mail.respond(
         conflict(`${behaviour.kind} ${address.id} was changed meanwhile (${outcome.refused}); try again`),
@@ -182,7 +184,7 @@ export function decideBatch(
     const { changes = [], messages = [], hints = [] } = decision;
     if (changes.length > 0 || messages.length > 0)
       return propose(mail, changes, messages, hints, decision.reply, false);
-    for (const one of hints) host.hint(one, mail.who);
+    if (!mail.dry) for (const one of hints) host.hint(one, mail.who);
     // An index that only listens changes without rows; who waits for it wants to know.
     changed = true;
     answer(mail, decision.reply);
@@ -211,6 +213,8 @@ export function decideBatch(
   }
 
   function waitFor(mail: Mail, decision: Waiting): void {
+    // What it waits for is brought by changes, and a dry run makes none.
+    if (mail.dry) return answer(mail, unavailable(`a dry run can't tell the outcome, it would wait: ${decision.wait}`));
     waitText.set(mail, decision.wait);
     if (cell.waiting.length >= MAX_WAITING)
       mail.respond(internal(`${cell.waiting.length} requests wait already: ${decision.wait}`));

@@ -13,7 +13,7 @@ import { createBus } from '../../http/agents/bus.ts';
 import { serveAgents } from '../../http/agents/grpc.ts';
 import { createApp } from '../../http/app.ts';
 import { createOutcomes } from '../../http/outcomes.ts';
-import { answerQuestion } from '../../http/questions.ts';
+import { answerQuestion, QUESTIONS } from '../../http/questions.ts';
 import type { Site } from '../../http/site.ts';
 import { createBlockDriver } from '../../router/federation/blocks.ts';
 import { openDirectoryCopy } from '../../router/federation/directory-copy.ts';
@@ -44,9 +44,6 @@ import { startUpkeep } from './upkeep.ts';
 const ASK_MS = 30_000;
 /** So long requests in flight may take at the end before the actors stop. */
 const LAST_ANSWERS_MS = 1_000;
-
-/** What members ask each other on behalf of an operation (http/questions.ts). */
-const QUESTIONS = ['project-usage', 'image-usage', 'size-usage', 'directory-entry'];
 
 /** Takes the site's scopes over and serves them until the process ends. */
 export async function serveSite(ground: Ground): Promise<void> {
