@@ -72,6 +72,9 @@ function timesOf(ring: Ring<number>): Times | null {
   return { count: values.length, last, p50: at(0.5), p99: at(0.99) };
 }
 
+/** To a microsecond: what a clock says beyond is noise. */
+const micro = (ms: number): number => Math.round(ms * 1_000) / 1_000;
+
 interface Recent {
   messages: Ring<Heard>;
   turns: Ring<number>;
@@ -111,14 +114,14 @@ export function createObservation(
         messages.push(heard);
         const { respond } = mail;
         mail.respond = (value) => {
-          heard.ms = world.monotonicMs() - startMs;
+          heard.ms = micro(world.monotonicMs() - startMs);
           heard.outcome = outcomeOf(mail, value);
           respond(value);
         };
       }
     },
     end(cell) {
-      recent.get(cell)?.turns.push(world.monotonicMs() - cell.touchedMs);
+      recent.get(cell)?.turns.push(micro(world.monotonicMs() - cell.touchedMs));
     },
     forget: (cell) => void recent.delete(cell),
     clear: () => recent.clear(),
@@ -126,7 +129,7 @@ export function createObservation(
       const known = recent.get(cell);
       return { messages: known?.messages.all() ?? [], turnMs: known === undefined ? null : timesOf(known.turns) };
     },
-    late: (ms) => ticks.push(ms),
+    late: (ms) => ticks.push(micro(ms)),
     get loopDelayMs() {
       return timesOf(ticks);
     },

@@ -105,9 +105,8 @@ export const addInspectRoutes =
       restarts: host.restarts,
       shards: (await inspectShards(host, shards, NO_ACTORS)).map(({ shard, view: found, reason }) => {
         if (found === undefined) return { shard, state: 'not answering', reason };
-        const { cells: _cells, kinds, ...rest } = found;
-        const sum = (figure: 'resident' | 'busy'): number => kinds.reduce((all, kind) => all + kind[figure], 0);
-        return { ...rest, resident: sum('resident'), busy: sum('busy') };
+        const sum = (figure: 'resident' | 'busy'): number => found.kinds.reduce((all, kind) => all + kind[figure], 0);
+        return { ...found, cells: undefined, kinds: undefined, resident: sum('resident'), busy: sum('busy') };
       }),
       blocks: { open: blocks.open },
       bus: bus.state(),
@@ -127,7 +126,7 @@ export const addInspectRoutes =
     view('links', () => ({ site: site.id, links: federation.status() }));
     view('blocks', async () => ({ site: site.id, ...(await blocksOf(site, blocks.open)) }));
     view('quarantine', async () => ({ site: site.id, quarantine: (await host.quarantine?.()) ?? [] }));
-    view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site.id) }));
+    view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site) }));
 
     view('audit', async (request) => {
       const entries = numberIn(request, 'entries', AUDIT_LIMITS.entries, 1_000_000);

@@ -2,6 +2,7 @@
 import { addressOf, siteScope } from '../../../actors/address.ts';
 import type { DirectoryKind, DirectoryRecord } from '../../../actors/directory/record.ts';
 import type { ShardHost } from '../../../actors/runtime/host.ts';
+import type { Site } from '../../../http/site.ts';
 import { inspectOne } from './actors.ts';
 
 const KINDS: Record<DirectoryKind, true> = {
@@ -17,14 +18,37 @@ const KINDS: Record<DirectoryKind, true> = {
   member: true,
 };
 
+export interface Conflict {
+  kind: DirectoryKind;
+  id: string;
+  /** Site whose entry is in force; the earlier one. */
+  winner: string | null;
+  /** Site whose entry lost. */
+  loser: string;
+  /** Wall clock at which the loser was created. */
+  createdAtMs: number;
+  /** What lost. */
+  entity: DirectoryRecord['entity'];
+}
+
 export async function conflictsOf(
   host: Pick<ShardHost, 'inspect'>,
   shards: number,
-  site: string,
-): Promise<DirectoryRecord[]> {
+  site: Pick<Site, 'id' | 'directory'>,
+): Promise<Conflict[]> {
   const kinds = Object.keys(KINDS) as DirectoryKind[];
   const actors = await Promise.all(
-    kinds.map((kind) => inspectOne(host, shards, addressOf(siteScope(site), 'directory', kind))),
+    kinds.map((kind) => inspectOne(host, shards, addressOf(siteScope(site.id), 'directory', kind))),
   );
-  return actors.flatMap((actor) => (actor?.state as { conflicts?: DirectoryRecord[] } | undefined)?.conflicts ?? []);
+  const lost = actors.flatMap(
+    (actor) => (actor?.state as { conflicts?: DirectoryRecord[] } | undefined)?.conflicts ?? [],
+  );
+  return lost.map(({ kind, id, home, created, entity }) => ({
+    kind,
+    id,
+    winner: site.directory.entry(kind, id)?.home ?? null,
+    loser: home,
+    createdAtMs: created.wallMs,
+    entity,
+  }));
 }
