@@ -34,7 +34,15 @@ const CLOSING_MS = 1000;
 export interface OpenSiteStore extends SiteStore {
   /** The highest epoch that stands in each scope: for the log line of a process that was replaced. */
   epochs(scopes: readonly Scope[]): Promise<Map<Scope, number>>;
+  /** Machines of a partition whose stored liveliness is no more what their last event, before `beforeMs`, makes of it. */
+  fallenSilent(scope: Scope, beforeMs: number): Promise<string[]>;
 }
+
+/** Told by the database, so that a plant whose machines are at rest stays at rest in memory. */
+const FALLEN_SILENT = `select p.key as machine from provisioning p
+left join allocation a on a.scope = p.scope and a.key = p.key and not a.released
+where p.scope = $1::text and not p.released and (p.body->>'lastEventTime')::int8 < $2::int8
+and p.body->>'liveliness' <> case when a.key is null then 'Dead' else 'Unknown' end`;
 
 const EPOCHS = `select scope, max(epoch) as epoch from ownership where scope = any($1::text[]) group by scope`;
 
@@ -93,6 +101,11 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
     epochs: async (scopes) => {
       const rows = await control.run<{ scope: Scope; epoch: number }>(EPOCHS, [arrayLiteral([...scopes])]);
       return new Map(rows.map(({ scope, epoch }) => [scope, Number(epoch)]));
+    },
+
+    fallenSilent: async (scope, beforeMs) => {
+      const rows = await reads.run<{ machine: string }>(FALLEN_SILENT, [scope, Math.floor(beforeMs)]);
+      return rows.map(({ machine }) => machine);
     },
 
     hostedPartitions: async (site) => {

@@ -36,7 +36,7 @@ export interface EventContainer {
 
 const MINUTE_MS = 60_000;
 const EVENTS_KEPT = 100;
-const DEAD_AFTER_MS = 5 * MINUTE_MS;
+export const DEAD_AFTER_MS = 5 * MINUTE_MS;
 const RESURRECT_AFTER_MS = 60 * MINUTE_MS;
 /** Switches may deliver LLDP frames of the installed system for a while after the machine left it. */
 const BUFFERED_PHONE_HOME_MS = 5 * MINUTE_MS;

@@ -25,6 +25,7 @@ import { inspectActor, inspectShard, type CellFilter } from './inspection.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 import { createObservation } from './observation.ts';
 import { createReadyList } from './ready-list.ts';
+import { leaving } from './residency.ts';
 import { createSupervision } from './supervision.ts';
 import { decideBatch, neededRows, type TurnHost } from './turn.ts';
 import { createVersions, type Versions } from './versions.ts';
@@ -48,13 +49,24 @@ export interface ShardOptions {
 export interface ShardLimits {
   inbox: number;
   batch: number;
+  /** An actor idle for so long leaves memory. */
   passivateMs: number;
+  /** Actors in memory; beyond it the longest idle ones leave. */
+  resident: number;
   /** Longest group in operations; process tests make it small, so that what is split is exercised. */
   operationsPerGroup: number;
 }
 
-const LIMITS: ShardLimits = { inbox: 1024, batch: 256, passivateMs: 600_000, operationsPerGroup: 512 };
+const LIMITS: ShardLimits = {
+  inbox: 1024,
+  batch: 256,
+  passivateMs: 600_000,
+  resident: 10_000,
+  operationsPerGroup: 512,
+};
 const WHEEL_MS = 100;
+/** Looking at every actor costs milliseconds, so idle ones are looked for only so often while there is room. */
+const TICKS_A_SWEEP = 10;
 const HINT_DEADLINE_MS = 30_000;
 
 export interface Shard {
@@ -79,6 +91,9 @@ export function createShard(options: ShardOptions): Shard {
   const auditMemory = createMemoryAudit({ world, store, cells, fenceOf });
   let nextAsk = 1;
   let state: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
+  /** Those with mail that waits for a change. */
+  const waiting = new Set<Cell>();
+  let ticks = 0;
   /** Grows with each start-over; callbacks of an older life are ignored. */
   let life = 0;
 
@@ -309,6 +324,7 @@ export function createShard(options: ShardOptions): Shard {
   function decide(cell: Cell, batch: Mail[], rows: Row[] | null, wanted: Parameters<typeof decideBatch>[4] = []): void {
     const operations = decideBatch(turnHost, cell, batch, rows, wanted);
     cell.rows = null;
+    if (cell.waiting.length > 0) waiting.add(cell);
     if (operations > 0) {
       cell.status = 'committing';
       return;
@@ -534,14 +550,19 @@ export function createShard(options: ShardOptions): Shard {
     if (state === 'stopped') return;
     const now = world.monotonicMs();
     observation.late(Math.max(0, now - dueMs));
-    for (const [name, cell] of cells) {
-      if (cell.waiting.length > 0) expire(cell, now);
-      if (isForgettable(cell, now)) {
-        cells.delete(name);
-        observation.forget(cell);
-      }
+    for (const cell of waiting) {
+      expire(cell, now);
+      if (cell.waiting.length === 0) waiting.delete(cell);
     }
+    if (++ticks % TICKS_A_SWEEP === 0 || cells.size > limits.resident) passivate(now);
     world.after(WHEEL_MS, () => wheel(now + WHEEL_MS));
+  }
+
+  function passivate(now: number): void {
+    for (const name of leaving(cells, now, limits)) {
+      observation.forget(cells.get(name) as Cell);
+      cells.delete(name);
+    }
   }
 
   function expire(cell: Cell, now: number): void {
@@ -550,14 +571,6 @@ export function createShard(options: ShardOptions): Shard {
     cell.waiting = cell.waiting.filter((mail) => mail.deadlineMs > now);
     for (const mail of late) mail.respond(unavailable(waitText.get(mail) ?? `${mail.name} waited until its deadline`));
   }
-
-  const isForgettable = (cell: Cell, now: number): boolean =>
-    cell.status === 'idle' &&
-    cell.inbox.length === 0 &&
-    cell.waiting.length === 0 &&
-    cell.held.size === 0 &&
-    cell.behaviour.scans === undefined &&
-    now - cell.touchedMs > limits.passivateMs;
 
   function inspect(actor: Address | null, filter: CellFilter | null): unknown {
     if (actor !== null) {

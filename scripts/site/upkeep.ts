@@ -1,7 +1,9 @@
 // What happens by time in a site: liveliness of machines, sweeping of what is over its retention.
 import { addressOf, partitionScope } from '../../actors/address.ts';
+import { DEAD_AFTER_MS } from '../../actors/machine/provisioning.ts';
 import type { SiteStore, World } from '../../actors/ports.ts';
 import type { Site } from '../../http/site.ts';
+import type { OpenSiteStore } from '../../storage/site-store.ts';
 import type { Logger } from '../log.ts';
 
 const LIVELINESS_MS = 60_000;
@@ -18,7 +20,8 @@ const RETENTION = {
 
 export interface UpkeepOptions {
   site: Site;
-  store: SiteStore;
+  /** Without `fallenSilent` every machine is asked, and so loaded. */
+  store: Pick<SiteStore, 'countByOwner' | 'sweep'> & Partial<Pick<OpenSiteStore, 'fallenSilent'>>;
   world: World;
   log: Logger;
 }
@@ -48,7 +51,9 @@ export function startUpkeep({ site, store, world, log }: UpkeepOptions): () => v
   async function evaluateLiveliness(): Promise<void> {
     for (const partition of site.places.hosted()) {
       const scope = partitionScope(partition);
-      const machines = [...(await store.countByOwner('provisioning', scope)).keys()];
+      const machines = (await store.fallenSilent?.(scope, world.wallMs() - DEAD_AFTER_MS)) ?? [
+        ...(await store.countByOwner('provisioning', scope)).keys(),
+      ];
       for (let i = 0; i < machines.length; i += AT_ONCE) {
         const asks = machines
           .slice(i, i + AT_ONCE)
