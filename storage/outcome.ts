@@ -30,12 +30,14 @@ export function createOutcomeReader(pool: Pool): (identity: string, key: string)
     while (waiting.length > 0) {
       const asked = waiting.splice(0, MOST);
       try {
-        const rows = await pool.run<KeyedOutcome>(
+        const rows = await pool.run<KeyedOutcome & { reply: string }>(
           FIND_OUTCOMES,
           [arrayLiteral(asked.map(({ identity }) => identity)), arrayLiteral(asked.map(({ key }) => key))],
           { prepare: true },
         );
-        const found = new Map(rows.map((row) => [nameOf(row), { ...row }] as const));
+        const found = new Map(
+          rows.map((row) => [nameOf(row), { ...row, reply: JSON.parse(row.reply) as unknown }] as const),
+        );
         for (const one of asked) one.resolve(found.get(nameOf(one)));
       } catch (error) {
         for (const one of asked) one.reject(error);

@@ -76,7 +76,7 @@ const logText = (next: Next): string => `logged as (
 /** A plain insert: a key that has an outcome already refuses the group. */
 const outcomesText = (next: Next): string => `replied as (
   insert into idempotency (identity, key, request, operation, reply, at)
-  select r.identity, r.key, r.request, r.operation, r.reply::jsonb, r.at
+  select r.identity, r.key, r.request, r.operation, r.reply, r.at
   from ok, unnest(${next('text[]')}, ${next('text[]')}, ${next('text[]')}, ${next('text[]')}, ${next('text[]')}, ${next('timestamptz[]')})
     as r (identity, key, request, operation, reply, at)
 )`;

@@ -35,6 +35,7 @@ export function outcomeContract({ store, site }: Stores): void {
     assert.equal(await find(one), undefined);
     assert.deepEqual(await store().commit(group('10.0.0.1', [one, two])), { outcome: 'committed' });
     assert.deepEqual(await Promise.all([find(one), find(two), find(one)]), [one, two, one]);
+    assert.equal(JSON.stringify((await find(one))?.reply), JSON.stringify(one.reply), 'to the byte');
     assert.equal(await site().findOutcome('another/somebody@example.com', one.key), undefined);
     const theirs = outcomeOf({ identity: 'another/somebody@example.com', key: one.key });
     assert.deepEqual(await store().commit(group('10.0.0.2', [theirs])), { outcome: 'committed' });
