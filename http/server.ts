@@ -27,11 +27,24 @@ export interface EdgeAnswer {
 /** May answer a request itself (forwarded to its home, merged from several); `undefined`: the app answers. */
 export type BeforeApp = (request: EdgeRequest) => EdgeAnswer | undefined | Promise<EdgeAnswer | undefined>;
 
+/** What is known of a request before its body is read. */
+export interface RequestHead {
+  method: string;
+  path: string;
+  /** By lower-case name. */
+  header(name: string): string | undefined;
+}
+
+/** Refuses a request, or lets it in; the function is called when it is answered, by this process alone or not. */
+export type Gate = (head: RequestHead) => EdgeAnswer | ((isOwn: boolean) => void);
+
 export interface ServeOptions {
   host: string;
   /** 0: a free one, which `port` of the answer names. */
   port: number;
   beforeApp?: BeforeApp;
+  /** Default: everybody is let in. */
+  gate?: Gate;
   /** Hears of exceptions outside the app's own routes. */
   report?: (error: unknown) => void;
 }
@@ -74,26 +87,52 @@ export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string)
   return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer });
 }
 
+interface Served {
+  response: Response;
+  /** By this process alone. */
+  isOwn: boolean;
+}
+
 /** Listens; resolves when requests are accepted. */
 export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<RunningEdge> {
-  const { host, port, beforeApp, report = (error) => console.error('the edge failed:', error) } = options;
+  const { host, port, beforeApp, gate, report = (error) => console.error('the edge failed:', error) } = options;
 
-  const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
+  const answer = async (request: Request, bindings: HttpBindings): Promise<Response> => {
+    if (gate === undefined) return (await serve(request, bindings)).response;
+    const { method = 'GET', url = '/', headers } = bindings.incoming;
+    const header = (name: string): string | undefined => {
+      const value = headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    };
+    const leave = gate({ method, path: url, header });
+    // What is left of its body is read away by the server, or the connection ends.
+    if (typeof leave !== 'function') return toResponse(leave);
+    let isOwn = false;
+    try {
+      const served = await serve(request, bindings);
+      ({ isOwn } = served);
+      return served.response;
+    } finally {
+      leave(isOwn);
+    }
+  };
+
+  const serve = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Served> => {
     try {
       if (isUpload(incoming.headers['content-type'])) {
-        return await app.fetch(request, { incoming, outgoing, via: 'http' });
+        return { response: await app.fetch(request, { incoming, outgoing, via: 'http' }), isOwn: false };
       }
       const body = await readIncoming(incoming);
-      if (isBodyFailure(body)) return bodyFailureResponse(body);
+      if (isBodyFailure(body)) return { response: bodyFailureResponse(body), isOwn: false };
       if (beforeApp !== undefined) {
         const { method = 'GET', url = '/', rawHeaders } = incoming;
         const early = await beforeApp({ method, path: url, headers: pairs(rawHeaders), body, via: 'http' });
-        if (early !== undefined) return toResponse(early);
+        if (early !== undefined) return { response: toResponse(early), isOwn: false };
       }
-      return await app.fetch(request, { incoming, outgoing, body, via: 'http' });
+      return { response: await app.fetch(request, { incoming, outgoing, body, via: 'http' }), isOwn: true };
     } catch (error) {
       report(error);
-      return crashResponse();
+      return { response: crashResponse(), isOwn: false };
     }
   };
 

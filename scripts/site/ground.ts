@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { siteScope } from '../../actors/address.ts';
 import type { LeaseHolder, World } from '../../actors/ports.ts';
+import { createAdmission, createGate, type Admission } from '../../http/admission.ts';
 import { serveEdge } from '../../http/server.ts';
 import { openIdentity, type SiteIdentity } from '../../router/federation/identity.ts';
 import { openSiteLinks, type SiteLinks } from '../../router/federation/site-links.ts';
@@ -37,6 +38,7 @@ export interface Ground {
   readonly httpPort: number;
   /** `host:port` of the links and base URLs of REST under which others reach this process. */
   readonly reachedAt: { links: string[]; urls: string[] };
+  readonly admission: Pick<Admission, 'state'>;
   odd(what: string, error?: unknown): void;
   /** From now on requests are answered so. */
   play(role: Role): void;
@@ -99,7 +101,9 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
   let role: Role = startingRole({ config, links, store, world, lease, odd });
   let join: Parameters<Ground['answerJoins']>[0] = (_request, response) =>
     void response.writeHead(503, { 'content-type': 'text/plain', connection: 'close' }).end('this process stands by\n');
-  links.peering.onRequest(answerPeers(() => role));
+  const admission = createAdmission({ world });
+  const gate = createGate(admission, config.basePath);
+  links.peering.onRequest(answerPeers(() => role, gate));
   const listener = await links.listen({
     host: config.host,
     port: config.linkPort,
@@ -112,6 +116,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
       host: config.host,
       port: config.httpPort,
       beforeApp: (request) => role.beforeApp(request),
+      gate,
       report: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the edge failed'),
     },
   );
@@ -133,6 +138,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     listener,
     httpPort,
     reachedAt,
+    admission,
     odd,
     whenLost: (next) => void (lost = (by) => void next(by)),
     play: (next) => void (role = next),

@@ -1,8 +1,9 @@
 // What a process answers with: the active one by its actors, a standby by passing on. One takes the place of the other
 // while the sockets stay open.
-import { dispatch, type EdgeApp } from '../../http/server.ts';
+import { dispatch, type EdgeApp, type Gate } from '../../http/server.ts';
+import type { LinkResponse } from '../../router/link/link.ts';
 import type { RequestHandler } from '../../router/link/serve.ts';
-import { collect, type HttpAnswer, type HttpRequest } from '../../router/message.ts';
+import { collect, headerOf, type HttpAnswer, type HttpRequest } from '../../router/message.ts';
 
 /** The largest body that is taken over a link; the edge of the asker has the same limit. */
 const REQUEST_LIMIT_BYTES = 1 << 20;
@@ -25,12 +26,30 @@ export async function askApp(app: EdgeApp, request: HttpRequest, peer: string): 
 
 /** Answers the requests that arrive over links. */
 export const answerPeers =
-  (role: () => Role): RequestHandler =>
+  (role: () => Role, gate: Gate): RequestHandler =>
   async ({ method, path, headers, body: source }, peer) => {
-    const body = await collect(source, REQUEST_LIMIT_BYTES);
-    if (body === undefined) return { status: 413, headers: [], body: undefined };
-    const request: HttpRequest = { method, path, headers, body, via: 'link' };
-    const { beforeApp, app } = role();
-    const answer = (await beforeApp(request)) ?? (await askApp(app, request, peer.name));
-    return { status: answer.status, headers: answer.headers, body: answer.body ?? undefined };
+    const header = (name: string): string | undefined => headerOf(headers, name);
+    const leave = gate({ method, path, header });
+    if (typeof leave !== 'function') return { ...leave, body: leave.body ?? undefined };
+    let isOwn = false;
+    try {
+      const served = await serve();
+      ({ isOwn } = served);
+      return served.answer;
+    } finally {
+      leave(isOwn);
+    }
+
+    async function serve(): Promise<{ answer: LinkResponse; isOwn: boolean }> {
+      const body = await collect(source, REQUEST_LIMIT_BYTES);
+      if (body === undefined) return { answer: { status: 413, headers: [], body: undefined }, isOwn: false };
+      const request: HttpRequest = { method, path, headers, body, via: 'link' };
+      const { beforeApp, app } = role();
+      const early = await beforeApp(request);
+      const answer = early ?? (await askApp(app, request, peer.name));
+      return {
+        answer: { status: answer.status, headers: answer.headers, body: answer.body ?? undefined },
+        isOwn: early === undefined,
+      };
+    }
   };

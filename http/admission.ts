@@ -1,0 +1,166 @@
+// How many requests this process works on at a time. The number follows the measured delay: too many at once only make
+// each of them late, so who comes beyond it is refused at once, before its body is read (reliability.md §10).
+import type { World } from '../actors/ports.ts';
+import { classify, type RequestClass } from './request-class.ts';
+import type { EdgeAnswer, Gate } from './server.ts';
+import { errorText } from './wire-errors.ts';
+
+interface Best {
+  sinceMs: number;
+  before: number;
+  now: number;
+}
+
+export interface Arrival {
+  class: RequestClass;
+  /** Who asks, as far as the head tells: fair shares are by it. */
+  identity: string;
+  /** Answers of one operation are compared with each other. */
+  operation: string;
+}
+
+/** Why a request is refused: `share`: its identity has more than its part; `limit`: this process has enough. */
+export interface Denied {
+  status: 429 | 503;
+  reason: 'share' | 'limit';
+  retryAfterS: number;
+}
+
+export interface Admission {
+  /**
+   * Either refused, or a function to be called once, when it is answered; `isOwn`: by this process alone, so that the time
+   * it took tells of this process.
+   */
+  admit(arrival: Arrival): Denied | ((isOwn: boolean) => void);
+  readonly state: { limit: number; inFlight: number; refused: number; delayMs: number };
+}
+
+export interface AdmissionOptions {
+  world: Pick<World, 'monotonicMs' | 'random'>;
+  /** The number may not fall below this, so that groups in the database stay worth their commit. Default 64. */
+  least?: number;
+  /** Default 1,024. */
+  most?: number;
+}
+
+/** So much later than the best answer of its operation is paid for groups, more is a queue. */
+const DELAY_MS = 20;
+/** The best of so long: a database that became slow is not taken for a queue for ever. */
+const MEMORY_MS = 30_000;
+const PERIOD_MS = 100;
+const DECREASE = 0.9;
+const INCREASE = 8;
+/** Of the number, for each class; A has more than all, so that giving back is possible when taking is not. */
+const PARTS: Readonly<Record<RequestClass, number>> = { A: 1.25, B: 1, C: 0.5 };
+
+export function createAdmission({ world, least = 64, most = 1_024 }: AdmissionOptions): Admission {
+  let limit = Math.min(most, 4 * least);
+  let inFlight = 0;
+  let refused = 0;
+  let delayMs = 0;
+  const identities = new Map<string, number>();
+
+  let periodStart = world.monotonicMs();
+  /** Over the answers of a period: how much later than the best of its operation, and how much later it may be. */
+  let late = 0;
+  let allowed = 0;
+  let count = 0;
+  let peak = 0;
+  const operations = new Map<string, Best>();
+
+  /** The fastest answer of an operation lately: what it takes when nothing is in its way. */
+  function bestOf(operation: string, ms: number, now: number): number {
+    const known = operations.get(operation);
+    if (known === undefined) {
+      operations.set(operation, { sinceMs: now, before: ms, now: ms });
+      return ms;
+    }
+    if (now - known.sinceMs > MEMORY_MS / 2) Object.assign(known, { sinceMs: now, before: known.now, now: ms });
+    known.now = Math.min(known.now, ms);
+    return Math.min(known.before, known.now);
+  }
+
+  function measure(operation: string, ms: number, now: number): void {
+    const best = bestOf(operation, ms, now);
+    late += ms - best;
+    allowed += Math.max(DELAY_MS, 2 * best);
+    count++;
+    if (now - periodStart < PERIOD_MS) return;
+    delayMs = late / count;
+    if (late > allowed) limit = Math.max(least, limit * DECREASE);
+    else if (peak > limit * 0.5) limit = Math.min(most, limit + INCREASE);
+    periodStart = now;
+    late = 0;
+    allowed = 0;
+    count = 0;
+    peak = inFlight;
+  }
+
+  const deny = (status: Denied['status'], reason: Denied['reason']): Denied => {
+    refused++;
+    // Jittered, so that those who are refused together don't come back together.
+    return { status, reason, retryAfterS: 1 + Math.floor(world.random() * 3) };
+  };
+
+  return {
+    admit({ class: kind, identity, operation }) {
+      const own = identities.get(identity) ?? 0;
+      if (inFlight >= limit * PARTS[kind]) {
+        const share = limit / Math.max(1, identities.size);
+        return identities.size > 1 && own >= share ? deny(429, 'share') : deny(503, 'limit');
+      }
+      // Near the end of the room nobody may take what another one has not had yet.
+      if (kind !== 'A' && identities.size > 1 && inFlight >= limit * 0.8 && own >= limit / identities.size)
+        return deny(429, 'share');
+      inFlight++;
+      peak = Math.max(peak, inFlight);
+      identities.set(identity, own + 1);
+      const startMs = world.monotonicMs();
+      let isOver = false;
+      return (isOwn) => {
+        if (isOver) return;
+        isOver = true;
+        inFlight--;
+        const left = (identities.get(identity) ?? 1) - 1;
+        if (left === 0) identities.delete(identity);
+        else identities.set(identity, left);
+        const now = world.monotonicMs();
+        // What a list takes depends on its length.
+        if (isOwn && kind !== 'C') measure(operation, now - startMs, now);
+      };
+    },
+    get state() {
+      return { limit: Math.floor(limit), inFlight, refused, delayMs };
+    },
+  };
+}
+
+/** Who asks, by the head alone: the HMAC user, or the token itself, which is not looked into before it is verified. */
+export function identityOf(authorization: string | undefined): string {
+  if (authorization === undefined) return '';
+  return authorization.startsWith('Bearer ') ? authorization.slice(-43) : (authorization.split(' ', 1)[0] ?? '');
+}
+
+const TEXTS: Readonly<Record<Denied['reason'], string>> = {
+  share: 'you have more requests under way than your share at the moment; nothing was done, try again',
+  limit: 'more requests are under way than can be answered in time; nothing was done, try again',
+};
+
+const deniedAnswer = ({ status, reason, retryAfterS }: Denied): EdgeAnswer => ({
+  status,
+  headers: [
+    ['content-type', 'application/json'],
+    ['retry-after', String(retryAfterS)],
+    ['x-refused-because', reason],
+  ],
+  body: Buffer.from(errorText(status, TEXTS[reason])),
+});
+
+/** Before anything else of a request is looked at than its head. */
+export const createGate =
+  (admission: Admission, basePath: string): Gate =>
+  ({ method, path, header }) => {
+    const arrival = { ...classify(method, path, header, basePath), identity: identityOf(header('authorization')) };
+    const answer = admission.admit(arrival);
+    return typeof answer === 'function' ? answer : deniedAnswer(answer);
+  };

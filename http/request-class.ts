@@ -1,0 +1,67 @@
+// Which requests go first when not all can be served (reliability.md §10).
+import { matchOperation } from '../router/locate.ts';
+import { DRY_HEADER } from './dry-run.ts';
+
+/**
+ * A: gives something back, or tells what machines and switches do. B: single reads and writes. C: lists, searches, dry
+ * runs, inspection. A never waits behind C.
+ */
+export type RequestClass = 'A' | 'B' | 'C';
+
+/** By operationId; what is not here is B, what merges answers of several sites is C. */
+const CLASSES: Readonly<Record<string, RequestClass>> = {
+  freeMachine: 'A',
+  freeNetwork: 'A',
+  freeNetworkDeprecated: 'A',
+  freeIP: 'A',
+  ipmiReport: 'A',
+  registerSwitch: 'A',
+  notifySwitch: 'A',
+  setMachineState: 'A',
+  health: 'A',
+  info: 'A',
+  findAuditTraces: 'C',
+  listIssues: 'C',
+  listImages: 'C',
+  findImages: 'C',
+  listProjects: 'C',
+  findProjects: 'C',
+  findProject: 'B',
+  listTenants: 'C',
+  findTenants: 'C',
+  listSizes: 'C',
+  listFirmwares: 'C',
+  sizeReservationsUsage: 'C',
+};
+
+const PROBES = /\/(?:healthz|readyz|metrics)$/;
+const BELOW_V2: readonly [RegExp, RequestClass][] = [
+  [/\/v2\/bus\//, 'A'],
+  [/\/v2\/federation\b/, 'A'],
+  [/\/v2\/(?:inspect|audit|openapi|watch)\b/, 'C'],
+];
+
+export interface Classified {
+  class: RequestClass;
+  /** operationId; '' for what v1 does not have. */
+  operation: string;
+}
+
+/** `path` with the query; `header` by its lower-case name. */
+export function classify(
+  method: string,
+  path: string,
+  header: (name: string) => string | undefined,
+  basePath: string,
+): Classified {
+  const match = matchOperation(method, path, basePath);
+  const operation = match?.operation.id ?? '';
+  if (header(DRY_HEADER.toLowerCase()) === 'true') return { class: 'C', operation };
+  if (match !== undefined) {
+    const { id, merge } = match.operation;
+    return { class: CLASSES[id] ?? (merge === undefined ? 'B' : 'C'), operation };
+  }
+  const bare = path.split('?', 1)[0] ?? '';
+  if (PROBES.test(bare)) return { class: 'A', operation };
+  return { class: BELOW_V2.find(([pattern]) => pattern.test(bare))?.[1] ?? 'B', operation };
+}
