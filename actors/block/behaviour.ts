@@ -1,7 +1,7 @@
 // The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
 // with local commits only, so a cut link costs nothing until they run out.
 import { addressOf } from '../address.ts';
-import { ipKey, rested, wake } from '../network/address-space.ts';
+import { ipKey, rested, rowsIn, wake } from '../network/address-space.ts';
 import { familiesOf } from '../network/ip-rules.ts';
 import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
@@ -234,5 +234,19 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     holdings: [...state.holdings.values()].map(({ value, piece }) => ({ ...value, held: piece.set.heldCount })),
     wants: [...state.wants.values()].map(({ value }) => value),
     reserved: [...state.space.inFlight.keys()],
+    loans: Object.fromEntries(state.space.loans),
+    resting: state.space.resting.size,
+  }),
+
+  audited: (state) => ({
+    copy: state.copy,
+    holdings: [...state.holdings.values()].map(({ value, version, piece }) => [
+      value,
+      version,
+      rowsIn(state.space, piece),
+    ]),
+    wants: [...state.wants.values()],
+    loans: [...state.space.loans],
+    resting: state.space.resting.size,
   }),
 };

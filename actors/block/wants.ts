@@ -2,6 +2,7 @@
 // under one h until blocks came for it, so that an answer that comes late, or twice, still finds it.
 import { parseAddress, type Family } from '../ipam/address.ts';
 import { noAddressLeft } from '../ipam/refusal-texts.ts';
+import { heldText } from '../network/counts.ts';
 import { freeAddresses, pieceOf } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { changeRow, type Live } from '../change.ts';
@@ -20,6 +21,7 @@ const AHEAD_AGAIN_MS = 10_000;
 /** Blocks wanted within this time of the last ones are wanted in greater number. */
 const SOON_MS = 1_000;
 const MOST_BLOCKS = 16;
+const BLOCKS = { one: 'block', many: 'blocks' };
 
 interface Wanted {
   family: Family;
@@ -81,11 +83,12 @@ export function newWant(state: BlockState, wanted: Wanted, context: Context): Ch
 const askAgain = (state: BlockState, want: Live<WantRecord>, context: Context): Change =>
   wantRow(state, context, want.value.h, want, { ...want.value, denied: null });
 
-function refusalOf(state: BlockState, denial: Denial, home: string): Refusal {
-  if (denial.reason === 'exhausted') return exhausted(noAddressLeft());
+function refusalOf(state: BlockState, denial: Denial, home: string, wanted: Wanted, nowMs: number): Refusal {
+  const counts = `partition ${partitionOf(state)} holds ${heldText(state.space, wanted.family, nowMs, BLOCKS)}`;
+  if (denial.reason === 'exhausted') return exhausted(noAddressLeft(`${counts}, and site ${home} has no block left`));
   if (denial.reason === 'elsewhere') return conflict(denial.detail);
   return unavailable(
-    `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail}`,
+    `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail} (${counts})`,
   );
 }
 
@@ -110,7 +113,8 @@ export function shortage(
   if (want === undefined) return { wait, changes: newWant(state, wanted, context) };
   const { denied } = want.value;
   if (denied === null) return { wait };
-  if (isWithin(context.nowMs, denied.atMs, DENIAL_HOLDS_MS)) return refusalOf(state, denied, home);
+  if (isWithin(context.nowMs, denied.atMs, DENIAL_HOLDS_MS))
+    return refusalOf(state, denied, home, wanted, context.nowMs);
   return { wait, changes: [askAgain(state, want, context)] };
 }
 

@@ -45,7 +45,8 @@ export const alreadyAllocated = (): string => 'ip already allocated';
 export const addressNotHeld = (address: Address, prefix: Prefix): string =>
   `unable to release ip:${formatAddress(address)} because it is not allocated in prefix:${prefix.canonical}`;
 
-export const noAddressLeft = (): string => 'cannot allocate free ip in ipam, no ips left';
+/** `counts`: why, e.g. `2 prefixes of /26, 124 of 124 addresses held`. */
+export const noAddressLeft = (counts: string): string => `cannot allocate free ip in ipam, no ips left: ${counts}`;
 
 /** A child network (or a prefix) can't go while somebody holds an address in it. */
 export const prefixHasAddresses = (prefix: Prefix): string =>

@@ -18,8 +18,8 @@ export interface Piece {
 export interface AddressSpace {
   /** In the order in which they are tried. */
   pieces: Piece[];
-  /** Canonical address → operation that reserved its row. */
-  readonly inFlight: Map<string, string>;
+  /** Canonical address → the operation that reserved its row, and since when. */
+  readonly inFlight: Map<string, { operation: string; sinceMs: number }>;
   /** Addresses that reservations marked as held, and that are free again if they are given up. */
   readonly acquiring: Set<string>;
   /**
@@ -133,12 +133,26 @@ export function rested(
   return rows;
 }
 
+/**
+ * Addresses of a piece that have a row. Of those whose rest is over nothing but the row is left, and when that was noticed
+ * does not show here.
+ */
+export function rowsIn(space: AddressSpace, { set }: Piece): number {
+  let awake = 0;
+  for (const [text] of space.resting) {
+    const address = parseAddress(text);
+    if (address !== undefined && contains(set.prefix, address) && !set.has(address)) awake++;
+  }
+  return set.heldCount + awake;
+}
+
 /** Reserved rows refuse others; an address that is being acquired counts as held. */
 export function holdIps(space: AddressSpace, operation: string, changes: readonly Change[]): void {
   for (const change of changes) {
     if (change.table !== 'ip') continue;
     const text = addressOfKey(change.key);
-    space.inFlight.set(text, operation);
+    // What releases a row says no time; it does not make anybody wait for an address either.
+    space.inFlight.set(text, { operation, sinceMs: change.value?.changed ?? Infinity });
     const address = change.value === null ? undefined : parseAddress(text);
     if (address === undefined || isHeld(space, address)) continue;
     if (mark(space, address)) space.acquiring.add(text);

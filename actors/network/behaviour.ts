@@ -6,7 +6,8 @@ import type { BlockRecord } from '../block/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
-import { ipKey, rested, wake } from './address-space.ts';
+import { ipKey, rested, rowsIn, wake } from './address-space.ts';
+import { heldText } from './counts.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
 import { prefixesOf } from './ip-rules.ts';
@@ -37,9 +38,9 @@ const turns = ipTurns<NetworkState>({
       `network ${state.id} is global: its addresses are given out by the partitions that hold blocks of it`,
     );
   },
-  shortage: (state, wanted) =>
+  shortage: (state, wanted, _network, context) =>
     wanted.address === null
-      ? exhausted(noAddressLeft())
+      ? exhausted(noAddressLeft(heldText(state.space, wanted.family, context.nowMs)))
       : conflict(`the prefix of ${wanted.address} is being removed from network ${state.id}`),
   ahead: () => [],
 });
@@ -103,7 +104,7 @@ function idleNetwork(state: NetworkState): Live<NetworkRecord> | Refusal {
 }
 
 /** networks.md §1.5: child networks without addresses in use. */
-function notFreeable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
+function notFreeable(state: NetworkState, network: NetworkRecord, nowMs: number): Refusal | undefined {
   const failed = 'error releasing child prefix in ipam: invalid_argument';
   if (network.parent === null) {
     return unprocessable(
@@ -111,13 +112,18 @@ function notFreeable(state: NetworkState, network: NetworkRecord): Refusal | und
     );
   }
   const used = state.space.pieces.find((piece) => piece.set.heldCount > 0);
-  return used === undefined ? undefined : unprocessable(`${failed}: ${prefixHasAddresses(used.set.prefix)}`);
+  if (used === undefined) return undefined;
+  const counts = heldText(state.space, used.set.prefix.family, nowMs);
+  return unprocessable(`${failed}: ${prefixHasAddresses(used.set.prefix)}: ${counts}`);
 }
 
 /** networks.md §1.7. */
 function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
   if ([...state.children.values()].some((space) => space.children > 0)) {
-    return unprocessable('network cannot be deleted because there are children of this network');
+    const children = [...state.children.values()].reduce((sum, space) => sum + space.children, 0);
+    return unprocessable(
+      `network cannot be deleted because there are children of this network: ${children} prefixes are cut from it`,
+    );
   }
   return network.prefixes
     .map((text) => prefixInUse(state, text, 'unable to delete network'))
@@ -264,7 +270,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       if (isRefusal(current)) return current;
       const network = current.value;
       const left = restedRows(state, context, network.prefixes);
-      const refused = ask.as === 'free' ? notFreeable(state, network) : notDeletable(state, network);
+      const refused = ask.as === 'free' ? notFreeable(state, network, context.nowMs) : notDeletable(state, network);
       if (refused !== undefined) return refused;
       const row = networkRow(state, context, null);
       return {
@@ -310,6 +316,15 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
     children: [...state.children].map(([root, space]) => ({ root, children: space.children })),
     blocks: state.ledger.rows.size,
     reserved: [...state.space.inFlight.keys(), ...state.prefixesInFlight],
+    resting: state.space.resting.size,
     underway: state.underway,
+  }),
+
+  audited: (state) => ({
+    network: state.network,
+    rows: state.space.pieces.map((piece) => [piece.prefix, rowsIn(state.space, piece)]),
+    resting: state.space.resting.size,
+    children: [...state.children].flatMap(([root, { children }]) => (children === 0 ? [] : [[root, children]])),
+    blocks: [...state.ledger.rows],
   }),
 };

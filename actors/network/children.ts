@@ -27,7 +27,10 @@ function cutOne(
     const space = childrenOf(state, prefix.canonical);
     const child = space?.acquire(length);
     if (space !== undefined && child !== undefined) return { space, child };
-    const why = space === undefined ? '' : noChildPrefix(space, length);
+    const why =
+      space === undefined
+        ? ''
+        : `${noChildPrefix(space, length)} (${space.children} children, ${space.availableSmallest} blocks of /${family === 'IPv4' ? 30 : 126} free)`;
     failures.push(`error creating new prefix from:${prefix.canonical} in ipam: invalid_argument: ${why}`);
   }
   return unprocessable(

@@ -11,6 +11,8 @@ export interface Resting {
   /** Version of the row that an address whose rest is over still has. */
   version(address: string): number | undefined;
   untilMs(address: string): number | undefined;
+  /** How many still rest after the last look (`over`), and when the next one's rest ends; Infinity: none. */
+  readonly ahead: { count: number; nextMs: number };
   [Symbol.iterator](): IterableIterator<[address: string, row: { version: number; untilMs: number }]>;
 }
 
@@ -54,6 +56,10 @@ export function createResting(): Resting {
     },
     version: (address) => rows.get(address)?.version,
     untilMs: (address) => rows.get(address)?.untilMs,
+    get ahead() {
+      // One that was given another time meanwhile stands there twice, so this is a bound.
+      return { count: Math.min(queue.length - head, rows.size), nextMs: queue[head]?.untilMs ?? Infinity };
+    },
     [Symbol.iterator]: () => rows.entries(),
   };
 }

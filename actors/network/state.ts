@@ -151,14 +151,15 @@ export function prefixInUse(state: NetworkState, text: string, what: string): Re
   const piece = state.space.pieces.find((one) => one.prefix === text);
   if (piece !== undefined && piece.set.heldCount > 0) {
     const [address] = piece.set;
+    const others = piece.set.heldCount - 1;
     return unprocessable(
-      `${what}: prefix ${text} has ip ${address === undefined ? '' : formatAddress(address)} in use`,
+      `${what}: prefix ${text} has ip ${address === undefined ? '' : formatAddress(address)} in use${others === 0 ? '' : ` and ${others} more`}`,
     );
   }
   const children = state.children.get(cidr);
   if (children !== undefined && children.children > 0) {
     // metal-api lets it go; its children can never be freed then (N04).
-    return unprocessable(`${what}: prefix ${text} has childprefixes`);
+    return unprocessable(`${what}: prefix ${text} has childprefixes, ${children.children} of them`);
   }
   const block = [...state.ledger.rows.values()].find(({ value }) => value.prefix === text)?.value;
   return block === undefined

@@ -1,0 +1,47 @@
+// Why nothing is left, in numbers: a refusal that only says "exhausted" makes people count by hand.
+import type { Family } from '../ipam/address.ts';
+import type { AddressSet } from '../ipam/address-set.ts';
+import type { AddressSpace, Piece } from './address-space.ts';
+
+const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
+const usable = (set: AddressSet): bigint => set.freeCount + BigInt(set.heldCount);
+
+/** `2 prefixes of /26 and 1 of /24`; of nothing: `no prefix`. */
+function sizes(pieces: readonly Piece[], one: string, many: string): string {
+  const byLength = new Map<number, number>();
+  for (const { set } of pieces) byLength.set(set.prefix.length, (byLength.get(set.prefix.length) ?? 0) + 1);
+  const parts = [...byLength]
+    .sort(([a], [b]) => a - b)
+    .map(([length, count], i) => `${i === 0 ? plural(count, one, many) : count} of /${length}`);
+  return parts.length === 0 ? `no ${one}` : parts.join(' and ');
+}
+
+const seconds = (ms: number): string => `${Math.max(0, Math.ceil(ms / 1_000))} s`;
+
+/**
+ * `2 prefixes of /26, 124 of 124 addresses held, oldest reservation 3 s`; also how many are on their way out of the
+ * network, kept back by its quarantine, or lent. `of`: what the pieces are called.
+ */
+export function heldText(
+  space: AddressSpace,
+  family: Family,
+  nowMs: number,
+  of: { one: string; many: string } = { one: 'prefix', many: 'prefixes' },
+): string {
+  const pieces = space.pieces.filter(({ set }) => set.prefix.family === family);
+  const open = pieces.filter((piece) => piece.open);
+  const held = open.reduce((sum, { set }) => sum + BigInt(set.heldCount), 0n);
+  const all = open.reduce((sum, { set }) => sum + usable(set), 0n);
+  const parts = [sizes(open, of.one, of.many), `${held} of ${all} addresses held`];
+  const leaving = pieces.length - open.length;
+  if (leaving > 0) parts.push(`${plural(leaving, of.one, of.many)} on the way out`);
+  const lent = [...space.loans.values()].filter(({ as }) => as === 'lent').length;
+  if (lent > 0) parts.push(`${lent} lent`);
+  const { count: resting, nextMs } = space.resting.ahead;
+  if (resting > 0)
+    parts.push(`${resting} of them kept back after their release, the next for ${seconds(nextMs - nowMs)}`);
+  const oldestMs = Math.min(...[...space.inFlight.values()].map(({ sinceMs }) => sinceMs));
+  if (oldestMs !== Infinity) parts.push(`oldest reservation ${seconds(nowMs - oldestMs)}`);
+  return parts.join(', ');
+}

@@ -1,0 +1,314 @@
+// go-ipam's own test cases (networks.md §3.7) that need more than one prefix or a client, against the actors that metal-api's
+// calls of the IPAM have become: CreatePrefix is a network's creation, AcquireChildPrefix the allocation of a network, a
+// namespace is a partition's space. Cases about one prefix stand in actors/ipam/. Cases that have no counterpart: the JSON
+// and Gob encodings of a prefix, and NameTooLong (a namespace is no table here).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addressOf, partitionScope, siteScope } from '../address.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
+import { reservation } from '../runtime/behaviour.ts';
+import type { IpRequest, NetworkView } from './messages.ts';
+import { createPlant, granted, newNetwork, refused, type Plant } from './plant.fixture.ts';
+import type { IpRecord } from './record.ts';
+
+const registry = addressOf(siteScope('s'), 'registry', 's');
+const at = (id: string, partition = 'p') => addressOf(partitionScope(partition), 'network', id);
+const allocator = (partition = 'p') => addressOf(partitionScope(partition), 'allocator', partition);
+
+const newPrefix = (plant: Plant, id: string, prefix: string): NetworkView | Refusal =>
+  plant.ask(registry, 'createNetwork', { network: newNetwork(id, { prefixes: [prefix] }), h: id, partitions: ['p'] });
+const deletePrefix = (plant: Plant, id: string) =>
+  plant.ask(registry, 'deleteNetwork', { id, partition: 'p', partitions: ['p'] });
+
+/** A parent prefix. */
+function superOf(plant: Plant, prefix: string, length: number, partition = 'p'): void {
+  const family = prefix.includes(':') ? 'IPv6' : 'IPv4';
+  const network = newNetwork(`super-${partition}`, {
+    partition,
+    prefixes: [prefix],
+    privateSuper: true,
+    defaultChildPrefixLength: { [family]: length },
+  });
+  granted(plant.ask(registry, 'createNetwork', { network, h: `super-${partition}`, partitions: ['p', 'q'] }));
+}
+
+const childAsk = (id: string, length: number | undefined, v6 = false) => ({
+  id,
+  name: '',
+  description: '',
+  labels: {},
+  project: 'q',
+  shared: false,
+  nat: false,
+  destinationPrefixes: [],
+  length: length === undefined ? {} : { [v6 ? 'IPv6' : 'IPv4']: length },
+});
+const acquireChild = (plant: Plant, id: string, length?: number, v6 = false, partition = 'p') =>
+  plant.ask(allocator(partition), 'allocateNetwork', childAsk(id, length, v6));
+const startChild = (plant: Plant, id: string, length: number) =>
+  plant.start(allocator(), 'allocateNetwork', childAsk(id, length));
+const releaseChild = (plant: Plant, id: string, partition = 'p') =>
+  plant.ask(allocator(partition), 'freeNetwork', { network: id, as: 'free' });
+const childOf = (answer: NetworkView | Refusal): string | undefined => granted(answer).network.prefixes[0];
+
+const request: IpRequest = { project: 'q', name: '', description: '', type: 'ephemeral', tags: [] };
+const acquireIp = (plant: Plant, id: string, address?: string, partition = 'p'): IpRecord | Refusal =>
+  plant.ask(at(id, partition), 'allocateIp', { ...request, ...(address === undefined ? {} : { address }) });
+const releaseIp = (plant: Plant, id: string, address: string) => plant.ask(at(id), 'freeIp', { address });
+const usageOf = (plant: Plant, id: string) => {
+  const { usage } = granted(plant.ask(at(id), 'get', {}));
+  return usage.IPv4 ?? usage.IPv6!;
+};
+
+const FAMILIES = [
+  { v6: false, parent: '192.168.0.0/20', half: 21, halves: ['192.168.0.0/21', '192.168.8.0/21'] },
+  {
+    v6: true,
+    parent: '2001:db8:85a3::/116',
+    half: 117,
+    halves: ['2001:db8:85a3::/117', '2001:db8:85a3::800/117'],
+  },
+] as const;
+
+test('go-ipam IPRangeOverlapping, PrefixesOverlapping: what overlaps any stored prefix is refused, new first', () => {
+  const plant = createPlant();
+  granted(newPrefix(plant, 'a', '10.10.10.0/24'));
+  refused(newPrefix(plant, 'b', '10.10.10.1/24'), 'Unprocessable', '10.10.10.0/24 overlaps 10.10.10.0/24');
+  granted(newPrefix(plant, 'c', '192.168.1.0/24'));
+  granted(newPrefix(plant, 'd', '192.168.0.0/24'));
+  granted(newPrefix(plant, 'e', '192.168.2.0/23'));
+  refused(newPrefix(plant, 'f', '192.168.3.0/24'), 'Unprocessable', '192.168.3.0/24 overlaps 192.168.2.0/23');
+  refused(newPrefix(plant, 'g', '192.168.0.0/23'), 'Unprocessable', 'overlaps');
+  granted(newPrefix(plant, 'h', '2001:db8:85a3::/126'));
+  refused(newPrefix(plant, 'i', '2001:db8:85a3::/126'), 'Unprocessable', 'overlaps');
+  granted(newPrefix(plant, 'j', '::ffff:10.10.0.0/112'));
+});
+
+test('go-ipam NewPrefix, PrefixFrom, ReadAllPrefixCidrs, Network: host bits are masked, any spelling is the prefix', () => {
+  const plant = createPlant();
+  granted(newPrefix(plant, 'a', '192.169.0.1/24'));
+  granted(newPrefix(plant, 'b', '2001:db8:85a3::2/120'));
+  const stored = plant.store.live('prefix').map(({ key }) => key);
+  assert.deepEqual(stored.sort(), ['192.169.0.0/24', '2001:db8:85a3::/120']);
+  assert.equal(granted(acquireIp(plant, 'a')).address, '192.169.0.1');
+  refused(plant.ask(at('nowhere'), 'get', {}), 'NotFound');
+});
+
+test('go-ipam DeletePrefix v4/v6: not with an address in use, after its release it goes', () => {
+  for (const prefix of ['192.168.0.0/20', '2001:db8:85a3::/120']) {
+    const plant = createPlant();
+    granted(newPrefix(plant, 'n', prefix));
+    const { address } = granted(acquireIp(plant, 'n'));
+    refused(deletePrefix(plant, 'n'), 'Unprocessable', `prefix ${prefix} has ip ${address} in use`);
+    granted(releaseIp(plant, 'n', address));
+    granted(deletePrefix(plant, 'n'));
+    refused(deletePrefix(plant, 'n'), 'NotFound');
+    assert.equal(plant.store.live('prefix').length, 0);
+  }
+});
+
+test('go-ipam ReleaseIPFromPrefix v4/v6, AcquireAlreadyAcquired: foreign addresses, unknown prefix, twice', () => {
+  for (const [prefix, foreign] of [
+    ['192.168.0.0/24', ['1.2.3.4', '2001:db8::1']],
+    ['2001:db8:85a3::/120', ['1.2.3.4', '1001:db8:85a3::1']],
+  ] as const) {
+    const plant = createPlant();
+    granted(newPrefix(plant, 'n', prefix));
+    for (const address of foreign) refused(releaseIp(plant, 'n', address), 'NotFound', address);
+    refused(releaseIp(plant, 'unknown', '4.5.6.7'), 'NotFound');
+    const { address } = granted(acquireIp(plant, 'n'));
+    refused(acquireIp(plant, 'n', address), 'Conflict', 'ip already allocated');
+    granted(releaseIp(plant, 'n', address));
+    refused(releaseIp(plant, 'n', address), 'NotFound');
+    assert.equal(granted(acquireIp(plant, 'n', address)).address, address);
+  }
+});
+
+test('go-ipam AcquireChildPrefix v4/v6: two halves, then none, naming why; not the length of the parent', () => {
+  for (const { v6, parent, half, halves } of FAMILIES) {
+    const plant = createPlant();
+    superOf(plant, parent, half);
+    refused(acquireChild(plant, 'same', half - 1, v6), 'Unprocessable', 'must be greater than prefix length');
+    assert.equal(childOf(acquireChild(plant, 'a', half, v6)), halves[0]);
+    assert.equal(childOf(acquireChild(plant, 'b', half, v6)), halves[1]);
+    refused(
+      acquireChild(plant, 'c', half, v6),
+      'Unprocessable',
+      `no prefix found in ${parent} with length:${half} (2 children, 0 blocks of /${v6 ? 126 : 30} free)`,
+    );
+    // A prefix with children gives no addresses; one without a parent can't be released as a child.
+    refused(acquireIp(plant, 'super-p'), 'Unprocessable', 'private super network');
+    refused(releaseChild(plant, 'super-p'), 'Unprocessable', 'unable to find prefix for cidr:""');
+    granted(releaseChild(plant, 'a'));
+    assert.equal(childOf(acquireChild(plant, 'd', half, v6)), halves[0]);
+  }
+});
+
+test('go-ipam AcquireChildPrefixCounts: a child with an address is not released, a child is not released twice', () => {
+  const plant = createPlant();
+  superOf(plant, '192.168.0.0/20', 22);
+  const smallest = () => usageOf(plant, 'super-p').available_prefixes;
+  assert.equal(smallest(), 1024);
+  granted(acquireChild(plant, 'a'));
+  assert.equal(smallest(), 768);
+  granted(acquireChild(plant, 'b'));
+  assert.equal(smallest(), 512);
+  assert.equal(usageOf(plant, 'super-p').used_prefixes, 2);
+  const { address } = granted(acquireIp(plant, 'a'));
+  refused(
+    releaseChild(plant, 'a'),
+    'Unprocessable',
+    /has ips, deletion not possible: 1 prefix of \/22, 1 of 1022 addresses held/,
+  );
+  granted(releaseIp(plant, 'a', address));
+  granted(releaseChild(plant, 'a'));
+  refused(releaseChild(plant, 'a'), 'NotFound');
+  granted(releaseChild(plant, 'b'));
+  assert.equal(smallest(), 1024);
+});
+
+test('networks.md N01, go-ipam release of a child v6: with one address in use it stays, and so does its range', () => {
+  const plant = createPlant();
+  superOf(plant, '2001:db8::/48', 64);
+  granted(acquireChild(plant, 'a', undefined, true));
+  granted(acquireIp(plant, 'a'));
+  refused(releaseChild(plant, 'a'), 'Unprocessable', 'has ips');
+  assert.equal(childOf(acquireChild(plant, 'b', undefined, true)), '2001:db8:0:1::/64');
+});
+
+test('go-ipam GetHostAddresses v4/v6, IpamerAcquireIP, Integration: all of a prefix, then why there is none', () => {
+  for (const [prefix, count, why] of [
+    ['192.168.0.0/24', 254, '1 prefix of /24, 254 of 254 addresses held'],
+    ['192.168.0.0/26', 62, '1 prefix of /26, 62 of 62 addresses held'],
+    ['2001:db8:85a3::/122', 63, '1 prefix of /122, 63 of 63 addresses held'],
+  ] as const) {
+    const plant = createPlant();
+    granted(newPrefix(plant, 'n', prefix));
+    const taken = new Set(Array.from({ length: count }, () => granted(acquireIp(plant, 'n')).address));
+    assert.equal(taken.size, count);
+    refused(acquireIp(plant, 'n'), 'Exhausted', `Internal cannot allocate free ip in ipam, no ips left: ${why}`);
+    for (const address of taken) granted(releaseIp(plant, 'n', address));
+    assert.equal(usageOf(plant, 'n').used_ips, prefix.includes(':') ? 1 : 2);
+    granted(deletePrefix(plant, 'n'));
+  }
+});
+
+test('the counts name several prefixes and the oldest reservation', () => {
+  const plant = createPlant();
+  const network = newNetwork('n', { prefixes: ['10.0.0.0/30', '10.0.1.0/30', '10.0.2.0/29'] });
+  granted(plant.ask(registry, 'createNetwork', { network, h: 'n', partitions: ['p'] }));
+  for (let n = 0; n < 9; n++) granted(acquireIp(plant, 'n'));
+  const machine = { machine: 'm', allocation: 'u', project: 'q', name: '', auto: true, given: [] };
+  // So that it is loaded.
+  plant.reserve([reservation(at('n'), 'acquireIps', machine)], false);
+  plant.store.down = true;
+  plant.startReserve([reservation(at('n'), 'acquireIps', machine)]);
+  plant.settle(300);
+  const answer = plant.start(at('n'), 'allocateIp', request);
+  plant.settle(100);
+  refused(answer(), 'Exhausted', '1 prefix of /29 and 2 of /30, 10 of 10 addresses held, oldest reservation 1 s');
+});
+
+test('go-ipam AcquireIPParallel, ConcurrentAcquireIP: 64 clients exhaust a /24, 254 get one and not one more', () => {
+  const plant = createPlant();
+  granted(newPrefix(plant, 'n', '10.0.0.0/24'));
+  const answers: Array<() => IpRecord | Refusal | undefined> = [];
+  for (let client = 0; client < 64; client++) {
+    for (let n = 0; n < 5; n++) answers.push(plant.start(at('n'), 'allocateIp', request));
+    if (client % 8 === 7) plant.settle(1);
+  }
+  plant.settle(2_000);
+  const got = answers.map((answer) => answer()!);
+  const addresses = got.flatMap((answer) => (isRefusal(answer) ? [] : [answer.address]));
+  assert.equal(addresses.length, 254);
+  assert.equal(new Set(addresses).size, 254);
+  for (const answer of got) if (isRefusal(answer)) refused(answer, 'Exhausted', '254 of 254 addresses held');
+});
+
+test('go-ipam ChildPrefixParallel, ConcurrentAcquirePrefix: 64 clients exhaust a /26 of /30 children; then all are released', () => {
+  const plant = createPlant();
+  superOf(plant, '10.0.0.0/26', 30);
+  const answers = Array.from({ length: 64 }, (_, n) => startChild(plant, `c${n}`, 30));
+  plant.settle(5_000);
+  const got = answers.map((answer) => answer() as NetworkView | Refusal);
+  const children = got.flatMap((answer) => (isRefusal(answer) ? [] : [answer.network]));
+  assert.equal(children.length, 16);
+  assert.equal(new Set(children.map(({ prefixes }) => prefixes[0])).size, 16);
+  assert.equal(new Set(children.map(({ vrf }) => vrf)).size, 16);
+  for (const answer of got) if (isRefusal(answer)) refused(answer, 'Unprocessable', 'no prefix found in 10.0.0.0/26');
+  const released = children.map(({ id }) => plant.start(allocator(), 'freeNetwork', { network: id, as: 'free' }));
+  plant.settle(5_000);
+  for (const answer of released) granted(answer() as NetworkView | Refusal);
+  assert.equal(usageOf(plant, 'super-p').available_prefixes, 16);
+  assert.deepEqual([plant.store.live('pool').length, plant.store.live('prefix').length], [0, 1]);
+});
+
+test('go-ipam AcquireSpecificIP under contention: one winner of a named address', () => {
+  const plant = createPlant();
+  granted(newPrefix(plant, 'n', '10.0.0.0/24'));
+  const answers = Array.from({ length: 64 }, () =>
+    plant.start(at('n'), 'allocateIp', { ...request, address: '10.0.0.77' }),
+  );
+  plant.settle(1_000);
+  const got = answers.map((answer) => answer()!);
+  assert.equal(got.filter((answer) => !isRefusal(answer)).length, 1);
+  for (const answer of got) if (isRefusal(answer)) refused(answer, 'Conflict', 'ip already allocated');
+});
+
+test('go-ipam NamespacedOps, CreateNamespace: two partitions hold the same prefix, children and address', () => {
+  const plant = createPlant({ partitions: ['p', 'q'] });
+  // Made before the two were joined: afterwards a second one overlaps (design.md §12).
+  for (const partition of ['p', 'q']) {
+    const network = newNetwork(`n-${partition}`, { partition, prefixes: ['192.168.0.0/20'] });
+    plant.reserve([reservation(at(network.id, partition), 'create', { network })]);
+  }
+  const addresses = ['p', 'q'].map((partition) => granted(acquireIp(plant, `n-${partition}`, undefined, partition)));
+  assert.deepEqual(
+    addresses.map(({ address }) => address),
+    ['192.168.0.1', '192.168.0.1'],
+  );
+  refused(plant.ask(at('n-p', 'q'), 'get', {}), 'NotFound', 'n-p');
+  granted(plant.ask(at('n-p', 'p'), 'freeIp', { address: '192.168.0.1' }));
+  assert.equal(granted(plant.ask(at('n-q', 'q'), 'getIp', { address: '192.168.0.1' })).network, 'n-q');
+});
+
+test('go-ipam DumpAndLoad: what is loaded from the rows gives the same answers', () => {
+  const plant = createPlant();
+  superOf(plant, '192.168.0.0/20', 22);
+  granted(acquireChild(plant, 'a'));
+  granted(acquireChild(plant, 'b', 28));
+  for (let n = 0; n < 5; n++) granted(acquireIp(plant, 'a'));
+  granted(releaseIp(plant, 'a', '192.168.0.3'));
+  const before = ['a', 'b', 'super-p'].map((id) => plant.ask(at(id), 'get', {}));
+  plant.restart();
+  assert.deepEqual(
+    ['a', 'b', 'super-p'].map((id) => plant.ask(at(id), 'get', {})),
+    before,
+  );
+  assert.equal(granted(acquireIp(plant, 'a')).address, '192.168.0.3');
+  assert.equal(childOf(acquireChild(plant, 'c', 28)), '192.168.4.16/28');
+});
+
+test('go-ipam sql CreatePrefix, N02: one id made twice at the same time is one network', () => {
+  const plant = createPlant();
+  const answers = Array.from({ length: 8 }, (_, n) =>
+    plant.start(registry, 'createNetwork', {
+      network: newNetwork(`n${n}`, { prefixes: [`10.0.0.0/${8 + n}`] }),
+      h: `h${n}`,
+      partitions: ['p'],
+    }),
+  );
+  plant.settle(2_000);
+  assert.equal(answers.filter((answer) => !isRefusal(answer())).length, 1);
+  for (const answer of answers) if (isRefusal(answer())) refused(answer(), 'Unprocessable', 'overlaps');
+  const ids = Array.from({ length: 8 }, (_, n) =>
+    plant.start(registry, 'createNetwork', {
+      network: newNetwork('same', { prefixes: [`11.0.${n}.0/24`] }),
+      h: `s${n}`,
+      partitions: ['p'],
+    }),
+  );
+  plant.settle(2_000);
+  assert.equal(ids.filter((answer) => !isRefusal(answer())).length, 1);
+  assert.equal(plant.store.live('network').length, 2);
+});
