@@ -79,6 +79,26 @@ test('an exception is 500 without its text', async () => {
   assert.equal(reported.length, 1);
 });
 
+test('reliability.md F07: a list that the database does not answer is 503, not 500; a mistake of ours stays 500', async () => {
+  for (const [kind, status] of [
+    ['unsent', 503],
+    ['unknown', 503],
+    ['retry', 503],
+    ['other', 500],
+  ] as const) {
+    const { app, reported } = edgeWith((edge) =>
+      route(edge, { method: 'get', path: '/v1/list', role: 'auth', operation: 'list' }, () => {
+        throw Object.assign(new Error('connect ECONNREFUSED'), { name: 'StatementFailure', kind });
+      }),
+    );
+    const response = await app.request('/v1/list', asUser('Metal-View', 'GET'));
+    assert.equal(response.status, status, kind);
+    assert.equal(response.headers.get('retry-after'), status === 503 ? '1' : null);
+    assert.ok(!(await errorOf(response)).message.includes('ECONNREFUSED'));
+    assert.equal(reported.length, 1);
+  }
+});
+
 test('machines.md §1.5: keys without case, last one wins, null is absent, unknown ignored', async () => {
   const text = '{"ID":"a","id":"b","Id":"c","new":1,"labels":null,"META":{"Labels":null,"apiVersion":"v1"}}\n';
   const response = await echo.request('/v1/echo', asUser('Metal-View', 'POST', text));

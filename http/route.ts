@@ -3,7 +3,7 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
-import { isRefusal, unprocessable, type Refusal } from '../actors/refusal.ts';
+import { isRefusal, unavailable, unprocessable, type Refusal } from '../actors/refusal.ts';
 import { refuseTenant } from './auth/authenticate.ts';
 import { hasRole } from './auth/roles.ts';
 import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES, type BodyFailure } from './body.ts';
@@ -103,6 +103,16 @@ export async function admit(
 export const crashResponse = (): Response => errorResponse(500, 'Internal an unexpected error occurred, it was logged');
 
 /** Declares a route that only reads, or one whose effect has neither a dry run nor a key (`other`). */
+const DATABASE_AWAY = unavailable(
+  'the database does not answer at the moment; whether anything was changed is not known',
+);
+
+/** A list that was not answered is nobody's mistake (reliability.md F07): storage's failures that another try may not meet. */
+const isDatabaseAway = (error: unknown): boolean => {
+  const { name, kind } = error as { name?: unknown; kind?: unknown };
+  return name === 'StatementFailure' && kind !== 'other' && kind !== 'rule';
+};
+
 export function route<B = undefined>(edge: Edge, spec: Route<B>, handler: Handler<B>): void {
   const effect = spec.effect ?? (spec.method === 'get' || spec.audited === false ? 'read' : 'other');
   register(edge, spec, effect, effect === 'read' ? handler : orRefuseDryRun(edge, spec, handler));
@@ -171,7 +181,7 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     const startMs = performance.now();
     const answer = await serve(c).catch((error: unknown) => {
       edge.report(error, operation);
-      return crashResponse();
+      return isDatabaseAway(error) ? refusalResponse(DATABASE_AWAY) : crashResponse();
     });
     edge.observe?.(spec, answer.status, performance.now() - startMs);
     return answer;
