@@ -1,6 +1,8 @@
 // The main thread's side of a database in memory (actors/ports.ts, SiteStore).
 import { siteScope } from '../address.ts';
 import { parseAddress } from '../ipam/address.ts';
+import type { IpRecord } from '../network/record.ts';
+import { standingOf, type Standing } from '../network/standing.ts';
 import type { KeyedOutcome, LeaseHolder, LogCursor, LogEntry, RowFilter, SiteStore } from '../ports.ts';
 import type { Row, TableName } from '../records.ts';
 import type { StoreWay } from './memory-store.ts';
@@ -33,6 +35,10 @@ interface Stream {
 }
 
 const PORTION = 500;
+
+/** As the adapter of the servers fails. */
+const away = (): Error =>
+  Object.assign(new Error('the database does not answer'), { name: 'StatementFailure', kind: 'unsent' });
 const streamOf = (at: { scope: string; shard: number }): string => `${at.shard}/${at.scope}`;
 
 const withProject = new Set<TableName>(['ip', 'allocation', 'network']);
@@ -58,6 +64,7 @@ function selected(rows: readonly Row[], table: TableName, filter: RowFilter): Ro
       (filter.owners?.includes(row.owner) ?? true) &&
       (filter.keys?.includes(row.key) ?? true) &&
       (filter.project === undefined || value.project === filter.project) &&
+      (filter.standing === undefined || filter.standing.includes(standingOf(row.value as IpRecord) as Standing)) &&
       (addresses === undefined || addresses.has(addressName(value.address ?? '') ?? ''))
     );
   });
@@ -79,7 +86,7 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
   const call = <A>(execute: () => A): Promise<A> =>
     new Promise((resolve, reject) => {
       const { thereMs, backMs, fault } = way.fate('site');
-      const failed = (): void => reject(new Error('the database does not answer'));
+      const failed = (): void => reject(away());
       if (fault === 'unsent' || fault === 'lost before') return way.back(thereMs + backMs, failed);
       way.at(thereMs, () => {
         if (way.isDown()) return way.back(backMs, failed);

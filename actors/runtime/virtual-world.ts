@@ -3,6 +3,12 @@ import type { World } from '../ports.ts';
 export interface VirtualWorld extends World {
   /** Runs what is due, in order of time, until nothing is left or `untilMs` is reached. Answers the number of events. */
   run(untilMs?: number): number;
+  /** Runs the next event, if one is due until then: time moves to it. */
+  step(untilMs?: number): boolean;
+  /** Time moves on, past nothing that is due. */
+  advance(toMs: number): void;
+  /** Events that are to come, cancelled ones included. */
+  readonly waiting: number;
 }
 
 /** mulberry32: 32 bits of state, good enough to choose an order of events. */
@@ -67,6 +73,17 @@ export function createVirtualWorld(seed = 1, startMs = 1_767_225_600_000): Virtu
     return event;
   }
 
+  function step(untilMs = Infinity): boolean {
+    while (heap.length > 0 && (heap[0] as Event).atMs <= untilMs) {
+      const event = pop() as Event;
+      if (event.cancelled) continue;
+      now = event.atMs;
+      event.run();
+      return true;
+    }
+    return false;
+  }
+
   return {
     monotonicMs: () => now,
     wallMs: () => startMs + now,
@@ -81,15 +98,16 @@ export function createVirtualWorld(seed = 1, startMs = 1_767_225_600_000): Virtu
     },
     run(untilMs = Infinity) {
       let count = 0;
-      while (heap.length > 0 && (heap[0] as Event).atMs <= untilMs) {
-        const event = pop() as Event;
-        if (event.cancelled) continue;
-        now = event.atMs;
-        event.run();
-        count++;
-      }
+      while (step(untilMs)) count++;
       if (untilMs !== Infinity) now = Math.max(now, untilMs);
       return count;
+    },
+    step,
+    advance(toMs) {
+      now = Math.max(now, toMs);
+    },
+    get waiting() {
+      return heap.length;
     },
   };
 }

@@ -1,0 +1,178 @@
+// What must hold, looked at while a run goes on and at its end (reliability.md §4, §5).
+import type { Group, LogEntry } from '../../actors/ports.ts';
+import { isRefusal } from '../../actors/refusal.ts';
+import { uniqueKeys } from '../../actors/runtime/store-model.ts';
+import { audit } from '../../storage/audit/index.ts';
+import { checkHistory } from '../process/linear.ts';
+import type { Clients } from './clients.ts';
+import type { Database } from './database.ts';
+import { rowsOf } from './rows.ts';
+import type { SiteProcess } from './site-process.ts';
+import type { Universe } from './universe.ts';
+
+/** Watches every group in the moment it is written. */
+export function watchDatabase(universe: Universe, database: Database, shared: Watched): void {
+  const { model, site } = database;
+  const highest = new Map<string, number>();
+  const versions = new Map<string, number>();
+  const last = new Map<string, number>();
+  const operations = shared.operations;
+
+  model.onWritten((group: Group) => {
+    universe.note(`${site} written`, () =>
+      group.entries.map(({ what, n, epoch, shard }) => `${what} ${shard}/${epoch}/${n}`).join(', '),
+    );
+    for (const { scope, shard, epoch } of group.fences) {
+      const name = `${scope}/${shard}`;
+      const owner = model.epochs.get(name) ?? 0;
+      const known = Math.max(highest.get(name) ?? 0, owner);
+      if (epoch < known)
+        universe.violate('I07', `${site}: a group of epoch ${epoch} of ${name} was written, which is at ${known}`);
+      highest.set(name, known);
+    }
+    for (const { table, scope, key, version } of group.changes) {
+      const name = `${table}:${scope}:${key}`;
+      const before = versions.get(name) ?? -1;
+      if (version <= before) universe.violate('I06', `${site}: ${name} went from version ${before} to ${version}`);
+      versions.set(name, version);
+    }
+    for (const { scope, shard, epoch, n, operation, what } of group.entries) {
+      const stream = `${scope}/${shard}/${epoch}`;
+      const before = last.get(stream) ?? 0;
+      if (n !== before + 1) universe.violate('I14', `${site}: entry ${n} of ${stream} came after ${before}`);
+      last.set(stream, n);
+      const twice = operations.get(operation);
+      if (twice !== undefined)
+        universe.violate('I10', `${what} ${operation} was written twice: ${twice} and ${stream}/${n}`);
+      operations.set(operation, `${stream}/${n}`);
+    }
+    for (const change of group.changes) {
+      const name = `${site}:${change.table}:${change.scope}:${change.key}`;
+      for (const key of shared.keysOf.get(name) ?? []) if (shared.holders.get(key) === name) shared.holders.delete(key);
+      shared.keysOf.delete(name);
+    }
+    for (const change of group.changes) {
+      const name = `${site}:${change.table}:${change.scope}:${change.key}`;
+      const keys = uniqueKeys(change);
+      if (keys.length === 0) continue;
+      shared.keysOf.set(name, keys);
+      for (const key of keys) {
+        const other = shared.holders.get(key);
+        if (other !== undefined && other !== name) {
+          const invariant = change.table === 'ip' ? 'I01' : change.table === 'prefix' ? 'I05' : 'I03';
+          universe.violate(invariant, `${key} is of ${other} and of ${name}`);
+        }
+        shared.holders.set(key, name);
+      }
+    }
+  });
+}
+
+/** Over all sites, at every moment. */
+export interface Watched {
+  /** Unique key → row that occupies it. */
+  holders: Map<string, string>;
+  keysOf: Map<string, string[]>;
+  operations: Map<string, string>;
+}
+export const createWatched = (): Watched => ({ holders: new Map(), keysOf: new Map(), operations: new Map() });
+
+/** What a process hears of its log: in order, none twice, none skipped (I14). */
+export function watchStreams(universe: Universe, name: string): (entry: LogEntry) => void {
+  const last = new Map<string, number>();
+  return ({ scope, shard, epoch, n }) => {
+    const stream = `${scope}/${shard}/${epoch}`;
+    const before = last.get(stream) ?? 0;
+    if (n !== before + 1 && before !== 0)
+      universe.violate('I14', `${name} heard entry ${n} of ${stream} after ${before}`);
+    last.set(stream, n);
+  };
+}
+
+export interface Federated {
+  sites: readonly string[];
+  shards: number;
+  databases: readonly Database[];
+  processesOf(site: number): readonly SiteProcess[];
+  clients: Clients;
+}
+
+/** I20: why it is not quiet yet; undefined when it is. Cheap enough to be asked again and again. */
+export function unrest({ sites, databases, processesOf, clients }: Federated): string | undefined {
+  if (clients.open > 0) return `${clients.open} requests have no answer`;
+  const copies: string[] = [];
+  for (const [index, site] of sites.entries()) {
+    const active = processesOf(index).filter((process) => process.isServing);
+    if (active.length !== 1) return `site ${site} has ${active.length} active processes`;
+    const { federation, blocks, copy } = active[0]!.active!;
+    const down = federation.status().filter(({ up }) => !up);
+    if (down.length > 0) return `site ${site} has no link to ${down.map((one) => one.site).join(', ')}`;
+    if (blocks.open > 0) return `${blocks.open} pieces of work of the blocks of site ${site} are open`;
+    const records = sites
+      .flatMap((home) => copy.entriesOf(home))
+      .map(({ kind, id, home, revision }) => `${kind}|${id}|${home}|${revision}`);
+    copies.push(records.sort().join('\n'));
+    const claims = databases[index]!.model.live('claim').filter(
+      (row) => (row.value as { state: string }).state === 'promised',
+    );
+    for (const claim of claims) {
+      const {
+        site: proposer,
+        h,
+        what,
+        value,
+      } = claim.value as { site: string; h: string; what: string; value: string };
+      const home = databases[sites.indexOf(proposer)];
+      const isOwned = home?.model.live('claim').some((row) => (row.value as { h: string; state: string }).h === h);
+      if (isOwned !== true)
+        return `site ${site} still keeps ${what} ${value} promised to ${proposer}, which has not made it`;
+    }
+  }
+  if (new Set(copies).size > 1) return 'the copies of the directory differ';
+  return undefined;
+}
+
+/** Everything that can be looked at when all is quiet. */
+export async function judge(universe: Universe, federated: Federated): Promise<void> {
+  const { sites, databases, processesOf, clients, shards } = federated;
+  for (const [index, site] of sites.entries()) {
+    const { host } = processesOf(index).find((process) => process.isServing)!.active!;
+    const found = await host.auditMemory(10_000);
+    if (isRefusal(found)) return universe.violate('I20', `site ${site} could not be looked at: ${found.message}`);
+    for (const finding of found.findings) universe.violate('I06', `${finding} [site ${site}]`);
+    if (found.busy > 0) {
+      const states = await Promise.all(Array.from({ length: shards }, (_, shard) => host.inspect(shard, null)));
+      universe.violate(
+        'I20',
+        `${found.busy} actors of site ${site} are never idle (a reservation, or waiting mail): ${JSON.stringify(busyOf(states))}`,
+      );
+    }
+  }
+  const rows = sites.map((site, index) => rowsOf(site, databases[index]!.model));
+  for (const violation of audit(rows, { isQuiet: true })) universe.violate(invariantOf(violation), violation);
+  if (clients.strange.length > 0) universe.violate('I15', clients.strange[0]!);
+  for (const why of checkHistory(clients.history.operations)) universe.violate('linear', why);
+}
+
+function busyOf(states: readonly unknown[]): unknown[] {
+  return states.flatMap((state) => {
+    const cells = (state as { cells?: Array<Record<string, unknown>> } | null)?.cells ?? [];
+    return cells.filter(
+      (cell) => cell['status'] !== 'idle' || cell['held'] !== 0 || cell['waiting'] !== 0 || cell['inbox'] !== 0,
+    );
+  });
+}
+
+/** Names of rules of the audit by the invariant that they stand for. */
+export function invariantOf(violation: string): string {
+  const rule = violation.slice(0, violation.indexOf(':'));
+  if (rule.startsWith('address twice')) return 'I01';
+  if (rule.startsWith('address')) return 'I02';
+  if (rule.startsWith('block') || rule.startsWith('loan')) return 'I03';
+  if (rule.startsWith('allocation')) return 'I04';
+  if (rule.startsWith('pool') || rule.startsWith('port') || rule.startsWith('prefix')) return 'I05';
+  if (rule.startsWith('log')) return 'I14';
+  if (rule.startsWith('fold')) return 'I17';
+  if (rule.startsWith('scope')) return 'I07';
+  return 'I12';
+}

@@ -1,0 +1,85 @@
+// The database of a simulated site: one model, many connections, weather between them.
+import type { ShardStore, SiteStore } from '../../actors/ports.ts';
+import { createMemorySiteStore, createSiteTables, type SiteTables } from '../../actors/runtime/memory-site-store.ts';
+import { connectShard, type Fate, type StoreCall, type StoreWay } from '../../actors/runtime/memory-store.ts';
+import { createStoreModel, type StoreModel, type StoreRules } from '../../actors/runtime/store-model.ts';
+import { between, chance } from './draw.ts';
+import { START_MS, type Thread, type Universe } from './universe.ts';
+
+/** How the database behaves at the moment; rates are chances of a call. */
+export interface DatabaseWeather {
+  latencyMs: number;
+  /** 40001 beyond the adapter's own retries, or no connection. */
+  unsent: number;
+  /** The connection dies before, after, or while the statement is on its way. */
+  lostBefore: number;
+  lostAfter: number;
+  late: number;
+  isDown: boolean;
+}
+
+export const fairWeather = (latencyMs: number): DatabaseWeather => ({
+  latencyMs,
+  unsent: 0,
+  lostBefore: 0,
+  lostAfter: 0,
+  late: 0,
+  isDown: false,
+});
+
+export interface Database {
+  readonly site: string;
+  readonly model: StoreModel;
+  readonly tables: SiteTables;
+  weather: DatabaseWeather;
+  connectShard(thread: Thread): ShardStore;
+  connectSite(thread: Thread): SiteStore;
+}
+
+/** The adapter's own deadlines: after these it answers whatever the server does. */
+const GIVES_UP_MS = 2_000;
+
+export function createDatabase(
+  universe: Universe,
+  site: string,
+  weather: DatabaseWeather,
+  rules: StoreRules,
+): Database {
+  const nowMs = (): number => START_MS + universe.nowMs;
+  const model = createStoreModel(nowMs, rules);
+  const tables = createSiteTables();
+
+  function wayOf(thread: Thread): StoreWay {
+    const random = universe.stream(`database of ${thread.name}`);
+    return {
+      fate(call: StoreCall): Fate {
+        const { latencyMs, isDown, ...rates } = database.weather;
+        const thereMs = latencyMs * between(random, 0.3, 0.8);
+        const backMs = latencyMs * between(random, 0.2, 0.7);
+        // Drawn in any case, so that the weather does not shift the luck of later calls.
+        const luck = random();
+        if (isDown) return { thereMs: chance(random, 0.5) ? 1 : GIVES_UP_MS / 2, backMs: 1, fault: 'unsent' };
+        let sum = rates.unsent;
+        if (luck < sum) return { thereMs, backMs, fault: 'unsent' };
+        if (luck < (sum += rates.lostBefore)) return { thereMs, backMs: between(random, 1, 300), fault: 'lost before' };
+        if (luck < (sum += rates.lostAfter)) return { thereMs, backMs: between(random, 1, 300), fault: 'lost after' };
+        if (luck < sum + rates.late && call === 'commit')
+          return { thereMs: between(random, 5, 1_500), backMs: between(random, 1, 50), fault: 'late' };
+        return { thereMs, backMs };
+      },
+      at: (delayMs, run) => void universe.after(delayMs, run),
+      back: (delayMs, run) => void thread.world.after(delayMs, run),
+      isDown: () => database.weather.isDown,
+    };
+  }
+
+  const database: Database = {
+    site,
+    model,
+    tables,
+    weather,
+    connectShard: (thread) => connectShard(model, wayOf(thread)),
+    connectSite: (thread) => createMemorySiteStore({ model, tables, way: wayOf(thread), nowMs }),
+  };
+  return database;
+}

@@ -1,0 +1,189 @@
+// What happens in a run, drawn before it begins: its shape (swarm), and a list of client operations and faults with times.
+// Noise, the small choices made meanwhile, comes from other streams; so entries can be left out one by one.
+import { between, chance, pick, scaled, streamOf, type Random } from './draw.ts';
+
+export const FAULTS = [
+  'crash', // a process, at any event
+  'stall', // a process stands still
+  'shard', // one worker thread dies
+  'cut', // both ways between two sites
+  'silence', // one way
+  'reset', // connections break
+  'down', // a database
+  'storm', // 40001
+  'doubt', // answers to commits are lost, or the commits are late
+  'clock', // a wall clock jumps
+] as const;
+export type FaultKind = (typeof FAULTS)[number];
+
+export const OPERATIONS = [
+  'takeIp',
+  'takeThisIp',
+  'freeIp',
+  'readIp',
+  'allocateMachine',
+  'freeMachine',
+  'readMachine',
+  'agent',
+  'allocateNetwork',
+  'freeNetwork',
+  'readNetwork',
+  'putSize',
+  'deleteSize',
+  'readSize',
+  'list',
+  'recover',
+  'createNetwork',
+  'deleteNetwork',
+  'forge', // a request that is signed with another key
+] as const;
+export type OperationKind = (typeof OPERATIONS)[number];
+
+export interface OperationEntry {
+  atMs: number;
+  do: OperationKind;
+  client: number;
+  /** Chooses among what is there. */
+  pick: number;
+  /** Chooses a network. */
+  where: number;
+  /** Carries an Idempotency-Key, and is repeated until there is an answer. */
+  keyed: boolean;
+}
+
+export interface FaultEntry {
+  atMs: number;
+  do: FaultKind;
+  /** Index of a site. */
+  site: number;
+  /** Another site, a process, or a shard. */
+  other: number;
+  forMs: number;
+  /** 0 … 1: a rate, or how far a clock jumps. */
+  hard: number;
+}
+
+export type Entry = OperationEntry | FaultEntry;
+export const isFault = (entry: Entry): entry is FaultEntry => (FAULTS as readonly string[]).includes(entry.do);
+
+/** The shape of a run. */
+export interface Shape {
+  sites: number;
+  processes: number;
+  shards: number;
+  clients: number;
+  machines: number;
+  /** Bits of the partitions' external networks, and of the global one. */
+  externalBits: number;
+  globalBits: number;
+  /** Milliseconds. */
+  databaseMs: number;
+  wanMs: number;
+  inbox: number;
+  operationsPerGroup: number;
+  faults: FaultKind[];
+  /** When the faults end. */
+  safetyMs: number;
+}
+
+export interface Schedule {
+  seed: number;
+  shape: Shape;
+  entries: Entry[];
+}
+
+export interface Wishes {
+  sites?: number | undefined;
+  faults?: readonly FaultKind[] | 'all' | 'none' | undefined;
+  /** Virtual time of the first phase. */
+  safetyMs?: number | undefined;
+  /** Most client operations. */
+  operations?: number | undefined;
+}
+
+/** Before this nothing goes wrong: the sites start, meet, and make their networks. */
+export const QUIET_START_MS = 12_000;
+
+function drawFaults(random: Random, wished: Wishes['faults']): FaultKind[] {
+  const luck = random();
+  const each = FAULTS.filter(() => chance(random, 0.4));
+  const single = [pick(random, FAULTS)];
+  if (wished === 'all') return [...FAULTS];
+  if (wished === 'none') return [];
+  if (wished !== undefined) return [...wished];
+  if (luck < 0.08) return [];
+  if (luck < 0.3) return single;
+  return luck < 0.45 ? [...FAULTS] : each;
+}
+
+function drawShape(seed: number, wishes: Wishes): Shape {
+  const random = streamOf(seed, 'shape');
+  const sites = wishes.sites ?? pick(random, [1, 2, 2, 3, 3, 3, 4]);
+  return {
+    sites,
+    processes: pick(random, [1, 1, 2]),
+    shards: pick(random, [1, 2, 2, 3, 4]),
+    clients: Math.round(scaled(random, 1, 24)),
+    machines: pick(random, [2, 4, 8]),
+    externalBits: pick(random, [30, 29, 28, 27, 24]),
+    globalBits: pick(random, [28, 27, 26, 24, 22]),
+    databaseMs: scaled(random, 0.5, 20),
+    wanMs: scaled(random, 1, 80),
+    inbox: pick(random, [4, 16, 1024, 1024]),
+    operationsPerGroup: pick(random, [1, 2, 8, 512, 512]),
+    faults: drawFaults(random, wishes.faults),
+    safetyMs: wishes.safetyMs ?? 60_000,
+  };
+}
+
+/** Each run leaves some of the operations out, and does others often. */
+function drawMix(seed: number): Array<{ do: OperationKind; weight: number }> {
+  const random = streamOf(seed, 'mix');
+  return OPERATIONS.map((kind) => ({
+    do: kind,
+    weight:
+      (kind === 'createNetwork' || kind === 'deleteNetwork' ? 0.15 : 1) *
+      (chance(random, 0.8) ? scaled(random, 0.2, 3) : 0),
+  }));
+}
+
+export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
+  const shape = drawShape(seed, wishes);
+  const mix = drawMix(seed);
+  const total = mix.reduce((sum, { weight }) => sum + weight, 0);
+  const operations = streamOf(seed, 'operations');
+  const count = Math.min(wishes.operations ?? Infinity, Math.round(scaled(operations, 60, 700)));
+  const entries: Entry[] = [];
+  const bursts = chance(operations, 0.5);
+  for (let i = 0; i < count; i++) {
+    let left = operations() * total;
+    const kind = mix.find(({ weight }) => (left -= weight) < 0)?.do ?? 'takeIp';
+    const plain = between(operations, QUIET_START_MS, shape.safetyMs);
+    // In bursts many meet in the same turn.
+    const atMs = bursts ? Math.round(plain / 1_500) * 1_500 + between(operations, 0, 20) : plain;
+    entries.push({
+      atMs: Math.min(atMs, shape.safetyMs - 1),
+      do: kind,
+      client: Math.floor(operations() * shape.clients),
+      pick: operations(),
+      where: operations(),
+      keyed: chance(operations, 0.3),
+    });
+  }
+  for (const kind of shape.faults) {
+    const random = streamOf(seed, `faults ${kind}`);
+    const times = Math.round(scaled(random, 1, 8));
+    for (let i = 0; i < times; i++) {
+      entries.push({
+        atMs: between(random, QUIET_START_MS, shape.safetyMs),
+        do: kind,
+        site: Math.floor(random() * shape.sites),
+        other: Math.floor(random() * 8),
+        forMs: scaled(random, 20, 12_000),
+        hard: random(),
+      });
+    }
+  }
+  entries.sort((a, b) => a.atMs - b.atMs);
+  return { seed, shape, entries };
+}
