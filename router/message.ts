@@ -27,6 +27,8 @@ export const PART_HEADER = 'x-hanse-part';
 /** A standby passed it to the active process of its own site. */
 export const STANDBY_HEADER = 'x-hanse-standby';
 const INTERNAL_PREFIX = 'x-hanse-';
+/** The client's own: without it the home would do what was only to be told. */
+const DRY_RUN_HEADER = 'x-hanse-dry-run';
 
 // RFC 9110 §7.6.1, and the obsolete ones that are still sent.
 const HOP_BY_HOP = new Set([
@@ -50,12 +52,13 @@ export const headerOf = (headers: HttpHeaders, name: string): string | undefined
 export function endToEnd(headers: HttpHeaders): Array<[string, string]> {
   const connection = headerOf(headers, 'connection');
   const named = new Set(connection?.split(',').map((name) => name.trim().toLowerCase()));
-  // A client may not have the request stripped of what proves who it is.
-  named.delete('authorization');
+  // A client may not have the request stripped of what proves who it is, nor of what keeps it from being done (again).
+  for (const name of ['authorization', 'idempotency-key', DRY_RUN_HEADER]) named.delete(name);
   const kept: Array<[string, string]> = [];
   for (const [name, value] of headers) {
     const key = name.toLowerCase();
-    if (!HOP_BY_HOP.has(key) && !named.has(key) && !key.startsWith(INTERNAL_PREFIX)) kept.push([name, value]);
+    const isInternal = key.startsWith(INTERNAL_PREFIX) && key !== DRY_RUN_HEADER;
+    if (!HOP_BY_HOP.has(key) && !named.has(key) && !isInternal) kept.push([name, value]);
   }
   return kept;
 }
