@@ -34,7 +34,8 @@ export interface Operation {
   messages: BusMessage[];
   /** Epochs of other shards whose entities it writes; its own are added. */
   fences: Fence[];
-  deadlineMs: number;
+  /** Read before each attempt: who asked may leave. */
+  readonly deadlineMs: number;
   /** Of a request with an Idempotency-Key: stored in the same transaction. */
   outcome: (IdempotencyKey & { reply: unknown }) | null;
   done(outcome: OperationOutcome): void;
@@ -140,7 +141,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       for (const waiter of waiters) waiter();
       return;
     }
-    const operations = takeGroup();
+    const operations = inTime(takeGroup(), 'the deadline passed before it was written; nothing was changed');
+    if (operations.length === 0) return flush();
     for (const operation of operations) current.add(operation);
     inFlight = true;
     const mine = life;
@@ -261,22 +263,26 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   /** Nothing was sent: the database is not there. Tries again until nobody waits for it any more. */
   function retryLater(operations: Operation[], message: string, mine: number, finished: () => void): void {
-    const now = world.monotonicMs();
-    const alive = operations.filter((operation) => operation.deadlineMs > now);
-    for (const operation of operations) {
-      if (operation.deadlineMs <= now) finish(operation, unavailable(`the database can't be reached: ${message}`));
-    }
-    // Who shares an entity with a dropped one was decided on its tentative state.
-    const dropped = new Set(operations.filter((o) => o.deadlineMs <= now).flatMap(entitiesOf));
-    const sound = alive.filter((operation) => {
-      if (!entitiesOf(operation).some((entity) => dropped.has(entity))) return true;
-      for (const entity of entitiesOf(operation)) dropped.add(entity);
-      finish(operation, 'redo');
-      return false;
-    });
+    const sound = inTime(operations, `the database can't be reached: ${message}`);
     if (sound.length === 0) return finished();
     world.after(limits.retryMs, () => {
       if (mine === life) write(sound, mine, finished);
+    });
+  }
+
+  /** Those that somebody still waits for; the others end with `why`, nothing of them is written. */
+  function inTime(operations: Operation[], why: string): Operation[] {
+    const now = world.monotonicMs();
+    if (operations.every((operation) => operation.deadlineMs > now)) return operations;
+    // Who shares an entity with a dropped one was decided on its tentative state, and so on.
+    const dropped = new Set<string>();
+    return operations.filter((operation) => {
+      const entities = entitiesOf(operation);
+      const isLate = operation.deadlineMs <= now;
+      if (!isLate && !entities.some((entity) => dropped.has(entity))) return true;
+      for (const entity of entities) dropped.add(entity);
+      finish(operation, isLate ? unavailable(why) : 'redo');
+      return false;
     });
   }
 

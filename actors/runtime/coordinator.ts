@@ -8,6 +8,7 @@ import type { Mail } from './cell.ts';
 import type { Operation } from './committer.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';
+import { MOST_CRASHES } from './turn.ts';
 
 /** After so many commits that found a memory wrong, the caller hears of it. */
 const MAX_ATTEMPTS = 4;
@@ -29,7 +30,8 @@ export interface CoordinatorOptions {
 }
 
 export interface Coordinator {
-  start(scope: Scope, mail: Mail, factory: () => Coordination<unknown>): void;
+  /** `setAside`: after the generator threw again and again; answers the operation id under which the message lies. */
+  start(scope: Scope, mail: Mail, factory: () => Coordination<unknown>, setAside: (error: unknown) => string): void;
   readonly running: number;
   /** The shard starts over: what has not been submitted ends here. */
   abandon(): void;
@@ -39,7 +41,13 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const { world } = options;
   const running = new Set<{ refuse(): void }>();
 
-  function run(scope: Scope, mail: Mail, factory: () => Coordination<unknown>, attempt: number): void {
+  function run(
+    scope: Scope,
+    mail: Mail,
+    factory: () => Coordination<unknown>,
+    setAside: (error: unknown) => string,
+    attempt: number,
+  ): void {
     const operation = world.uuid();
     const coordination = factory();
     let grants: Grant[] = [];
@@ -58,13 +66,29 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       try {
         next = coordination.next(answer) as IteratorResult<unknown, Refusal | Decided<unknown>>;
       } catch (error) {
-        return finish(internal(`${mail.name} failed in operation ${operation}: ${messageOf(error)}`));
+        return crashed(error);
       }
       if (next.done === true) return isRefusal(next.value) ? finish(next.value) : commit(next.value);
+      if (mail.deadlineMs <= world.monotonicMs()) {
+        return finish(unavailable(`${mail.name}: the deadline passed meanwhile; nothing was changed`));
+      }
       const step = next.value as { ask: Question[] } | { reserve: Question[] } | { cancel: Grant[] };
       if ('ask' in step) return gather(step.ask, null, advance);
       if ('reserve' in step) return reserve(step.reserve);
       release(step.cancel, () => advance(undefined));
+    }
+
+    function crashed(error: unknown): void {
+      mail.crashes = (mail.crashes ?? 0) + 1;
+      if (mail.crashes >= MOST_CRASHES) {
+        return finish(internal(`${mail.name} failed, operation ${setAside(error)}: ${messageOf(error)}`));
+      }
+      const held = grants;
+      grants = [];
+      running.delete(handle);
+      end(held, 'cancelled', () => {
+        if (!over) run(scope, mail, factory, setAside, attempt);
+      });
     }
 
     function gather(
@@ -139,7 +163,9 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
         changes,
         messages: [...grants.flatMap((grant) => grant.messages), ...(outcome.messages ?? [])],
         fences: grants.map((grant) => grant.fence).filter((fence) => !options.isOwn(fence)),
-        deadlineMs: mail.deadlineMs,
+        get deadlineMs() {
+          return mail.deadlineMs;
+        },
         outcome: mail.key === null ? null : { ...mail.key, reply: outcome.reply },
         done(result) {
           if (result === 'committed') {
@@ -156,7 +182,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           } else {
             const again = attempt + 1 < MAX_ATTEMPTS && mail.deadlineMs > world.monotonicMs();
             end(grants, 'reload', () => {
-              if (again) run(scope, mail, factory, attempt + 1);
+              if (again) run(scope, mail, factory, setAside, attempt + 1);
               else
                 mail.respond(
                   conflict(`${mail.name} met other changes ${attempt + 1} times (${reasonOf(result)}); try again`),
@@ -171,7 +197,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   }
 
   return {
-    start: (scope, mail, factory) => run(scope, mail, factory, 0),
+    start: (scope, mail, factory, setAside) => run(scope, mail, factory, setAside, 0),
     get running() {
       return running.size;
     },

@@ -25,6 +25,8 @@ export type Envelope =
       dry: boolean;
     }
   | { m: 'reply'; id: number; value: unknown }
+  /** Main → shard: nobody waits for the answer to this ask any more. */
+  | { m: 'abandon'; id: number }
   /** Ends the reservations of an operation at these actors; answered with a reply. */
   | {
       m: 'end';

@@ -37,6 +37,8 @@ export interface HostAsk {
   deadlineMs: number;
   key?: IdempotencyKey | undefined;
   dry?: boolean | undefined;
+  /** Aborts when nobody waits for the answer any more: what is not in a group yet is dropped. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface ShardHost {
@@ -228,7 +230,7 @@ export function createShardHost(options: HostOptions): ShardHost {
     });
   }
 
-  function call(shard: number, envelope: (id: number) => Envelope): Promise<unknown> {
+  function call(shard: number, signal: AbortSignal | undefined, envelope: (id: number) => Envelope): Promise<unknown> {
     const slot = slots[shard] as Slot;
     return new Promise((resolve) => {
       if (slot.pipe === undefined)
@@ -236,13 +238,14 @@ export function createShardHost(options: HostOptions): ShardHost {
       const id = nextAsk++;
       slot.asks.set(id, resolve);
       slot.pipe.send(envelope(id));
+      signal?.addEventListener('abort', () => slot.pipe?.send({ m: 'abandon', id }), { once: true });
     });
   }
 
   for (let shard = 0; shard < options.shards; shard++) launch(shard, true);
 
-  const ask: ShardHost['ask'] = (to, name, body, { who, deadlineMs, key, dry = false }) =>
-    call(shardOf(to, options.shards), (id) => ({
+  const ask: ShardHost['ask'] = (to, name, body, { who, deadlineMs, key, dry = false, signal }) =>
+    call(shardOf(to, options.shards), signal, (id) => ({
       m: 'ask',
       id,
       from: MAIN,
@@ -272,15 +275,15 @@ export function createShardHost(options: HostOptions): ShardHost {
       const answers = slots.map((slot, shard) => {
         const own = fences.filter((fence) => fence.shard === shard);
         slot.fences = [...slot.fences, ...own];
-        return call(shard, (id) => ({ m: 'adopt', id, from: MAIN, fences: own }));
+        return call(shard, undefined, (id) => ({ m: 'adopt', id, from: MAIN, fences: own }));
       });
       await Promise.all(answers);
     },
     inspect: (shard, actor, filter) =>
-      call(shard, (id) => ({ m: 'inspect', id, from: MAIN, actor, filter: filter ?? null })),
+      call(shard, undefined, (id) => ({ m: 'inspect', id, from: MAIN, actor, filter: filter ?? null })),
     async auditMemory(limit) {
       const answers = await Promise.all(
-        slots.map((_, shard) => call(shard, (id) => ({ m: 'audit', id, from: MAIN, limit }))),
+        slots.map((_, shard) => call(shard, undefined, (id) => ({ m: 'audit', id, from: MAIN, limit }))),
       );
       const sum: MemoryAudit = { compared: 0, busy: 0, left: 0, findings: [] };
       for (const answer of answers) {

@@ -25,6 +25,7 @@ import { inspectActor, inspectShard, type CellFilter } from './inspection.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 import { createObservation } from './observation.ts';
 import { createReadyList } from './ready-list.ts';
+import { createLoad } from './load.ts';
 import { leaving } from './residency.ts';
 import { createSupervision } from './supervision.ts';
 import { decideBatch, neededRows, type TurnHost } from './turn.ts';
@@ -53,6 +54,10 @@ export interface ShardLimits {
   passivateMs: number;
   /** Actors in memory; beyond it the longest idle ones leave. */
   resident: number;
+  /** Asks from outside that wait in the shard. */
+  waiting: number;
+  /** Milliseconds that one more would have to wait, by what was answered lately. */
+  waitMs: number;
   /** Longest group in operations; process tests make it small, so that what is split is exercised. */
   operationsPerGroup: number;
 }
@@ -62,11 +67,14 @@ const LIMITS: ShardLimits = {
   batch: 256,
   passivateMs: 600_000,
   resident: 10_000,
+  waiting: 16_384,
+  waitMs: 5_000,
   operationsPerGroup: 512,
 };
 const WHEEL_MS = 100;
 /** Looking at every actor costs milliseconds, so idle ones are looked for only so often while there is room. */
 const TICKS_A_SWEEP = 10;
+const FEW = 64;
 const HINT_DEADLINE_MS = 30_000;
 
 export interface Shard {
@@ -93,6 +101,9 @@ export function createShard(options: ShardOptions): Shard {
   let state: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
   /** Those with mail that waits for a change. */
   const waiting = new Set<Cell>();
+  const pressure = createLoad(world);
+  /** Asks of the main thread without an answer, by id. */
+  const open = new Map<number, Mail>();
   let ticks = 0;
   /** Grows with each start-over; callbacks of an older life are ignored. */
   let life = 0;
@@ -121,7 +132,8 @@ export function createShard(options: ShardOptions): Shard {
     world,
     fenceOf,
     version: (scope) => (versions.get(scope) as Versions).next(),
-    coordinate: (scope, mail, factory) => coordinator.start(scope, mail, factory),
+    coordinate: (cell, mail, factory) =>
+      coordinator.start(cell.address.scope, mail, factory, (error) => quarantine(cell, mail, error)),
     submit: (operation) => committer.submit(operation),
     hint,
     settled,
@@ -554,6 +566,9 @@ export function createShard(options: ShardOptions): Shard {
       expire(cell, now);
       if (cell.waiting.length === 0) waiting.delete(cell);
     }
+    let parked = 0;
+    for (const cell of waiting) parked += cell.waiting.length;
+    pressure.tick(parked);
     if (++ticks % TICKS_A_SWEEP === 0 || cells.size > limits.resident) passivate(now);
     world.after(WHEEL_MS, () => wheel(now + WHEEL_MS));
   }
@@ -581,6 +596,29 @@ export function createShard(options: ShardOptions): Shard {
     return inspectShard({ ...parts, nowMs: world.monotonicMs() }, filter);
   }
 
+  /** Refused at once instead of waiting for longer than anybody does. */
+  function crowded(deadlineMs: number): Refusal | undefined {
+    // A few are no crowd, however slow the first of them is (an actor that loads).
+    if (pressure.waiting < FEW) return undefined;
+    const waitMs = pressure.expectedWaitMs;
+    const leftMs = deadlineMs - world.monotonicMs();
+    if (pressure.waiting < limits.waiting && waitMs <= Math.min(limits.waitMs, leftMs)) return undefined;
+    const seconds = Math.max(1, Math.ceil(waitMs / 1_000)) + Math.floor(world.random() * 3);
+    return overloaded(
+      `${pressure.waiting} requests wait here for about ${Math.round(waitMs)} ms; nothing was changed`,
+      Math.min(seconds, 30),
+    );
+  }
+
+  function counted(id: number, answer: (value: unknown) => void): (value: unknown) => void {
+    pressure.accepted();
+    return (value) => {
+      pressure.answered();
+      open.delete(id);
+      answer(value);
+    };
+  }
+
   function answerer(from: number, id: number): (value: unknown) => void {
     return (value) => options.pipe(from)?.send({ m: 'reply', id, value });
   }
@@ -597,23 +635,32 @@ export function createShard(options: ShardOptions): Shard {
     deliver(envelope) {
       switch (envelope.m) {
         case 'ask': {
-          const respond = answerer(envelope.from, envelope.id);
-          if (state === 'stopping') return respond(unavailable('this process is stopping'));
-          return post(
-            { scope: envelope.scope, kind: envelope.kind, id: envelope.actor },
-            {
-              name: envelope.name,
-              body: envelope.body,
-              who: envelope.who,
-              deadlineMs: envelope.deadlineMs,
-              reserve: envelope.reserve === '' ? null : envelope.reserve,
-              from: envelope.from,
-              key: envelope.key,
-              dry: envelope.dry,
-              respond,
-              attempts: 0,
-            },
-          );
+          const answer = answerer(envelope.from, envelope.id);
+          if (state === 'stopping') return answer(unavailable('this process is stopping'));
+          const isOfMain = envelope.from === MAIN;
+          // What another shard asks belongs to something that was let in already.
+          const refused = isOfMain ? crowded(envelope.deadlineMs) : undefined;
+          if (refused !== undefined) return answer(refused);
+          const respond = isOfMain ? counted(envelope.id, answer) : answer;
+          const mail: Mail = {
+            name: envelope.name,
+            body: envelope.body,
+            who: envelope.who,
+            deadlineMs: envelope.deadlineMs,
+            reserve: envelope.reserve === '' ? null : envelope.reserve,
+            from: envelope.from,
+            key: envelope.key,
+            dry: envelope.dry,
+            respond,
+            attempts: 0,
+          };
+          if (isOfMain) open.set(envelope.id, mail);
+          return post({ scope: envelope.scope, kind: envelope.kind, id: envelope.actor }, mail);
+        }
+        case 'abandon': {
+          const mail = open.get(envelope.id);
+          if (mail !== undefined) mail.deadlineMs = -Infinity;
+          return;
         }
         case 'reply': {
           const ask = asks.get(envelope.id);

@@ -14,7 +14,7 @@ export interface TurnHost {
   world: World;
   fenceOf(scope: Scope): Fence;
   version(scope: Scope): number;
-  coordinate(scope: Scope, mail: Mail, factory: () => Coordination<unknown>): void;
+  coordinate(cell: Cell, mail: Mail, factory: () => Coordination<unknown>): void;
   submit(operation: Operation): void;
   hint(hint: Hint, who: string): void;
   settled(cell: Cell): void;
@@ -116,7 +116,9 @@ export function decideBatch(
       changes,
       messages,
       fences: [],
-      deadlineMs: mail.deadlineMs,
+      get deadlineMs() {
+        return mail.deadlineMs;
+      },
       outcome: mail.key === null || waits ? null : { ...mail.key, reply },
       done(outcome) {
         finish(mail, outcome, hints, reply, waits);
@@ -179,7 +181,7 @@ export function decideBatch(
     if (handler === undefined) return answer(mail, internal(`${behaviour.kind} knows no command ${mail.name}`));
     const decision = handler(cell.state, mail.body, context) as Decision<unknown>;
     if (isRefusal(decision)) return answer(mail, decision);
-    if ('coordinate' in decision) return host.coordinate(address.scope, mail, decision.coordinate);
+    if ('coordinate' in decision) return host.coordinate(cell, mail, decision.coordinate);
     if ('wait' in decision) return waitFor(mail, decision);
     const { changes = [], messages = [], hints = [] } = decision;
     if (changes.length > 0 || messages.length > 0)
