@@ -392,3 +392,12 @@ test('only rules that look into the body have it parsed', () => {
     assert.ok(locate({ method: operation.method, path, body: unread }));
   }
 });
+
+test('design.md §9: what lies below /v1 is found below /v2 as well, at the same place', () => {
+  for (const [line, id, , , at, body] of MAP) {
+    const [method, path] = line.split(' ') as [string, string];
+    const located = locate({ method, path: path.replace(/^\/v1\//, '/v2/'), body: bytes(body) });
+    assert.deepEqual([located?.operation, located?.at], [id, at], line);
+  }
+  assert.equal(locate({ method: 'GET', path: '/v2/federation', body: bytes(undefined) }), undefined);
+});
