@@ -14,7 +14,10 @@ export interface Processes {
   linksTo(site: string): Link[];
   /** The link to the active process of a site; undefined while none is known. */
   activeOf(site: string): Link | undefined;
-  /** Hears of every process that is found, or becomes, active; also of the same one when its link comes back. */
+  /**
+   * Hears of every process that is known to be active, found so, or becomes so; also of the same one when its link comes
+   * back. Those known before count: a process has links long before it is active itself.
+   */
   onActive(listener: (link: Link) => void): void;
   /** Tells every link what this process is from now on. */
   announce(isActive: boolean): void;
@@ -83,7 +86,10 @@ export function createProcesses({ world, links, odd }: ProcessesOptions): Proces
   return {
     linksTo,
     activeOf,
-    onActive: (listener) => void listeners.add(listener),
+    onActive(listener) {
+      listeners.add(listener);
+      for (const link of active) if (link.state === 'up') listener(link);
+    },
     announce(isActive) {
       for (const link of links()) if (link.state === 'up') link.notify(ROLE_NOTIFY, { active: isActive });
     },
