@@ -1,5 +1,8 @@
+import { COLUMNS } from './backup/catalogue.ts';
+import { END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
+import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, OPEN_STREAMS } from './inspection.ts';
 import { ACQUIRE, HOLDER, RELEASE } from './lease.ts';
 import { loadText } from './loading.ts';
 import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
@@ -45,6 +48,16 @@ export const allStatements = (): string[] => [
   SWEEP_GROUPS,
   SWEEP_OUTCOMES,
   FIND_OUTCOMES,
+  LEASES,
+  OPEN_STREAMS,
+  ENDED_STREAMS,
+  MIGRATIONS,
+  COUNTS,
+  COLUMNS,
+  EPOCHS,
+  ENDS,
+  END_STREAMS,
+  LIFT,
   groupText([]),
   ...tableNames.map((table) => groupText([table])),
   groupText(tableNames),

@@ -39,6 +39,7 @@ import { keepMember } from './member.ts';
 import { ensureProviderTenant } from './provider.ts';
 import { askApp } from './role.ts';
 import { startingRole } from './standby.ts';
+import { checkStanding, keepStanding } from './standing.ts';
 import { startUpkeep } from './upkeep.ts';
 
 const ASK_MS = 30_000;
@@ -55,6 +56,9 @@ export async function serveSite(ground: Ground): Promise<void> {
   const partitions = await store.hostedPartitions(config.site);
   const owned = new Set(partitions);
   const shards = shardsFor(config.shards, availableParallelism());
+  const standing = await checkStanding(ground.databaseUrl, config.folder);
+  for (const lost of standing.lost)
+    log.error({ lost, incarnation: standing.incarnation }, 'the database was restored: it lacks what this site wrote');
   const fences = await store.takeOver([own, ...partitions.map(partitionScope)], shards);
   const epoch = fences.find(({ scope }) => scope === own)?.epoch;
 
@@ -92,6 +96,17 @@ export async function serveSite(ground: Ground): Promise<void> {
     log: (level, message, fields) => log[level](fields, message),
   });
   life.onEnd('shards', () => host.stop());
+
+  const keeper = keepStanding({
+    siteFolder: config.folder,
+    incarnation: standing.incarnation,
+    epochs: fences,
+    after: (delayMs, run) => world.after(delayMs, run),
+    wallMs: () => world.wallMs(),
+    odd,
+  });
+  life.onEnd('standing', () => keeper.stop());
+  listeners.add((entry) => keeper.committed(entry));
 
   const places = createPlaceIndex(config.site, partitions);
   listeners.add((entry) => places.apply(entry));
