@@ -2,7 +2,7 @@
 import type { CommitOutcome, Group, Resolution } from '../actors/ports.ts';
 import type { StatementFailure } from './driver/failure.ts';
 import type { Pool } from './driver/pool.ts';
-import { retrying } from './retry.ts';
+import { retrying, type RetryBudget } from './retry.ts';
 import { groupStatement, type GroupAnswer, type Statement } from './statement.ts';
 
 /** The primary key of the outcomes, as servers name it when a key has an outcome already. */
@@ -35,7 +35,12 @@ export function unfenced(group: Group): string | undefined {
   return group.fences.length === 0 ? 'fence: a group needs at least one' : undefined;
 }
 
-export async function commitGroup(pool: Pool, group: Group, deadlineMs: number): Promise<CommitOutcome> {
+export async function commitGroup(
+  pool: Pool,
+  group: Group,
+  deadlineMs: number,
+  budget?: RetryBudget,
+): Promise<CommitOutcome> {
   const missing = unfenced(group);
   if (missing !== undefined) return { outcome: 'refused', constraint: missing };
   let statement: Statement;
@@ -48,7 +53,7 @@ export async function commitGroup(pool: Pool, group: Group, deadlineMs: number):
     const rows = await retrying(
       (leftMs) => pool.run<GroupAnswer>(statement.text, statement.parameters, { prepare: true, deadlineMs: leftMs }),
       // Never after `unknown`: the first one may be in.
-      { deadlineMs, on: ['retry', 'unsent'] },
+      { deadlineMs, on: ['retry', 'unsent'], ...(budget && { budget }) },
     );
     return rows[0]?.held === 1 ? { outcome: 'committed' } : { outcome: 'fenced' };
   } catch (error) {

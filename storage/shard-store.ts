@@ -8,7 +8,7 @@ import { toStatementFailure } from './driver/failure.ts';
 import { createPool } from './driver/pool.ts';
 import { loadStatement, type FoundBy, type LoadedRow } from './loading.ts';
 import { raiseEpochs } from './ownership.ts';
-import { retrying } from './retry.ts';
+import { createRetryBudget, retrying } from './retry.ts';
 
 export interface ShardStoreOptions {
   url: string;
@@ -76,6 +76,9 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
   const groups = open('groups', options.groupsInFlight ?? 2, Math.ceil(commitMs * 0.8), commitMs);
   const doubts = open('doubts', 2, resolveMs, resolveMs);
   const reads = open('reads', options.reads ?? 4, scanMs, loadMs);
+
+  // Beyond it the committer waits for longer, with all that came meanwhile in one group.
+  const budget = createRetryBudget();
 
   /** Streams the rows to `each`; nothing reaches it after the answer. */
   async function read(
@@ -167,7 +170,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
   };
 
   return {
-    commit: (group, done) => void commitGroup(groups, group, commitMs).then(done),
+    commit: (group, done) => void commitGroup(groups, group, commitMs, budget).then(done),
 
     resolve: (groupId, done) => void resolveGroup(doubts, groupId, resolveMs).then(done),
 

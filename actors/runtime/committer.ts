@@ -61,6 +61,7 @@ const LIMITS = {
   /** After this long without an answer the doubt is ended by a raise (design.md §4). */
   doubtMs: 250,
   retryMs: 25,
+  longestRetryMs: 500,
 };
 
 /** Upper ends of the sizes of groups, in operations. */
@@ -112,6 +113,8 @@ export function createCommitter(options: CommitterOptions): Committer {
   const sequence = new Map<Scope, number>();
   let queue: Operation[] = [];
   let inFlight = false;
+  /** Groups in a row that could not be sent. */
+  let unsent = 0;
   let scheduled = false;
   /** Grows when the shard starts over: answers for an older life are ignored. */
   let life = 0;
@@ -202,6 +205,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   }
 
   function committed(operations: Operation[], group: Group, finished: () => void): void {
+    unsent = 0;
     for (const entry of group.entries) sequence.set(entry.scope, entry.n);
     options.onCommitted(group.entries);
     for (const operation of operations) finish(operation, 'committed');
@@ -265,7 +269,9 @@ export function createCommitter(options: CommitterOptions): Committer {
   function retryLater(operations: Operation[], message: string, mine: number, finished: () => void): void {
     const sound = inTime(operations, `the database can't be reached: ${message}`);
     if (sound.length === 0) return finished();
-    world.after(limits.retryMs, () => {
+    // Longer each time, with full jitter: shards and sites that wait for one server don't come back together.
+    const bound = Math.min(limits.longestRetryMs, limits.retryMs * 2 ** Math.min(unsent++, 10));
+    world.after(bound * (0.5 + 0.5 * world.random()), () => {
       if (mine === life) write(sound, mine, finished);
     });
   }
