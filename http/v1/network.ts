@@ -6,6 +6,7 @@ import {
   allocateFamily,
   checkAllocateIds,
   checkCidrs,
+  isGlobal,
   networkToCreate,
   noSuchNetwork,
   parseChildLengths,
@@ -38,8 +39,20 @@ const PATH = '/v1/network';
 const answered = (view: NetworkView | Refusal): Answer | Refusal =>
   isRefusal(view) ? view : ok(networkResponse(view));
 
-const answerMade = (view: NetworkView): Answer => created(networkResponse(view));
-const answerDone = (view: NetworkView): Answer => ok(networkResponse(view));
+/** Global networks lie in the directory: who is told of a change finds it at every member (design.md §2). */
+async function spreadGlobal(site: Site, { network }: NetworkView): Promise<void> {
+  const entry = isGlobal(network) ? site.directory.entry('globalnetwork', network.id) : undefined;
+  if (entry !== undefined) await site.federation.spread(entry);
+}
+
+const answerMade = async (view: NetworkView, { site }: { site: Site }): Promise<Answer> => {
+  await spreadGlobal(site, view);
+  return created(networkResponse(view));
+};
+const answerDone = async (view: NetworkView, { site }: { site: Site }): Promise<Answer> => {
+  await spreadGlobal(site, view);
+  return ok(networkResponse(view));
+};
 
 const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);

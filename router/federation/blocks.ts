@@ -33,6 +33,11 @@ export interface BlockDriver {
   start(): Promise<void>;
   /** What was just committed here, after the copy of the directory took it. */
   committed(entry: LogEntry): void;
+  /**
+   * Tells the partitions here of global networks now, for a caller that waits until they can be used, at most 250 ms
+   * (design.md §2, read your writes); what fails is tried again without it.
+   */
+  adopted(networks: readonly string[]): Promise<void>;
   /** A partition was added to those hosted here. */
   hostedChanged(): Promise<void>;
   /** Calls all idle blocks of a network of this site home, e.g. before it is deleted; answers who could not be asked. */
@@ -44,6 +49,9 @@ export interface BlockDriver {
 
 /** So long the ordinary way has to bring blocks to their receiver before the home offers them again. */
 const OFFER_AFTER_MS = 5_000;
+
+/** As long as a directory write waits for its members. */
+const ADOPTED_WITHIN_MS = 250;
 
 type Told = Pick<Row, 'table' | 'scope' | 'key' | 'version'> & { value: unknown };
 
@@ -255,6 +263,19 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     },
     committed(entry) {
       for (const change of entry.changes) see(change);
+    },
+    async adopted(networks) {
+      const asks = networks.flatMap((network) =>
+        ports.hosted().map((partition) => holder.adopt(partition, network).catch(() => undefined)),
+      );
+      if (asks.length === 0) return;
+      await new Promise<void>((resolve) => {
+        const cancel = ports.world.after(ADOPTED_WITHIN_MS, resolve);
+        void Promise.all(asks).then(() => {
+          cancel();
+          resolve();
+        });
+      });
     },
     async hostedChanged() {
       await take(ports.hosted().filter((partition) => !started.has(partition)));

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { BusMessage, LogEntry } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { createShardHost } from '../../actors/runtime/host.ts';
@@ -125,13 +126,21 @@ export async function serveSite(ground: Ground): Promise<void> {
   const registry = addressOf(own, 'registry', config.site);
   const refusalOf = (answer: unknown): Refusal | undefined => (isRefusal(answer) ? answer : undefined);
 
+  /** A global network is known here once the partitions can give its addresses out. */
+  const adopted = (records: readonly DirectoryRecord[]): Promise<void> =>
+    blocks.adopted(records.filter(({ kind }) => kind === 'globalnetwork').map(({ id }) => id));
+
   const federation = createFederation({
     site: config.site,
     links,
     world,
     copy,
     actors: {
-      applyDirectory: (entries) => applyDirectory({ id: config.site, ask }, entries),
+      async applyDirectory(entries) {
+        const refused = await applyDirectory({ id: config.site, ask }, entries);
+        if (refused === undefined) await adopted(entries);
+        return refused;
+      },
       promise: async (body) =>
         refusalOf(await ask(registry, 'promise', { ...body, partitions: places.hosted() }, asSystem)),
       settlePromise: async (body) =>
@@ -215,7 +224,10 @@ export async function serveSite(ground: Ground): Promise<void> {
     rows: store,
     directory: copy,
     places,
-    federation,
+    federation: {
+      ...federation,
+      spread: async (record) => void (await Promise.all([federation.spread(record), adopted([record])])),
+    },
     outcomes: createOutcomes((identity, key) => store.findOutcome(identity, key)),
     health: createHealth({ store, federation, isHeld: () => lease.isHeld() }),
     onCommitted: listen(listeners),
