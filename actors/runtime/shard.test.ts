@@ -135,7 +135,7 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
     name: string,
     body: unknown,
     withinMs = 5_000,
-    options: { dry?: boolean } = {},
+    options: { dry?: boolean; key?: string } = {},
   ): () => unknown {
     const to: Address = addressOf(scope, 'machine', bag);
     const id = nextId++;
@@ -151,7 +151,7 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
       who: 'test',
       deadlineMs: world.monotonicMs() + withinMs,
       reserve: '',
-      key: null,
+      key: options.key === undefined ? null : { identity: 'test', key: options.key, request: 'r' },
       dry: options.dry ?? false,
     });
     return () => answers.get(id);
@@ -318,6 +318,33 @@ describe('shard', () => {
     assert.equal(plant.log.length, 1);
   });
 
+  it('I18: a dry run waits for nothing that others may bring', () => {
+    const plant = createPlant(1);
+    const waits = plant.ask('a', 'await', { n: 5 }, 5_000, { dry: true });
+    plant.settle(10);
+    assert.equal(kindOf(waits()), 'Unavailable');
+    assert.match((waits() as Refusal).message, /would wait: 5 did not come/);
+  });
+
+  it('I10: a key has one outcome, whatever else waits in the group; nothing of the second is left', () => {
+    const plant = createPlant(1);
+    const first = plant.ask('a', 'take', { n: 1 }, 5_000, { key: 'k' });
+    plant.settle();
+    const second = plant.ask('a', 'take', { n: 2 }, 5_000, { key: 'k' });
+    const neighbours = ['b', 'c'].map((bag) => plant.ask(bag, 'take', { n: 3 }, 5_000, { key: bag }));
+    plant.settle();
+    assert.equal(first(), 1);
+    assert.match((second() as Refusal).message, /under the same Idempotency-Key/);
+    assert.deepEqual(
+      neighbours.map((answer) => answer()),
+      [3, 3],
+    );
+    const list = plant.ask('a', 'list', {});
+    const free = plant.ask('a', 'take', { n: 2 });
+    plant.settle();
+    assert.deepEqual([list(), free()], [[1], 2]);
+  });
+
   it('reads wait for the commit they were decided on', () => {
     const plant = createPlant(1);
     plant.store.faults.push('refused', 'refused', 'refused', 'refused');
@@ -355,6 +382,34 @@ describe('coordination over shards', () => {
     const real = plant.ask(bags[1] as string, 'take', { n: 4 });
     plant.settle();
     assert.equal(real(), 4);
+  });
+
+  it('I10: a key that has an outcome refuses the operation over several actors once, and lets go', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    const ask = () => plant.ask(bags[0] as string, 'takeAll', { bags, n: 4 }, 5_000, { key: 'k' });
+    const first = ask();
+    plant.settle();
+    const drops = bags.map((bag) => plant.ask(bag, 'drop', { n: 4 }));
+    plant.settle();
+    const sent = plant.log.length;
+    const second = ask();
+    plant.settle();
+    assert.deepEqual(
+      [first(), drops.map((drop) => drop())],
+      [
+        [4, 4],
+        [4, 4],
+      ],
+    );
+    assert.match((second() as Refusal).message, /under the same Idempotency-Key/);
+    assert.equal(plant.log.length, sent);
+    const real = bags.map((bag) => plant.ask(bag, 'take', { n: 4 }));
+    plant.settle();
+    assert.deepEqual(
+      real.map((take) => take()),
+      [4, 4],
+    );
   });
 
   it('one refusal releases the others', () => {

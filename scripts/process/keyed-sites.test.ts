@@ -42,6 +42,19 @@ test('design.md §12: a key counts at every site; while one is down, creates wai
     const other = await send(fra, 'PUT', '/v1/size', { ...size, name: 'ten' }, withKey('size'));
     assert.equal(other.status, 422, other.text);
 
+    // What has a home is passed on to it with both headers.
+    const rename = { method: 'POST', path: '/v1/size', body: { ...size, description: 'renamed' } };
+    const asDry = await send(fra, rename.method, rename.path, rename.body, { 'x-hanse-dry-run': 'true' });
+    assert.deepEqual([asDry.status, asDry.headers['x-hanse-dry-run']], [200, 'true'], asDry.text);
+    const unchanged = await muc.call<{ description: string }>('GET', '/v1/size/s9');
+    assert.equal(unchanged.description, '');
+    const asDryV2 = await send(fra, rename.method, '/v2/size?dryRun=true', rename.body, {});
+    assert.equal((JSON.parse(asDryV2.text) as { dryRun: boolean }).dryRun, true);
+    assert.equal((await muc.call<{ description: string }>('GET', '/v2/size/s9')).description, '');
+    const renamed = await send(fra, rename.method, rename.path, rename.body, withKey('rename'));
+    const again = await send(muc, rename.method, rename.path, rename.body, withKey('rename'));
+    assert.deepEqual([again.status, again.text, isReplayed(again)], [200, renamed.text, true]);
+
     // A partition is made, and hosted, where it was asked for first.
     const bootconfig = { imageurl: `${plant.files.url}/boot/initrd.img`, kernelurl: `${plant.files.url}/boot/kernel` };
     const hall = { id: 'hall', bootconfig };
