@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Address } from '../../actors/address.ts';
+import { unavailable } from '../../actors/refusal.ts';
+import type { CellFilter } from '../../actors/runtime/inspection.ts';
+import { createApp } from '../../http/app.ts';
+import { clientOf, createTestSite } from '../../http/testing.ts';
+import type { Inspection } from '../../storage/inspection.ts';
+import { addInspectRoutes, type InspectOptions } from './inspect-routes.ts';
+
+const cell = (id: string, inbox: number) => ({
+  scope: 'partition:p',
+  kind: 'machine',
+  id,
+  status: 'idle',
+  inbox,
+  waiting: 0,
+  held: 0,
+  turns: 1,
+  crashes: 0,
+  idleMs: 10,
+  turnMs: null,
+  last: null,
+});
+const sums = { scope: 'partition:p', kind: 'machine', resident: 3, busy: 1, inbox: 1, waiting: 0, held: 0, crashes: 0 };
+
+function start() {
+  const asked: Array<CellFilter | undefined> = [];
+  const options = {
+    process: 'here:1',
+    shards: 3,
+    blocks: { open: 0 },
+    bus: { state: () => ({ isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' as const }) },
+    federation: { status: () => [] },
+    inspection: {} as Inspection,
+    host: {
+      restarts: 0,
+      async inspect(shard: number, actor: Address | null, filter?: CellFilter) {
+        if (actor !== null) return actor.id === 'm1' && shard === 1 ? { ...cell('m1', 0), messages: [] } : null;
+        asked.push(filter);
+        if (shard === 2) return unavailable('shard 2 is being restarted');
+        return { shard, cells: [cell(`m${shard}`, shard)], kinds: [sums] };
+      },
+      auditMemory: async () => ({ compared: 0, busy: 0, left: 0, findings: [] }),
+    },
+  } as unknown as InspectOptions;
+  return { asked, call: clientOf(createApp(createTestSite(), { more: [addInspectRoutes(options)] })) };
+}
+
+test('reliability.md §9: inspection needs the admin role', async () => {
+  const { call } = start();
+  for (const view of ['', '/actors', '/shards', '/audit'])
+    for (const user of ['Metal-View', 'Metal-Edit'] as const)
+      assert.equal((await call(user, 'GET', `/v2/inspect${view}`)).status, 403, `${user} ${view}`);
+});
+
+test('the tree adds the shards up, the busiest actors first, and names who does not answer', async () => {
+  const { call, asked } = start();
+  const { status, body } = await call('Metal-Admin', 'GET', '/v2/inspect/actors?kind=machine&limit=1');
+  assert.equal(status, 200);
+  const tree = body as {
+    resident: number;
+    scopes: Array<{ kinds: Array<{ actors: Array<{ id: string }> }> }>;
+    missing: unknown;
+  };
+  assert.equal(tree.resident, 6);
+  assert.deepEqual(
+    tree.scopes[0]?.kinds[0]?.actors.map(({ id }) => id),
+    ['m1'],
+  );
+  assert.deepEqual(tree.missing, [{ shard: 2, reason: 'shard 2 is being restarted' }]);
+  assert.deepEqual(asked[0], { scope: null, kind: 'machine', id: null, limit: 1 });
+});
+
+test('one actor, wherever its shard is; what is asked wrongly is named', async () => {
+  const { call } = start();
+  const one = await call('Metal-Admin', 'GET', '/v2/inspect/actor?scope=partition:p&kind=machine&id=m1');
+  assert.equal((one.body as { shard: number }).shard, 1);
+  assert.equal(
+    (await call('Metal-Admin', 'GET', '/v2/inspect/actor?scope=partition:p&kind=machine&id=m9')).status,
+    404,
+  );
+  for (const path of ['actor?id=m1', 'actors?limit=many', 'audit?entries=-1']) {
+    const { status } = await call('Metal-Admin', 'GET', `/v2/inspect/${path}`);
+    assert.ok(status === 400 || status === 422, `${path}: ${status}`);
+  }
+});

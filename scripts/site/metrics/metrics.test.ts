@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Registry } from 'prom-client';
+import type { RouteDeclaration } from '../../../http/env.ts';
+import { createRequestCounts } from './requests.ts';
+import { register } from './sampled.ts';
+import { serveMetrics } from './server.ts';
+import { siteMetrics } from './site-metrics.ts';
+import type { Figures } from './figures.ts';
+
+const find: RouteDeclaration = { method: 'get', path: '/v1/machine/:id', role: 'view', operation: 'findMachine' };
+
+async function scrape(registry: Registry): Promise<string[]> {
+  return (await registry.metrics()).split('\n');
+}
+
+test('machines.md §19.4: requests are counted by metal-api’s names, too, its buckets are added up', async () => {
+  const counts = createRequestCounts();
+  const registry = new Registry();
+  for (const metric of counts.metrics) register(registry, metric);
+  counts.observe(find, 200, 3);
+  counts.observe(find, 200, 300);
+  counts.observe(find, 404, 20_000);
+  const lines = await scrape(registry);
+  for (const line of [
+    '# TYPE hanse_requests_total counter',
+    'hanse_requests_total{operation="findMachine",method="GET",status="200"} 2',
+    'hanse_requests_total{operation="findMachine",method="GET",status="404"} 1',
+    'metal_api_requests_total{code="200",method="GET"} 2',
+    '# TYPE metal_api_request_duration_seconds histogram',
+    'metal_api_request_duration_seconds_bucket{route="/v1/machine/{id}",method="GET",le="0.25"} 1',
+    'metal_api_request_duration_seconds_bucket{route="/v1/machine/{id}",method="GET",le="0.5"} 2',
+    'metal_api_request_duration_seconds_bucket{route="/v1/machine/{id}",method="GET",le="10"} 2',
+    'metal_api_request_duration_seconds_bucket{route="/v1/machine/{id}",method="GET",le="+Inf"} 3',
+    'metal_api_request_duration_seconds_sum{route="/v1/machine/{id}",method="GET"} 20.303',
+    'metal_api_request_duration_seconds_count{route="/v1/machine/{id}",method="GET"} 3',
+  ])
+    assert.ok(lines.includes(line), line);
+});
+
+const figures = (): Figures => ({
+  shards: [],
+  kinds: [{ scope: 'partition:muc', kind: 'machine', resident: 8, busy: 1, inbox: 2, waiting: 0, held: 0, crashes: 0 }],
+  restarts: 1,
+  links: [{ site: 'fra', partitions: ['fra'], up: false, roundTripMs: null, driftMs: null, lastFailure: 'cut' }],
+  bus: { isCatchingUp: false, held: 0, waiting: 3, nsqd: 'none' },
+  blocks: { open: 0, networks: [] },
+  health: undefined,
+  leases: [],
+  streams: [],
+  cursors: [],
+});
+
+test('what is not known is left out, the rest is there', async () => {
+  const registry = new Registry();
+  for (const metric of siteMetrics(() => Promise.resolve(figures()))) register(registry, metric);
+  const lines = await scrape(registry);
+  assert.ok(lines.includes('hanse_mailbox_messages{scope="partition:muc",kind="machine"} 2'));
+  assert.ok(lines.includes('hanse_link_up{peer="fra"} 0'));
+  assert.ok(!lines.some((line) => line.startsWith('hanse_link_round_trip_seconds{')));
+});
+
+test('the scrape port serves GET /metrics and nothing else', async () => {
+  const registry = new Registry();
+  register(registry, { name: 'x', help: 'x', type: 'gauge', samples: () => [{ labels: {}, value: 1 }] });
+  const server = await serveMetrics(registry, { host: '127.0.0.1', port: 0 });
+  try {
+    const at = `http://127.0.0.1:${server.port}`;
+    const answer = await fetch(`${at}/metrics`);
+    assert.equal(answer.status, 200);
+    assert.match(answer.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
+    assert.match(await answer.text(), /^x 1$/m);
+    assert.equal((await fetch(`${at}/`)).status, 404);
+    assert.equal((await fetch(`${at}/metrics`, { method: 'POST' })).status, 404);
+    await assert.rejects(serveMetrics(registry, { host: '127.0.0.1', port: server.port }), { code: 'EADDRINUSE' });
+  } finally {
+    await server.stop();
+  }
+});
