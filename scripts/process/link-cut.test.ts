@@ -48,14 +48,10 @@ test('reliability.md F11, F12: the link cut in either direction and in both: bot
       }
     }
 
-    for (const site of [muc, fra]) {
-      const first = { networkid: NETWORK, projectid: seeded.project, name: `first of ${site.id}` };
-      await until(`${site.id} has its first block`, async () => {
-        const answer = await site.ask('POST', '/v1/ip/allocate', first);
-        if (answer.status !== 201) return false;
-        const { ipaddress } = JSON.parse(answer.text) as { ipaddress: string };
-        return (await site.ask('DELETE', `/v1/ip/free/${ipaddress}`)).status === 200;
-      });
+    // Its creation was answered: it can be used at once, everywhere (design.md §2, read your writes).
+    for (const site of [fra, muc]) {
+      const first = await load.take(site, NETWORK, 'first');
+      assert.ok(first.address !== undefined, `${site.id}: ${JSON.stringify(first)}`);
     }
     const clients = [muc, fra].flatMap((site) => Array.from({ length: CLIENTS }, (_, i) => client(site, `c${i}`)));
     try {

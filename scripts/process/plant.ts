@@ -113,6 +113,7 @@ async function openSite(plant: {
       HANSE_HTTP_PORT: String(httpPort),
       HANSE_GRPC_PORT: String(grpcPort),
       HANSE_LINK_PORT: String(linkPort),
+      HANSE_METRICS_PORT: '0',
       HANSE_ADVERTISE: proxies ? PROXY_HOST : HOST,
       HANSE_SHARDS: String(shards),
       HANSE_GROUP_LIMIT: String(groupLimit),
