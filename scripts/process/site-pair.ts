@@ -144,6 +144,8 @@ export async function withSitePair(options: PlantOptions, run: (pair: SitePair) 
         other: (than) => processes.find((process) => process !== than)!,
         async untilBoth() {
           await until('one process is active, the other stands by', async () => {
+            // Whoever lost its lease to a slow machine has ended; a launcher would start it again.
+            for (const process of processes) if (!process.child.isRunning) process.child.start();
             const roles = await Promise.all(processes.map((process) => process.role()));
             return roles.includes('active') && roles.includes('standby');
           });

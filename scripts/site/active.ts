@@ -23,6 +23,7 @@ import { createForwarder } from '../../router/forward.ts';
 import { refuseAsk } from '../../router/link/failure.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
+import { createTraceStore } from '../../storage/trace.ts';
 import { shardsFor } from '../config.ts';
 import { projectRoot } from '../root.ts';
 import type { ShardConfig } from '../shard.ts';
@@ -41,6 +42,7 @@ import { ensureProviderTenant } from './provider.ts';
 import { askApp } from './role.ts';
 import { startingRole } from './standby.ts';
 import { checkStanding, keepStanding } from './standing.ts';
+import { createTraces } from './traces.ts';
 import { startUpkeep } from './upkeep.ts';
 
 const ASK_MS = 30_000;
@@ -51,6 +53,10 @@ const LAST_ANSWERS_MS = 1_000;
 export async function serveSite(ground: Ground): Promise<void> {
   const { config, log, life, world, store, lease, links, identity, odd } = ground;
   const own = siteScope(config.site);
+  const startedMs = world.monotonicMs();
+  /** Milliseconds since the lease was taken, for the log: what a takeover is made of. */
+  const since = (): number => Math.round(world.monotonicMs() - startedMs);
+  const steps: Record<string, number> = {};
 
   // ---- ownership --------------------------------------------------------------------------------------------------
 
@@ -61,6 +67,7 @@ export async function serveSite(ground: Ground): Promise<void> {
   for (const lost of standing.lost)
     log.error({ lost, incarnation: standing.incarnation }, 'the database was restored: it lacks what this site wrote');
   const fences = await store.takeOver([own, ...partitions.map(partitionScope)], shards);
+  steps['owned'] = since();
   const epoch = fences.find(({ scope }) => scope === own)?.epoch;
 
   let isFenced = false;
@@ -93,6 +100,7 @@ export async function serveSite(ground: Ground): Promise<void> {
     onCommitted(entries) {
       for (const entry of entries) for (const listener of listeners) listener(entry);
     },
+    missed: (cursor, beforeEpoch) => store.entriesAfter(cursor, beforeEpoch),
     onFenced: (shard) => void standDown(`shard ${shard} was fenced: another process owns the scopes`),
     log: (level, message, fields) => log[level](fields, message),
   });
@@ -117,6 +125,7 @@ export async function serveSite(ground: Ground): Promise<void> {
     host.ready,
   ]);
 
+  steps['loaded'] = since();
   const ask = (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
     await host.ask(to, command, body, { who, key, dry, deadlineMs: world.monotonicMs() + withinMs })) as Site['ask'];
   const asSystem = { who: 'hanse' };
@@ -202,6 +211,16 @@ export async function serveSite(ground: Ground): Promise<void> {
       to.add(listener);
       return () => void to.delete(listener);
     };
+  const traces = config.audit
+    ? createTraces({
+        store: createTraceStore({ url: ground.databaseUrl, applicationName: `hanse-${config.site}` }),
+        tenant: identity.providerTenant,
+        uuid: () => world.uuid(),
+        after: (delayMs, run) => world.after(delayMs, run),
+        odd,
+      })
+    : undefined;
+  if (traces !== undefined) life.onEnd('traces', () => traces.stop());
   const site: Site = {
     id: config.site,
     config: {
@@ -230,6 +249,7 @@ export async function serveSite(ground: Ground): Promise<void> {
     },
     outcomes: createOutcomes((identity, key) => store.findOutcome(identity, key)),
     health: createHealth({ store, federation, isHeld: () => lease.isHeld() }),
+    ...(traces === undefined ? {} : { traces }),
     onCommitted: listen(listeners),
     onBusMessage: listen(busListeners),
     async host(partition) {
@@ -316,6 +336,7 @@ export async function serveSite(ground: Ground): Promise<void> {
   await blocks.start();
   life.onEnd('upkeep', startUpkeep({ site, store, world, log }));
 
+  steps['ready'] = since();
   isReady.now = true;
   ground.play({ app, beforeApp: (request) => forward.beforeApp(request) });
   links.processes.announce(true);
@@ -334,6 +355,7 @@ export async function serveSite(ground: Ground): Promise<void> {
       shards,
       partitions,
       epoch,
+      tookMs: steps,
       database: new URL(ground.databaseUrl).host,
     },
     'ready',
