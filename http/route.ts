@@ -10,6 +10,7 @@ import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES, type BodyFailure 
 import { DRY_HEADER, DRY_QUERY, wantsDryRun } from './dry-run.ts';
 import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { compile, type Check } from './schema.ts';
+import { traceOf } from './trace.ts';
 import type { AskOptions, Caller, Site } from './site.ts';
 import { bareForbidden, errorResponse, refusalResponse } from './wire-errors.ts';
 
@@ -141,9 +142,10 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     edge.routes.push({ method, path: served, role, operation, audited, effect, body: schema });
   }
 
-  const serve = async (c: Context<EdgeEnv>): Promise<Response> => {
+  const serve = async (c: Context<EdgeEnv>, seen: { caller?: Caller }): Promise<Response> => {
     const caller = await admit(edge, c, role);
     if (caller instanceof Response) return caller;
+    seen.caller = caller;
     if (needsContentType && !isJson(c.req.header('content-type'))) {
       return errorResponse(
         415,
@@ -179,11 +181,16 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
   const paths = [path, ...mirror].map((served) => pathOf(site, served));
   hono.on(method.toUpperCase(), paths, async (c) => {
     const startMs = performance.now();
-    const answer = await serve(c).catch((error: unknown) => {
+    const seen: { caller?: Caller } = {};
+    const answer = await serve(c, seen).catch((error: unknown) => {
       edge.report(error, operation);
       return isDatabaseAway(error) ? refusalResponse(DATABASE_AWAY) : crashResponse();
     });
     edge.observe?.(spec, answer.status, performance.now() - startMs);
+    // What was done stands in the log; what was refused would leave no trace.
+    if (audited && answer.status >= 400 && seen.caller !== undefined && site.traces !== undefined) {
+      site.traces.refused(await traceOf(c, seen.caller, answer, { nowMs: site.wallMs(), uuid: () => site.uuid() }));
+    }
     return answer;
   });
 }

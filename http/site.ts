@@ -6,6 +6,7 @@ import type { DirectoryEntities, DirectoryEntry, DirectoryKind, DirectoryRecord 
 import type { Claim } from '../actors/registry/messages.ts';
 import type { Refusal } from '../actors/refusal.ts';
 import type { Outcomes } from './outcomes.ts';
+import type { Traces } from './trace.ts';
 import type { Places } from '../router/places.ts';
 
 export interface Caller {
@@ -90,6 +91,8 @@ export interface Site {
   places: Places;
   federation: Federation;
   health(): Promise<Health>;
+  /** The audit trail; absent: switched off. */
+  traces?: Traces;
   /** Every committed log entry of this process, in order per stream; answers how to stop listening. */
   onCommitted(listener: (entry: LogEntry) => void): () => void;
   /** Messages of the partition-local bus, as they are published; answers how to stop listening. */

@@ -75,10 +75,10 @@ test('networks.md §10.2: used numbers of a project are summed', () => {
   );
 });
 
-test('networks.md §10.2: audit is sorted by time, then limited', () => {
+test('networks.md §10.2: audit is sorted by time, a limit keeps the newest (N50)', () => {
   const at = (timestamp: string): { timestamp: string } => ({ timestamp });
   const parts = [[at('2026-01-01T00:00:02Z'), at('2026-01-01T00:00:00.5Z')], [at('2026-01-01T00:00:01Z')]];
-  assert.deepEqual(json('audit', parts, { Limit: 2 }), [at('2026-01-01T00:00:00.5Z'), at('2026-01-01T00:00:01Z')]);
+  assert.deepEqual(json('audit', parts, { Limit: 2 }), [at('2026-01-01T00:00:01Z'), at('2026-01-01T00:00:02Z')]);
   assert.equal((json('audit', parts, { limit: 0 }) as unknown[]).length, 3);
 });
 

@@ -86,14 +86,14 @@ function project(parts: readonly Uint8Array[]): Uint8Array {
   return encoded(first);
 }
 
-/** metal-api: ascending by time, so a limit keeps the oldest. */
+/** Ascending by time; a limit keeps the newest, as each site does (networks.md N50). */
 function audit(parts: readonly Uint8Array[], body: Uint8Array): Uint8Array {
   const rows = parts.flatMap(rowsOf);
   if (rows.length === 0) return parts[0]!;
   const timed = rows.map((row) => ({ row, atMs: Date.parse(textAt(row, 'timestamp')) || 0 }));
   const sorted = timed.sort((a, b) => a.atMs - b.atMs).map(({ row }) => row);
   const limit = keyOf(readBodyObject(body) ?? {}, 'limit');
-  return encoded(typeof limit === 'number' && limit > 0 ? sorted.slice(0, limit) : sorted);
+  return encoded(typeof limit === 'number' && limit > 0 ? sorted.slice(-limit) : sorted);
 }
 
 const MERGES: Record<Merge, (parts: readonly Uint8Array[], requestBody: Uint8Array) => Uint8Array> = {

@@ -43,6 +43,8 @@ const shape = z.object({
   PROBE_ALLOW: list,
   /** host:port of nsqd's TCP listener; without it the bus is served as GET /v2/bus/{topic}. */
   NSQD_TCP_ADDR: z.string().default(''),
+  /** Whether refused requests are kept, and the audit trail can be searched. */
+  HANSE_AUDIT: z.enum(['on', 'off']).default('on'),
   /** Where metrics are scraped, without keys, so on this machine only unless told otherwise; port 0: nowhere. */
   HANSE_METRICS_HOST: z.string().default('127.0.0.1'),
   HANSE_METRICS_PORT: port.default(2112),
@@ -75,6 +77,7 @@ export interface SiteConfig {
   nsqd: { host: string; port: number } | null;
   groupLimit: number;
   metrics: { host: string; port: number };
+  audit: boolean;
 }
 
 /** Reads the configuration of a site's process; every problem is named with its variable. */
@@ -105,6 +108,7 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
     probeAllow: env.PROBE_ALLOW,
     nsqd: nsqdHost === undefined || nsqdHost === '' ? null : { host: nsqdHost, port: Number(nsqdPort ?? 4150) },
     groupLimit: env.HANSE_GROUP_LIMIT,
+    audit: env.HANSE_AUDIT === 'on',
     metrics: { host: env.HANSE_METRICS_HOST, port: env.HANSE_METRICS_PORT },
   };
 }

@@ -9,6 +9,7 @@ import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from '
 import { APPLIED, MIGRATION_TABLE, readMigrations, RECORD } from './migrate.ts';
 import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
 import { FIND_OUTCOMES } from './outcome.ts';
+import { FIND_DONE, FIND_TRACES, SWEEP_TRACES, WRITE_TRACES } from './trace.ts';
 import { countByOwnerText, HOSTED, readStatement } from './reader.ts';
 import { groupText } from './statement.ts';
 import {
@@ -58,6 +59,10 @@ export const allStatements = (): string[] => [
   ENDS,
   END_STREAMS,
   LIFT,
+  WRITE_TRACES,
+  FIND_TRACES,
+  FIND_DONE,
+  SWEEP_TRACES,
   groupText([]),
   ...tableNames.map((table) => groupText([table])),
   groupText(tableNames),

@@ -1,4 +1,5 @@
 import type { Edge } from '../env.ts';
+import { addAuditRoutes } from './audit.ts';
 import { addFilesystemLayoutRoutes } from './filesystem-layout.ts';
 import { addFirewallRoutes } from './firewall.ts';
 import { addImageRoutes } from './image.ts';
@@ -37,5 +38,6 @@ export const V1_RESOURCES: ReadonlyArray<(edge: Edge) => void> = [
   addIpRoutes,
   addProjectRoutes,
   addTenantRoutes,
+  addAuditRoutes,
   addSwitchedOffRoutes,
 ];

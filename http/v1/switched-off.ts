@@ -8,14 +8,6 @@ const FIRMWARE = '/v1/firmware/:kind/:vendor/:board/:revision';
 const SWITCHED_OFF: Array<RouteDeclaration & { why: string; contentType?: 'any' }> = [
   {
     method: 'post',
-    path: '/v1/audit/find',
-    role: 'view',
-    operation: 'findAuditTraces',
-    audited: false,
-    why: 'this feature is currently disabled',
-  },
-  {
-    method: 'post',
     path: '/v1/vpn/authkey',
     role: 'admin',
     operation: 'getVPNAuthKey',
@@ -45,7 +37,7 @@ const SWITCHED_OFF: Array<RouteDeclaration & { why: string; contentType?: 'any' 
   },
 ];
 
-/** Audit search, VPN and firmware store: 500, as metal-api answers what is switched off (machines.md §1.4). */
+/** VPN and firmware store: 500, as metal-api answers what is switched off (machines.md §1.4). */
 export function addSwitchedOffRoutes(edge: Edge): void {
   for (const { why, ...declaration } of SWITCHED_OFF) {
     // The message goes out as it is: clients look for it.
