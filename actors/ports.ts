@@ -175,6 +175,8 @@ export interface SiteStore extends RowReader {
     each: (entries: LogEntry[]) => Promise<void>,
   ): Promise<void>;
   saveCursors(consumer: string, cursors: LogCursor[]): Promise<void>;
+  /** What a shard's ended epochs wrote of a scope after the cursor, older epochs first; nothing of `beforeEpoch` or later. */
+  entriesAfter(cursor: LogCursor, beforeEpoch: number): Promise<LogEntry[]>;
   /** The outcome of an operation that had this key, if it is not over its retention. */
   findOutcome(identity: string, key: string): Promise<KeyedOutcome | undefined>;
   /** Deletes what is over its retention: group ids, log entries that every consumer has passed, released rows, outcomes. */

@@ -24,6 +24,10 @@ where scope = $1::text and shard = $2::int4 and epoch = $3::int8 and n > $4::int
 export const ENTRIES_WITH_MESSAGES = `select n, operation, what, who, (extract(epoch from at) * 1000)::int8 as "atMs", changes, messages from log
 where scope = $1::text and shard = $2::int4 and epoch = $3::int8 and n > $4::int8 and messages is not null order by n limit $5::int4`;
 
+export const ENTRIES_OF_ENDED = `select epoch, n, operation, what, who, (extract(epoch from at) * 1000)::int8 as "atMs", changes, messages from log
+where scope = $1::text and shard = $2::int4 and (epoch > $3::int8 or (epoch = $3::int8 and n > $4::int8)) and epoch < $5::int8
+order by epoch, n`;
+
 /** A cursor never goes back. */
 export const SAVE_CURSORS = `insert into log_cursor as t (consumer, scope, shard, epoch, n)
 select $1::text, r.scope, r.shard, r.epoch, r.n from unnest($2::text[], $3::int4[], $4::int8[], $5::int8[]) as r (scope, shard, epoch, n)
@@ -40,6 +44,18 @@ const streamOf = (at: { scope: string; shard: number }): string => `${at.shard}/
 export function passed(stream: Stream, cursor: LogCursor | undefined): number {
   if (cursor === undefined || cursor.epoch < stream.epoch) return 0;
   return cursor.epoch > stream.epoch ? Number.MAX_SAFE_INTEGER : cursor.n;
+}
+
+export async function readEnded(pool: Pool, cursor: LogCursor, beforeEpoch: number): Promise<LogEntry[]> {
+  const { scope, shard } = cursor;
+  const rows = await pool.run<EntryRow & { epoch: number }>(ENTRIES_OF_ENDED, [
+    scope,
+    shard,
+    cursor.epoch,
+    cursor.n,
+    beforeEpoch,
+  ]);
+  return rows.map((row) => ({ scope, shard, ...row, messages: row.messages ?? [] }));
 }
 
 export async function readBacklog(

@@ -4,7 +4,7 @@ import type { LeaseHolder, SiteStore } from '../actors/ports.ts';
 import { arrayLiteral } from './array.ts';
 import { createPool } from './driver/pool.ts';
 import { acquireLease, releaseLease } from './lease.ts';
-import { readBacklog, saveCursors } from './log.ts';
+import { readBacklog, readEnded, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
 import { createOutcomeReader } from './outcome.ts';
@@ -120,6 +120,8 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
         deadlineMs: 10_000,
         on: ['retry', 'unsent', 'unknown'],
       }),
+
+    entriesAfter: (cursor, beforeEpoch) => readEnded(reads, cursor, beforeEpoch),
 
     findOutcome: createOutcomeReader(keyed),
 

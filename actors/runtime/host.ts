@@ -1,6 +1,6 @@
 // The main thread's side: one thread a shard, the ports, asks, restart with backoff.
-import { addressText, shardOf, type Address } from '../address.ts';
-import type { Fence, IdempotencyKey, LogEntry, World } from '../ports.ts';
+import { addressText, shardOf, type Address, type Scope } from '../address.ts';
+import type { Fence, IdempotencyKey, LogCursor, LogEntry, World } from '../ports.ts';
 import { isRefusal, notFound, unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
@@ -23,6 +23,11 @@ export interface HostOptions {
   limits?: Partial<ShardLimits>;
   world: World;
   onCommitted(entries: LogEntry[]): void;
+  /**
+   * What a shard's ended epochs wrote after the cursor, before that epoch: commits whose answer died with the shard, or
+   * came too late for it. They are heard before anything of the new epoch. Rejects when the database can't be asked.
+   */
+  missed(cursor: LogCursor, beforeEpoch: number): Promise<LogEntry[]>;
   /** A shard found that somebody else owns its scopes. */
   onFenced(shard: number): void;
   log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
@@ -67,12 +72,20 @@ interface Slot {
   port: Port | undefined;
   pipe: Pipe | undefined;
   fences: Fence[];
+  /** How far it was heard, by scope. */
+  heard: Map<Scope, LogCursor>;
+  /** What a new epoch says waits until the ends of the old ones are heard. */
+  early: LogEntry[] | undefined;
+  hasServed: boolean;
+  /** Counts, so that an answer for an older restart is dropped. */
+  catchUps: number;
   /** Open asks to this shard; all fail when it dies. */
   asks: Map<number, (value: unknown) => void>;
   backoffMs: number;
   serving: boolean;
 }
 
+const MISSED_RETRY_MS = 500;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 2_000;
 
@@ -92,6 +105,10 @@ export function createShardHost(options: HostOptions): ShardHost {
     port: undefined,
     pipe: undefined,
     fences: options.fences.filter((fence) => fence.shard === shard),
+    heard: new Map(),
+    early: undefined,
+    hasServed: false,
+    catchUps: 0,
     asks: new Map(),
     backoffMs: FIRST_BACKOFF_MS,
     serving: false,
@@ -176,6 +193,46 @@ export function createShardHost(options: HostOptions): ShardHost {
     for (const respond of open) respond(unavailable(`${why}: the outcome is unknown`));
   }
 
+  function hear(slot: Slot, entries: LogEntry[]): void {
+    for (const { scope, shard, epoch, n } of entries) slot.heard.set(scope, { scope, shard, epoch, n });
+    options.onCommitted(entries);
+  }
+
+  /** Fetches what was committed and never told, before anything of the new epochs is heard. */
+  function catchUp(slot: Slot, fences: Fence[]): void {
+    // Of the first start nothing can be missing: whoever reads the rows reads them after the takeover.
+    if (!slot.hasServed) {
+      slot.hasServed = true;
+      for (const { scope, shard, epoch } of fences) slot.heard.set(scope, { scope, shard, epoch, n: 0 });
+      return;
+    }
+    // What waits of an epoch that ended as well is among what is read.
+    slot.early = [];
+    const mine = (slot.catchUps += 1);
+    const attempt = (): void => {
+      const asked = fences.flatMap((fence) => {
+        const cursor = slot.heard.get(fence.scope);
+        return cursor === undefined ? [] : [options.missed(cursor, fence.epoch)];
+      });
+      Promise.all(asked).then(
+        (answers) => {
+          if (mine !== slot.catchUps) return;
+          const early = slot.early ?? [];
+          slot.early = undefined;
+          for (const entries of answers) if (entries.length > 0) hear(slot, entries);
+          if (early.length > 0) hear(slot, early);
+        },
+        (error: unknown) => {
+          options.log('warn', 'what a shard wrote last could not be read: trying again', { error: String(error) });
+          world.after(MISSED_RETRY_MS, () => {
+            if (mine === slot.catchUps && !stopping) attempt();
+          });
+        },
+      );
+    };
+    attempt();
+  }
+
   function receive(shard: number, envelope: Envelope): void {
     const slot = slots[shard] as Slot;
     switch (envelope.m) {
@@ -185,9 +242,11 @@ export function createShardHost(options: HostOptions): ShardHost {
         return respond?.(envelope.value);
       }
       case 'log':
-        return options.onCommitted(envelope.entries);
+        if (slot.early === undefined) return hear(slot, envelope.entries);
+        return void slot.early.push(...envelope.entries);
       case 'ready':
       case 'raised': {
+        catchUp(slot, envelope.fences);
         slot.fences = envelope.fences;
         slot.backoffMs = FIRST_BACKOFF_MS;
         for (const [index, other] of slots.entries()) {
@@ -275,6 +334,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       const answers = slots.map((slot, shard) => {
         const own = fences.filter((fence) => fence.shard === shard);
         slot.fences = [...slot.fences, ...own];
+        for (const { scope, epoch } of own) slot.heard.set(scope, { scope, shard, epoch, n: 0 });
         return call(shard, undefined, (id) => ({ m: 'adopt', id, from: MAIN, fences: own }));
       });
       await Promise.all(answers);

@@ -210,6 +210,15 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
         }
       }),
 
+    entriesAfter: ({ scope, shard, epoch, n }, beforeEpoch) =>
+      call(() =>
+        model.log
+          .filter((entry) => entry.scope === scope && entry.shard === shard && entry.epoch < beforeEpoch)
+          .filter((entry) => entry.epoch > epoch || (entry.epoch === epoch && entry.n > n))
+          .sort((a, b) => a.epoch - b.epoch || a.n - b.n)
+          .map((entry) => JSON.parse(JSON.stringify(entry)) as LogEntry),
+      ),
+
     findOutcome: (identity, key) =>
       call(() => {
         const found = model.outcomes.get(`${identity}\0${key}`);

@@ -25,6 +25,7 @@ describe('the host of shards on real threads (reliability.md F02, F03, F18)', ()
       config: null,
       world,
       onCommitted: () => {},
+    missed: async () => [],
       onFenced: (shard) => assert.fail(`shard ${shard} was fenced`),
       log: () => {},
       execArgv: ['--import', 'tsx'],

@@ -65,6 +65,28 @@ export function siteContract({ store, site }: Stores): void {
     assert.equal((await backlog(consumer(), [scope])).length, 4, 'every consumer has its own');
   });
 
+  test('what the ended epochs of a shard wrote after a cursor, older first, and nothing of the new one', async () => {
+    const scope = freshScope();
+    const fences = await site().takeOver([scope], 2);
+    const own = fences.filter(({ shard }) => shard === 0);
+    const entries = [1, 2, 3].map((n) => entryOf(own[0]!, n, []));
+    assert.equal((await store().commit({ ...groupOf(fences, []), entries })).outcome, 'committed');
+    const beside = entryOf(fences[1]!, 1, []);
+    assert.equal((await store().commit({ ...groupOf([fences[1]!], []), entries: [beside] })).outcome, 'committed');
+    const second = await store().raise(own);
+    assert.ok(!isRefusal(second));
+    const later = entryOf(second[0]!, 1, [], { messages: [{ topic: 'machine', body: 1 }] });
+    assert.equal((await store().commit({ ...groupOf(second, []), entries: [later] })).outcome, 'committed');
+    const third = await store().raise(second);
+    assert.ok(!isRefusal(third));
+    const newest = entryOf(third[0]!, 1, []);
+    assert.equal((await store().commit({ ...groupOf(third, []), entries: [newest] })).outcome, 'committed');
+    const after = (epoch: number, n: number) => site().entriesAfter({ scope, shard: 0, epoch, n }, third[0]!.epoch);
+    assert.deepEqual(await after(own[0]!.epoch, 1), [entries[1], entries[2], later]);
+    assert.deepEqual(await after(own[0]!.epoch, 3), [later]);
+    assert.deepEqual(await after(second[0]!.epoch, 1), []);
+  });
+
   test('a long backlog comes in portions, in order', async () => {
     const scope = freshScope();
     const fences = await site().takeOver([scope], 1);
