@@ -43,6 +43,28 @@ export interface Held {
   from: number;
 }
 
+/** One message that an actor heard, for people who look. */
+export interface Heard {
+  name: string;
+  who: string;
+  /** Wall clock at the beginning of the turn that looked at it first. */
+  atMs: number;
+  /** From then to its answer; null: not answered yet. */
+  ms: number | null;
+  /** `ok`, `reserved`, the kind of the refusal, or `open`. */
+  outcome: string;
+}
+
+/** The last messages and turns of an actor: two rings, with the place of the next entry. */
+export interface Recent {
+  messages: Heard[];
+  nextMessage: number;
+  turnsMs: number[];
+  nextTurn: number;
+  /** It had a turn since somebody looked for one to forget. */
+  isFresh: boolean;
+}
+
 /** An actor as the shard sees it. Idle ones cost this object and their state, nothing else. */
 export interface Cell {
   readonly address: Address;
@@ -64,6 +86,8 @@ export interface Cell {
   crashes: number;
   turns: number;
   touchedMs: number;
+  /** null: not kept, or not kept any more. */
+  recent: Recent | null;
 }
 
 const NOTHING_HELD: Map<string, Held> = new Map();
@@ -84,6 +108,7 @@ export const createCell = (address: Address, behaviour: AnyBehaviour, nowMs: num
   crashes: 0,
   turns: 0,
   touchedMs: nowMs,
+  recent: null,
 });
 
 // The shared empty collections keep an idle cell small; these add to a list of the cell's own.

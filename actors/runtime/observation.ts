@@ -2,19 +2,9 @@
 // active last: a plant of idle actors pays nothing for it.
 import type { World } from '../ports.ts';
 import { isRefusal } from '../refusal.ts';
-import type { Cell, Mail } from './cell.ts';
+import type { Cell, Heard, Mail, Recent } from './cell.ts';
 
-/** One message that an actor heard. */
-export interface Heard {
-  name: string;
-  who: string;
-  /** Wall clock at the beginning of the turn that looked at it first. */
-  atMs: number;
-  /** From then to its answer; null: not answered yet. */
-  ms: number | null;
-  /** `ok`, `reserved`, the kind of the refusal, or `open`. */
-  outcome: string;
-}
+export type { Heard } from './cell.ts';
 
 export interface Times {
   count: number;
@@ -45,39 +35,19 @@ const TICKS = 128;
 /** Actors of a shard whose history is kept: the most recently active ones. */
 const ACTORS = 1_024;
 
-interface Ring<T> {
-  push(value: T): void;
-  /** Oldest first. */
-  all(): T[];
-}
+/** To a microsecond: what a clock says beyond is noise. */
+const micro = (ms: number): number => Math.round(ms * 1_000) / 1_000;
 
-function createRing<T>(size: number): Ring<T> {
-  const kept: T[] = [];
-  let next = 0;
-  return {
-    push(value) {
-      kept[next] = value;
-      next = (next + 1) % size;
-    },
-    all: () => (kept.length < size ? [...kept] : [...kept.slice(next), ...kept.slice(0, next)]),
-  };
-}
+/** Oldest first, of a ring whose next entry goes to `next`. */
+const inOrder = <T>(ring: readonly T[], next: number, size: number): T[] =>
+  ring.length < size ? [...ring] : [...ring.slice(next), ...ring.slice(0, next)];
 
-function timesOf(ring: Ring<number>): Times | null {
-  const values = ring.all();
+function timesOf(values: readonly number[]): Times | null {
   const last = values.at(-1);
   if (last === undefined) return null;
   const sorted = [...values].sort((a, b) => a - b);
   const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] as number;
   return { count: values.length, last, p50: at(0.5), p99: at(0.99) };
-}
-
-/** To a microsecond: what a clock says beyond is noise. */
-const micro = (ms: number): number => Math.round(ms * 1_000) / 1_000;
-
-interface Recent {
-  messages: Ring<Heard>;
-  turns: Ring<number>;
 }
 
 const outcomeOf = (mail: Mail, value: unknown): string =>
@@ -87,21 +57,42 @@ export function createObservation(
   world: Pick<World, 'monotonicMs' | 'wallMs'>,
   limits: { actors: number } = { actors: ACTORS },
 ): Observation {
-  /** In order of their last turn. */
-  const recent = new Map<Cell, Recent>();
-  const ticks = createRing<number>(TICKS);
+  /** Who has a history; a hand goes around and takes it from who had no turn since it came by. */
+  const kept: Cell[] = [];
+  let hand = 0;
+  const ticks: number[] = [];
+  let nextTick = 0;
 
-  function touch(cell: Cell): Recent {
-    const known = recent.get(cell) ?? { messages: createRing<Heard>(MESSAGES), turns: createRing<number>(TURNS) };
-    recent.delete(cell);
-    recent.set(cell, known);
-    if (recent.size > limits.actors) recent.delete(recent.keys().next().value as Cell);
-    return known;
+  function drop(place: number): void {
+    (kept[place] as Cell).recent = null;
+    const last = kept.pop() as Cell;
+    if (place < kept.length) kept[place] = last;
+  }
+
+  function makeRoom(): void {
+    if (kept.length < limits.actors) return;
+    for (let i = 0; i <= kept.length; i++) {
+      hand = (hand + 1) % kept.length;
+      const { recent } = kept[hand] as Cell;
+      if (recent?.isFresh !== true) break;
+      recent.isFresh = false;
+    }
+    drop(hand);
+  }
+
+  function recentOf(cell: Cell): Recent {
+    if (cell.recent !== null) {
+      cell.recent.isFresh = true;
+      return cell.recent;
+    }
+    makeRoom();
+    kept.push(cell);
+    return (cell.recent = { messages: [], nextMessage: 0, turnsMs: [], nextTurn: 0, isFresh: true });
   }
 
   return {
     begin(cell, batch) {
-      const { messages } = touch(cell);
+      const recent = recentOf(cell);
       const startMs = cell.touchedMs;
       const atMs = world.wallMs();
       // Of a long batch only what the ring will keep: under load this costs next to nothing a message.
@@ -111,7 +102,8 @@ export function createObservation(
         if (mail.isHeard === true) continue;
         mail.isHeard = true;
         const heard: Heard = { name: mail.name, who: mail.who, atMs, ms: null, outcome: 'open' };
-        messages.push(heard);
+        recent.messages[recent.nextMessage] = heard;
+        recent.nextMessage = (recent.nextMessage + 1) % MESSAGES;
         const { respond } = mail;
         mail.respond = (value) => {
           heard.ms = micro(world.monotonicMs() - startMs);
@@ -120,21 +112,34 @@ export function createObservation(
         };
       }
     },
-    end(cell) {
-      recent.get(cell)?.turns.push(micro(world.monotonicMs() - cell.touchedMs));
+    end({ recent, touchedMs }) {
+      if (recent === null) return;
+      recent.turnsMs[recent.nextTurn] = micro(world.monotonicMs() - touchedMs);
+      recent.nextTurn = (recent.nextTurn + 1) % TURNS;
     },
-    forget: (cell) => void recent.delete(cell),
-    clear: () => recent.clear(),
-    of(cell) {
-      const known = recent.get(cell);
-      return { messages: known?.messages.all() ?? [], turnMs: known === undefined ? null : timesOf(known.turns) };
+    forget(cell) {
+      if (cell.recent !== null) drop(kept.indexOf(cell));
     },
-    late: (ms) => ticks.push(micro(ms)),
+    clear() {
+      for (const cell of kept) cell.recent = null;
+      kept.length = 0;
+    },
+    of({ recent }) {
+      if (recent === null) return { messages: [], turnMs: null };
+      return {
+        messages: inOrder(recent.messages, recent.nextMessage, MESSAGES),
+        turnMs: timesOf(inOrder(recent.turnsMs, recent.nextTurn, TURNS)),
+      };
+    },
+    late(ms) {
+      ticks[nextTick] = micro(ms);
+      nextTick = (nextTick + 1) % TICKS;
+    },
     get loopDelayMs() {
-      return timesOf(ticks);
+      return timesOf(inOrder(ticks, nextTick, TICKS));
     },
     get actors() {
-      return recent.size;
+      return kept.length;
     },
   };
 }
