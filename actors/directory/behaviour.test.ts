@@ -119,6 +119,17 @@ describe('directory', () => {
     );
   });
 
+  it('two sites that had the same before they joined have no conflict', () => {
+    const [muc, fra] = [directoryOf('muc'), directoryOf('fra')];
+    fra.create('acme', 5);
+    muc.create('acme', 9);
+    const same = structuredClone(fra.own());
+    for (const { entity } of same) (entity as { name: string }).name = 'acme of muc';
+    muc.apply(same);
+    assert.deepEqual(shown(muc), [['acme', 'fra', true]]);
+    assert.deepEqual(muc.state.conflicts, []);
+  });
+
   it('I13: any order of delivery converges to the same winner', () => {
     const record = fc.record({
       site: fc.constantFrom('a', 'b', 'c'),

@@ -101,16 +101,27 @@ function apply(state: DirectoryState, incoming: DirectoryRecord[], context: Cont
     const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
     if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, entry);
     if (stored !== undefined && stored.home !== entry.home && stored.entity !== null && entry.entity !== null) {
-      remember(state, winner(stored, entry) === entry ? stored : entry);
+      const wins = winner(stored, entry);
+      remember(state, wins, wins === entry ? stored : entry);
     }
   }
   const changes = [...latest.values()].map((entry) => write(state, entry, context));
   return { reply: { applied: changes.length }, changes };
 }
 
-function remember(state: DirectoryState, loser: DirectoryRecord): void {
-  if (!state.conflicts.some((known) => known.id === loser.id && known.home === loser.home)) state.conflicts.push(loser);
+function remember(state: DirectoryState, winning: DirectoryRecord, losing: DirectoryRecord): void {
+  // Two sites that had the same before they joined have nothing to resolve.
+  if (contentOf(winning) === contentOf(losing)) return;
+  if (!state.conflicts.some((known) => known.id === losing.id && known.home === losing.home)) {
+    state.conflicts.push(losing);
+  }
 }
+
+/** What an entry says, without when it was made. */
+const contentOf = ({ entity }: DirectoryRecord): string =>
+  JSON.stringify(entity, (name, value: unknown) =>
+    ['created', 'changed', 'createdTime', 'updatedTime'].includes(name) ? undefined : value,
+  );
 
 export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
   kind: 'directory',

@@ -33,6 +33,7 @@ export interface Ports {
   grpc: [number, number];
   link: [number, number];
   files: [number, number];
+  metrics: [number, number];
 }
 
 const DEFAULT_PORT = 8090;
@@ -44,6 +45,7 @@ const portsFrom = (router: number): Ports => ({
   grpc: router === DEFAULT_PORT ? [50_051, 50_052] : [router + 10, router + 11],
   link: router === DEFAULT_PORT ? [8_443, 8_444] : [router + 20, router + 21],
   files: [router + 2, router + 3],
+  metrics: router === DEFAULT_PORT ? [2_112, 2_113] : [router + 4, router + 5],
 });
 
 export function readOptions(args: string[]): Options | 'help' {

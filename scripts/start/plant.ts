@@ -84,6 +84,7 @@ export function createPlant(options: Options, onDeath: (name: string, how: strin
           HANSE_HTTP_PORT: String(ports.http[i]),
           HANSE_GRPC_PORT: String(ports.grpc[i]),
           HANSE_LINK_PORT: String(ports.link[i]),
+          HANSE_METRICS_PORT: String(ports.metrics[i]),
           HANSE_AGENT_PARTITIONS: site,
           PROBE_ALLOW: [process.env['PROBE_ALLOW'] ?? '', ...files].filter((host) => host !== '').join(','),
         });
