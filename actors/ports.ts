@@ -2,6 +2,7 @@
 // the simulation implements them in one process from one seed. Callbacks, not promises: the core has nothing to drain.
 import type { Change, Row, TableName } from './records.ts';
 import type { Scope } from './address.ts';
+import type { Family } from './ipam/address.ts';
 import type { Standing } from './network/standing.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -96,6 +97,13 @@ export type Resolution =
 export interface RowsOf {
   table: TableName;
   owner: string;
+  /** `ip`: the addresses of the rows instead of the rows, but for those that stand apart (`standingOf`). */
+  packed?: true;
+}
+/** Addresses one after the other in network byte order, 4 or 16 bytes each, in no order. */
+export interface PackedAddresses {
+  family: Family;
+  bytes: Uint8Array;
 }
 export interface RowKey {
   table: TableName;
@@ -114,7 +122,12 @@ export interface ShardStore {
    */
   raise(held: Fence[], done: (fences: Fence[] | Refusal) => void): void;
   /** The live rows of owners, in one serializable transaction that also proves `fences` (reliability.md §8). */
-  load(scope: Scope, wanted: RowsOf[], fences: Fence[], done: (rows: Row[] | Refusal) => void): void;
+  load(
+    scope: Scope,
+    wanted: RowsOf[],
+    fences: Fence[],
+    done: (rows: Row[] | Refusal, packed: PackedAddresses[]) => void,
+  ): void;
   /** Named live rows, under the same proof. */
   fetch(scope: Scope, wanted: RowKey[], fences: Fence[], done: (rows: Row[] | Refusal) => void): void;
   /** All live rows of whole tables in a scope, in portions, for actors that keep an index (the allocator). */

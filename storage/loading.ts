@@ -24,17 +24,18 @@ export interface LoadedRow {
  * whole list, PostgreSQL reads all of the scope while it has no statistics of a table that grows, and SERIALIZABLE then
  * protects all that was read.
  */
-function branch(table: TableName, by: FoundBy, parameter: number): string {
+function branch(table: TableName, by: FoundBy, parameter: number, isPacked: boolean): string {
+  const apart = isPacked && table === 'ip' ? ' and r.standing is not null' : '';
   const rows = `select '${table}' as kind, r.key, r.owner, r.version, r.body from ${table} r
-where (select held from fence) = $4::int8 and r.scope = $5::text and not r.released`;
+where (select held from fence) = $4::int8 and r.scope = $5::text and not r.released${apart}`;
   if (by === 'scope') return `union all ${rows}`;
   return `union all select f.kind, f.key, f.owner, f.version, f.body from unnest($${parameter}::text[]) as w (wanted) cross join lateral (
 ${rows} and r.${by} = w.wanted ${by === 'key' ? 'limit 1' : 'offset 0'}) f`;
 }
 
-/** Text for loads from these tables; a constant for each combination. */
-export function loadText(tables: readonly TableName[], by: FoundBy): string {
-  const branches = tables.map((table, i) => branch(table, by, 6 + i));
+/** Text for loads from these tables; a constant for each combination. `isPacked`: of `ip` only what stands apart. */
+export function loadText(tables: readonly TableName[], by: FoundBy, isPacked = false): string {
+  const branches = tables.map((table, i) => branch(table, by, 6 + i, isPacked));
   return `with fence as (
   select count(*) as held from ownership o, unnest($1::text[], $2::int4[], $3::int8[]) as p (scope, shard, epoch)
   where o.scope = p.scope and o.shard = p.shard and o.epoch = p.epoch
@@ -51,12 +52,27 @@ export function loadStatement(
   wanted: ReadonlyMap<TableName, readonly string[]>,
   by: FoundBy,
   fences: readonly Fence[],
+  isPacked = false,
 ): Statement {
   const tables = [...wanted.keys()].sort();
-  const name = `${by}:${tables.join()}`;
+  const name = `${by}:${tables.join()}:${isPacked}`;
   let text = texts.get(name);
-  if (text === undefined) texts.set(name, (text = loadText(tables, by)));
+  if (text === undefined) texts.set(name, (text = loadText(tables, by, isPacked)));
   const values = by === 'scope' ? [] : tables.map((table) => arrayLiteral(wanted.get(table)!));
   // Without a table only the proof is left, and no parameter may be there that the text does not use.
   return { text, parameters: [...fenceParameters(fences), ...(tables.length === 0 ? [] : [scope]), ...values] };
 }
+
+export interface LoadedAddresses {
+  /** Bytes of an address. */
+  size: number;
+  bytes: Uint8Array;
+}
+
+/**
+ * The addresses of an owner's rows, but for those that stand apart, in at most 64 parts a family: by the lowest bits, so
+ * that a million lie evenly in them and nothing has to be numbered or sorted (database.md §7).
+ */
+export const PACKED = `select octet_length(r.address) as size, string_agg(r.address, ''::bytea) as bytes from ip r
+where r.scope = $1::text and r.owner = $2::text and not r.released and r.standing is null
+group by octet_length(r.address), get_byte(r.address, octet_length(r.address) - 1) & 63`;

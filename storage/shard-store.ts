@@ -1,12 +1,12 @@
 // A shard's side of the database (actors/ports.ts). Callbacks outside, promises inside; each call answers exactly once.
-import type { Fence, ShardStore } from '../actors/ports.ts';
+import type { Fence, PackedAddresses, ShardStore } from '../actors/ports.ts';
 import type { Row, TableName } from '../actors/records.ts';
 import type { Scope } from '../actors/address.ts';
-import { isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
+import { internal, isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
 import { commitGroup, resolveGroup } from './commit.ts';
 import { toStatementFailure } from './driver/failure.ts';
 import { createPool } from './driver/pool.ts';
-import { loadStatement, type FoundBy, type LoadedRow } from './loading.ts';
+import { loadStatement, PACKED, type FoundBy, type LoadedAddresses, type LoadedRow } from './loading.ts';
 import { raiseEpochs } from './ownership.ts';
 import { createRetryBudget, retrying } from './retry.ts';
 
@@ -88,10 +88,12 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     fences: Fence[],
     deadlineMs: number,
     each: (rows: Row[]) => void,
+    /** Owners whose addresses are wanted packed, and who takes them. */
+    packed?: { owners: readonly string[]; each: (addresses: PackedAddresses) => void },
   ): Promise<Refusal | undefined> {
     if (!fences.some((fence) => fence.scope === scope))
       return unavailable(`${scope} can't be read without a fence of its own`);
-    const { text, parameters } = loadStatement(scope, wanted, by, fences);
+    const { text, parameters } = loadStatement(scope, wanted, by, fences, packed !== undefined);
     let isProven = false;
     let isOver = false;
     const hand = (loaded: LoadedRow[]): void => {
@@ -107,6 +109,14 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
       await reads.transaction(
         async (sql) => {
           await sql.unsafe<LoadedRow[]>(text, parameters as never[]).cursor(portion, hand);
+          for (const owner of isProven ? (packed?.owners ?? []) : []) {
+            const query = sql.unsafe<LoadedAddresses[]>(PACKED, [scope, owner]);
+            // A part of a million is 64 KiB: the loop is free between them.
+            await query.cursor(1, (parts) => {
+              if (isOver) throw new Error('the deadline of this load has passed');
+              for (const { size, bytes } of parts) packed?.each({ family: size === 4 ? 'IPv4' : 'IPv6', bytes });
+            });
+          }
         },
         { deadlineMs, readOnly: true },
       );
@@ -125,14 +135,19 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     wanted: Map<TableName, string[]>,
     by: FoundBy,
     fences: Fence[],
-  ): Promise<Row[] | Refusal> =>
+    packedOwners: readonly string[] = [],
+  ): Promise<{ rows: Row[]; packed: PackedAddresses[] } | Refusal> =>
     retrying(
       async (leftMs) => {
         const rows: Row[] = [];
-        const refusal = await read(scope, wanted, by, fences, leftMs, (portion) => {
+        const packed: PackedAddresses[] = [];
+        const take = (portion: Row[]): void => {
           for (const row of portion) rows.push(row);
-        });
-        return refusal ?? rows;
+        };
+        const addresses = { owners: packedOwners, each: (one: PackedAddresses) => void packed.push(one) };
+        const withAddresses = packedOwners.length === 0 ? undefined : addresses;
+        const refusal = await read(scope, wanted, by, fences, leftMs, take, withAddresses);
+        return refusal ?? { rows, packed };
       },
       { deadlineMs: loadMs, on: ['retry', 'unsent', 'unknown'] },
     ).catch((error: unknown) => failed(`rows of ${scope} can't be loaded`, error));
@@ -179,13 +194,20 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
         .catch((error: unknown) => failed(`the epochs can't be raised`, error))
         .then(done),
 
-    load: (scope, wanted, fences, done) =>
-      void collect(scope, byTable(wanted.map(({ table, owner }) => [table, owner] as const)), 'owner', fences).then(
-        done,
-      ),
+    load: (scope, wanted, fences, done) => {
+      const owners = byTable(wanted.map(({ table, owner }) => [table, owner] as const));
+      const packed = [...new Set(wanted.filter((one) => one.packed).map(({ owner }) => owner))];
+      if (packed.length > 0 && packed.length < (owners.get('ip')?.length ?? 0))
+        return done(internal('a load takes addresses packed of all its owners, or of none'), []);
+      void collect(scope, owners, 'owner', fences, packed).then((loaded) =>
+        isRefusal(loaded) ? done(loaded, []) : done(loaded.rows, loaded.packed),
+      );
+    },
 
     fetch: (scope, wanted, fences, done) =>
-      void collect(scope, byTable(wanted.map(({ table, key }) => [table, key] as const)), 'key', fences).then(done),
+      void collect(scope, byTable(wanted.map(({ table, key }) => [table, key] as const)), 'key', fences).then(
+        (loaded) => done(isRefusal(loaded) ? loaded : loaded.rows),
+      ),
 
     scan: (scope, tables, fences, each, done) => void scan(scope, tables, fences, each).then(done),
 

@@ -4,7 +4,7 @@ import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
 import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, OPEN_STREAMS } from './inspection.ts';
 import { ACQUIRE, HOLDER, RELEASE } from './lease.ts';
-import { loadText } from './loading.ts';
+import { loadText, PACKED } from './loading.ts';
 import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
 import { APPLIED, MIGRATION_TABLE, readMigrations, RECORD } from './migrate.ts';
 import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
@@ -28,6 +28,8 @@ export const allStatements = (): string[] => [
   MIGRATION_TABLE,
   APPLIED,
   RECORD,
+  PACKED,
+  loadText(['ip'], 'owner', true),
   ABANDON,
   OUTCOME,
   NEXT_EPOCHS,

@@ -1,7 +1,7 @@
 // The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
 // with local commits only, so a cut link costs nothing until they run out.
 import { addressOf } from '../address.ts';
-import { ipKey, rested, rowsIn, wake } from '../network/address-space.ts';
+import { ipKey, rested, rowsIn, takeAddresses, wake } from '../network/address-space.ts';
 import { familiesOf } from '../network/ip-rules.ts';
 import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
@@ -131,6 +131,7 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
   create: createBlockState,
   evolve: evolveBlockActor,
   hold: holdBlockActor,
+  addresses: (state, packed) => takeAddresses(state.space, packed),
   unhold: (state, _operation, changes) => unholdBlockActor(state, changes),
   needs: { ...turns.needs, ...loanNeeds },
 

@@ -1,8 +1,16 @@
 // The addresses that one actor gives out: of the prefixes of a network, or of the blocks a partition holds. One bit an
 // address is all that stays in memory; owners and tags are rows (design.md §10: a million addresses stay small).
-import { formatAddress, parseAddress, type Address, type Family } from '../ipam/address.ts';
+import {
+  addressFromBytes,
+  addressLength,
+  formatAddress,
+  parseAddress,
+  type Address,
+  type Family,
+} from '../ipam/address.ts';
 import type { AddressSet } from '../ipam/address-set.ts';
 import { contains, type Prefix } from '../ipam/prefix.ts';
+import type { PackedAddresses } from '../ports.ts';
 import type { Change, ChangeOf } from '../records.ts';
 import type { Loan } from './record.ts';
 import { createResting, type Resting } from './resting.ts';
@@ -108,6 +116,19 @@ export function evolveIp(space: AddressSpace, change: Pick<ChangeOf<'ip'>, 'key'
   }
   if (!mark(space, address)) space.strays.set(text, address);
   if (value.restingUntilMs !== undefined) space.resting.add(text, change.version, value.restingUntilMs);
+}
+
+/** Takes addresses of which only that they are held is known. */
+export function takeAddresses(space: AddressSpace, { family, bytes }: PackedAddresses): void {
+  const length = addressLength(family);
+  let last: Piece | undefined;
+  for (let at = 0; at < bytes.byteLength; at += length) {
+    const address = addressFromBytes(bytes.subarray(at, at + length));
+    // They come in runs, and a network may have a thousand blocks.
+    if (last === undefined || !contains(last.set.prefix, address)) last = pieceOf(space, address);
+    if (last !== undefined) last.set.acquire(address);
+    else space.strays.set(formatAddress(address), address);
+  }
 }
 
 /** Addresses whose rest is over can be given out again. Call it before looking for one. */

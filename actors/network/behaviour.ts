@@ -6,7 +6,7 @@ import type { BlockRecord } from '../block/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
-import { ipKey, rested, rowsIn, wake } from './address-space.ts';
+import { ipKey, rested, rowsIn, takeAddresses, wake } from './address-space.ts';
 import { heldText } from './counts.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
@@ -146,6 +146,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
   create: createNetworkState,
   evolve: evolveNetwork,
   hold: holdNetwork,
+  addresses: (state, packed) => takeAddresses(state.space, packed),
   unhold: (state, _operation, changes) => unholdNetwork(state, changes),
   needs: turns.needs,
 

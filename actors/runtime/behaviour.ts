@@ -1,7 +1,7 @@
 // What an actor is to the runtime: pure functions over its state. The runtime supplies time, chance and versions, and
 // is the only one that talks to the store.
 import type { Address, Kind, Scope } from '../address.ts';
-import type { BusMessage, Fence, RowKey } from '../ports.ts';
+import type { BusMessage, Fence, PackedAddresses, RowKey } from '../ports.ts';
 import type {
   Ask,
   CommandName,
@@ -13,6 +13,9 @@ import type {
 } from '../protocol.ts';
 import type { Change, Row, RowOf, TableName } from '../records.ts';
 import type { Refusal } from '../refusal.ts';
+
+/** So many packed addresses are taken into a state before others have their turn: a few milliseconds. */
+export const ADDRESSES_AT_ONCE = 4_096;
 
 /** Everything a decision may know besides the actor's state. */
 export interface Context {
@@ -158,6 +161,11 @@ export interface Behaviour<K extends Kind, S> {
   tables: TableName[];
   /** Tables read whole, for actors that keep an index over others' rows (`absorb`). */
   scans?: TableName[];
+  /**
+   * Takes addresses of own `ip` rows into the state, which then are not loaded as rows: a million of them would be half a
+   * gigabyte of objects. Called in portions of at most {@link ADDRESSES_AT_ONCE}.
+   */
+  addresses?(state: S, packed: PackedAddresses): void;
   create(id: string, scope: Scope): S;
   /** Applies one committed (or tentatively decided) change of an own row. Mutates the state; must not fail. */
   evolve(state: S, change: Change): void;

@@ -35,7 +35,7 @@ function plant(rows: Row[] | Refusal) {
     store: {
       load(_scope, _wanted, _fences, done) {
         during();
-        done(rows);
+        done(rows, []);
       },
     },
   });

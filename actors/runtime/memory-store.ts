@@ -4,6 +4,7 @@ import type { Scope } from '../address.ts';
 import type { CommitOutcome, Fence, LogEntry, ShardStore, World } from '../ports.ts';
 import type { Change, Row, TableName } from '../records.ts';
 import { unavailable, type Refusal } from '../refusal.ts';
+import { packRows } from './packed.ts';
 import { createStoreModel, type StoreModel, type StoreRules } from './store-model.ts';
 
 /** What may happen to the next commit; taken one per commit. */
@@ -88,7 +89,16 @@ export function connectShard(model: StoreModel, way: StoreWay): ShardStore {
         done,
       ),
     raise: (held, done) => call<Fence[] | Refusal>('raise', () => model.raise(held), away, away, done),
-    load: (scope, owners, fences, done) => read('load', () => model.load({ scope, fences, rows: { owners } }), done),
+    load: (scope, owners, fences, done) =>
+      read(
+        'load',
+        () => model.load({ scope, fences, rows: { owners } }),
+        (rows) => {
+          if (!Array.isArray(rows)) return done(rows, []);
+          const split = packRows(rows, owners);
+          done(split.rows, split.packed);
+        },
+      ),
     fetch: (scope, keys, fences, done) => read('load', () => model.load({ scope, fences, rows: { keys } }), done),
     scan: (scope, tables, fences, each, done) =>
       read(

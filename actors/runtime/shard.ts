@@ -5,6 +5,7 @@ import type { Fence, LogEntry, ShardStore, World } from '../ports.ts';
 import type { Row } from '../records.ts';
 import { internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { AnyBehaviour, Hint } from './behaviour.ts';
+import { portionsOf } from './packed.ts';
 import {
   createCell,
   pushInbox,
@@ -264,13 +265,27 @@ export function createShard(options: ShardOptions): Shard {
     const owned = (): void =>
       store.load(
         address.scope,
-        behaviour.tables.map((table) => ({ table, owner: address.id })),
+        behaviour.tables.map((table) => ({
+          table,
+          owner: address.id,
+          ...(table === 'ip' && behaviour.addresses !== undefined ? { packed: true } : {}),
+        })),
         own,
-        (rows) => {
+        (rows, packed) => {
           if (mine !== life) return;
           if (isRefusal(rows)) return loaded(rows);
           take(rows);
-          loaded(unread);
+          const portions = portionsOf(packed);
+          const next = (): void => {
+            if (mine !== life) return;
+            const portion = portions.shift();
+            if (portion === undefined || unread !== undefined) return loaded(unread);
+            reading(() => behaviour.addresses?.(state, portion));
+            // Others have their turns between two portions; an actor of few addresses is there at once.
+            if (portions.length > 0) world.defer(next);
+            else next();
+          };
+          next();
         },
       );
     if (behaviour.scans === undefined) return owned();

@@ -4,7 +4,7 @@ import type { Scope } from '../address.ts';
 import { parseAddress } from '../ipam/address.ts';
 import { parsePrefix } from '../ipam/prefix.ts';
 import { isInUseHere } from '../network/standing.ts';
-import type { CommitOutcome, Fence, Group, KeyedOutcome, LogCursor, LogEntry } from '../ports.ts';
+import type { CommitOutcome, Fence, Group, KeyedOutcome, LogCursor, LogEntry, RowsOf } from '../ports.ts';
 import { rowName, type Change, type Row, type TableName } from '../records.ts';
 import { conflict, unavailable, type Refusal } from '../refusal.ts';
 
@@ -29,7 +29,7 @@ export interface Loaded {
   fences: Fence[];
   rows:
     | 'none'
-    | { owners: Array<{ table: TableName; owner: string }> }
+    | { owners: RowsOf[] }
     | { keys: Array<{ table: TableName; key: string }> }
     | { tables: TableName[] };
 }

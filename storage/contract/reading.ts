@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Change, Row } from '../../actors/records.ts';
+import { addressFromBytes, formatAddress } from '../../actors/ipam/address.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Stores } from '../contract.ts';
 import { freshScope, groupOf, ipChange, ipRecord, poolChange } from '../testing/samples.ts';
@@ -43,6 +44,40 @@ export function readingContract({ store, site }: Stores): void {
     assert.deepEqual(keys(await load(['n1'], ['ip', 'pool', 'network'])), ['asn|1', 'n1|10.0.0.1', 'n1|10.0.0.2']);
     assert.deepEqual(await load(['n3']), []);
     assert.deepEqual(await load([]), []);
+  });
+
+  test('database.md §7: a packed load brings addresses, and as rows only what stands apart', async () => {
+    const { scope, fences } = await filled();
+    const loan = { as: 'lent', to: 'q', site: 's', h: 'h', state: 'sent' } as const;
+    const more = [
+      ipChange(scope, 'n1', '2001:db8::1'),
+      ipChange(scope, 'n1', '10.0.0.64', { value: ipRecord('n1', '10.0.0.64', { loan }) }),
+      ipChange(scope, 'n1', '10.0.0.65', { value: ipRecord('n1', '10.0.0.65', { restingUntilMs: 5 }) }),
+    ];
+    assert.equal((await store().commit(groupOf(fences, more, 3))).outcome, 'committed');
+    const packed = (owner: string) => [
+      { table: 'ip' as const, owner, packed: true as const },
+      { table: 'pool' as const, owner },
+    ];
+    const addressesOf = async (owner: string) => {
+      const loaded = await store().loadPacked(scope, packed(owner), fences);
+      const addresses = loaded.packed.flatMap(({ family, bytes }) => {
+        const length = family === 'IPv4' ? 4 : 16;
+        return Array.from({ length: bytes.byteLength / length }, (_, i) =>
+          formatAddress(addressFromBytes(bytes.subarray(i * length, (i + 1) * length))),
+        );
+      });
+      return { rows: keys(loaded.rows), addresses: addresses.sort() };
+    };
+    assert.deepEqual(await addressesOf('n1'), {
+      rows: ['asn|1', 'n1|10.0.0.64', 'n1|10.0.0.65'],
+      addresses: ['10.0.0.1', '10.0.0.2', '2001:db8::1'],
+    });
+    assert.deepEqual(await addressesOf('n3'), { rows: [], addresses: [] });
+    await site().takeOver([scope], 1);
+    const lost = await store().loadPacked(scope, packed('n1'), fences);
+    assert.ok(isRefusal(lost.rows));
+    assert.deepEqual(lost.packed, []);
   });
 
   test('a fetch sees the live rows named', async () => {

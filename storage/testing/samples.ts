@@ -6,6 +6,7 @@ import type {
   Fence,
   Group,
   LogEntry,
+  PackedAddresses,
   Resolution,
   RowKey,
   RowsOf,
@@ -88,6 +89,11 @@ export interface AskedStore {
   resolve(id: string): Promise<Resolution>;
   raise(held: Fence[]): Promise<Fence[] | Refusal>;
   load(scope: Scope, wanted: RowsOf[], fences: Fence[]): Promise<Row[] | Refusal>;
+  loadPacked(
+    scope: Scope,
+    wanted: RowsOf[],
+    fences: Fence[],
+  ): Promise<{ rows: Row[] | Refusal; packed: PackedAddresses[] }>;
   fetch(scope: Scope, wanted: RowKey[], fences: Fence[]): Promise<Row[] | Refusal>;
   scan(
     scope: Scope,
@@ -111,7 +117,9 @@ export function asked(store: ShardStore): AskedStore {
     commit: (group) => once((done) => store.commit(group, done)),
     resolve: (id) => once((done) => store.resolve(id, done)),
     raise: (held) => once((done) => store.raise(held, done)),
-    load: (scope, wanted, fences) => once((done) => store.load(scope, wanted, fences, done)),
+    load: (scope, wanted, fences) => once((done) => store.load(scope, wanted, fences, (rows) => done(rows))),
+    loadPacked: (scope, wanted, fences) =>
+      once((done) => store.load(scope, wanted, fences, (rows, packed) => done({ rows, packed }))),
     fetch: (scope, wanted, fences) => once((done) => store.fetch(scope, wanted, fences, done)),
     scan: (scope, tables, fences, each) => once((done) => store.scan(scope, tables, fences, each, done)),
   };
