@@ -7,6 +7,7 @@ import { addOpenApiRoute } from './openapi.ts';
 import { admit, crashResponse, pathOf } from './route.ts';
 import type { Site } from './site.ts';
 import { V1_RESOURCES } from './v1/routes.ts';
+import { addNetworkInsightRoutes } from './v2/network.ts';
 import { errorResponse } from './wire-errors.ts';
 
 export interface AppOptions {
@@ -62,6 +63,6 @@ export function createApp(
 ): Hono<EdgeEnv> {
   const edge = createEdge(site, options);
   addHealthRoutes(edge, options.isReady ?? (() => true));
-  for (const add of [...V1_RESOURCES, ...(options.more ?? []), addOpenApiRoute]) add(edge);
+  for (const add of [...V1_RESOURCES, addNetworkInsightRoutes, ...(options.more ?? []), addOpenApiRoute]) add(edge);
   return finishEdge(edge);
 }

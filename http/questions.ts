@@ -7,6 +7,7 @@ import type { Claim } from '../actors/registry/messages.ts';
 import { invalid, isRefusal } from '../actors/refusal.ts';
 import { outcomeName } from './outcomes.ts';
 import type { Site } from './site.ts';
+import { networkParts, type SiteParts } from './v2/network-parts.ts';
 
 export interface ProjectUsage {
   machines: number;
@@ -22,6 +23,8 @@ export interface Questions {
   'size-usage': { ask: { size: string }; reply: { machines: number } };
   'directory-entry': { ask: { kind: DirectoryKind; id: string }; reply: EntryAnswer };
   idempotency: { ask: { identity: string; key: string }; reply: KnownOutcome };
+  /** What the asked site has of a network. */
+  'network-parts': { ask: { network: string }; reply: SiteParts };
   /** Would the asked site promise these? For dry runs. */
   'promise.check': { ask: { h: string; site: string; claims: Claim[] }; reply: Record<string, never> };
 }
@@ -33,6 +36,7 @@ export const QUESTIONS: ReadonlyArray<keyof Questions> = [
   'directory-entry',
   'idempotency',
   'promise.check',
+  'network-parts',
 ];
 
 /** What a site knows of an Idempotency-Key. */
@@ -103,6 +107,8 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
       const answer = await site.ask(registry, 'promise', asked, { who: proposer, dry: true });
       return isRefusal(answer) ? answer : {};
     }
+    case 'network-parts':
+      return networkParts(site, (body as Questions['network-parts']['ask']).network, { who: 'federation' });
     default:
       return invalid(`question "${kind}" is unknown to site ${site.id}`);
   }

@@ -7,6 +7,7 @@ import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
 import { noSuchNetwork } from '../network/network-rules.ts';
 import type { IpRecord, NetworkRecord } from '../network/record.ts';
+import { usagePart } from '../network/usage.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
@@ -142,6 +143,13 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     get(state) {
       const network = state.copy?.value.network;
       return network === undefined ? noSuchNetwork(state.id) : { reply: viewOfCopy(state, network) };
+    },
+
+    usage(state, _ask, context) {
+      if (state.copy === null) return noSuchNetwork(state.id);
+      wake(state.space, context.nowMs);
+      const more = { children: [], inOperation: 0 };
+      return { reply: usagePart(state.id, state.space, state.space.growth, context.nowMs, more) };
     },
 
     adopt(state, adopted, context) {

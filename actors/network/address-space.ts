@@ -12,6 +12,7 @@ import type { AddressSet } from '../ipam/address-set.ts';
 import { contains, type Prefix } from '../ipam/prefix.ts';
 import type { PackedAddresses } from '../ports.ts';
 import type { Change, ChangeOf } from '../records.ts';
+import { createGrowthLog, type GrowthLog } from './growth.ts';
 import type { Loan } from './record.ts';
 import { createResting, type Resting } from './resting.ts';
 
@@ -38,6 +39,7 @@ export interface AddressSpace {
   readonly resting: Resting;
   /** Rows of single addresses that are away, or here from elsewhere, by canonical text. */
   readonly loans: Map<string, Loan>;
+  readonly growth: GrowthLog;
 }
 
 export const createAddressSpace = (): AddressSpace => ({
@@ -47,6 +49,7 @@ export const createAddressSpace = (): AddressSpace => ({
   strays: new Map(),
   resting: createResting(),
   loans: new Map(),
+  growth: createGrowthLog(),
 });
 
 /** Key of an `ip` row. */

@@ -12,7 +12,7 @@ import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
 import { prefixesOf } from './ip-rules.ts';
 import { ipTurns } from './ip-turns.ts';
-import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation } from './ledger.ts';
+import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
 import { isGlobal, noSuchNetwork } from './network-rules.ts';
 import type { IpRecord, NetworkRecord, PrefixRecord } from './record.ts';
@@ -27,6 +27,7 @@ import {
   viewOf,
   type NetworkState,
 } from './state.ts';
+import { childrenUsage, usagePart } from './usage.ts';
 import { updatedNetwork } from './update-rules.ts';
 
 const turns = ipTurns<NetworkState>({
@@ -157,6 +158,17 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       return state.network === null ? noSuchNetwork(state.id) : { reply: viewOf(state, state.network.value) };
     },
 
+    usage(state, _ask, context) {
+      const network = state.network?.value;
+      if (network === undefined) return noSuchNetwork(state.id);
+      wake(state.space, context.nowMs);
+      const children = (network.privateSuper ? prefixesOf(network) : []).map(({ prefix }) =>
+        childrenUsage(prefix, state.children.get(prefix.canonical)),
+      );
+      const more = { children, inOperation: state.prefixesInFlight.size };
+      return { reply: usagePart(state.id, state.space, state.space.growth, context.nowMs, more) };
+    },
+
     update(state, patch, context) {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
@@ -231,7 +243,9 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const network = globalOf(state);
       if (isRefusal(network)) return network;
       const blocks = [...state.ledger.rows.values()].map(({ value }) => value);
-      return { reply: { blocks, blockLength: blockLengths(state.ledger, network.prefixes) } };
+      const { prefixes } = network;
+      const spare = spareOf(state.ledger, prefixes);
+      return { reply: { blocks, blockLength: blockLengths(state.ledger, prefixes), spare } };
     },
   },
 

@@ -7,6 +7,7 @@ import type { BlockRecord } from '../block/record.ts';
 import type { Live } from '../change.ts';
 import type { ChangeOf } from '../records.ts';
 import type { OfferedBlock } from './messages.ts';
+import { spareUsage, type SpareUsage } from './usage.ts';
 
 export interface Ledger {
   /** By the network's prefix, as stored there. */
@@ -104,6 +105,18 @@ const offerOf = (block: Prefix, prefix: string): OfferedBlock => ({
   length: block.length,
   prefix,
 });
+
+/** What a home has left of each prefix. */
+export function spareOf(ledger: Ledger, prefixes: readonly string[]): SpareUsage[] {
+  const given = new Map<string, number>();
+  for (const { value } of ledger.rows.values()) given.set(value.prefix, (given.get(value.prefix) ?? 0) + 1);
+  return prefixes.flatMap((text) => {
+    const space = spaceOf(ledger, text);
+    if (space === undefined) return [];
+    const { length, free, prefix } = space;
+    return [spareUsage(text, { length, free, family: prefix.family }, given.get(text) ?? 0)];
+  });
+}
 
 /** The length of a network's blocks by family; of several prefixes of a family, the first one's. */
 export function blockLengths(ledger: Ledger, prefixes: readonly string[]): Partial<Record<Family, number>> {

@@ -3,6 +3,7 @@ import type { Family } from '../ipam/address.ts';
 import type { Usage } from '../ipam/usage.ts';
 import type { BlockRecord } from '../block/record.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
+import type { SpareUsage, UsagePart } from './usage.ts';
 
 export interface NetworkView {
   network: NetworkRecord;
@@ -39,6 +40,7 @@ export interface IpCommands {
   updateIp: { ask: IpPatch; reply: IpRecord };
   freeIp: { ask: { address: string }; reply: IpRecord };
   get: { ask: Record<string, never>; reply: NetworkView };
+  usage: { ask: Record<string, never>; reply: UsagePart };
 }
 
 /** What a machine allocation takes from a network. */
@@ -106,7 +108,7 @@ export interface NetworkCommands extends IpCommands {
   takeBack: { ask: { partition: string; first: string; h: string }; reply: Record<string, never> };
   ledger: {
     ask: Record<string, never>;
-    reply: { blocks: BlockRecord[]; blockLength: Partial<Record<Family, number>> };
+    reply: { blocks: BlockRecord[]; blockLength: Partial<Record<Family, number>>; spare: SpareUsage[] };
   };
 }
 

@@ -1,0 +1,77 @@
+// What each site knows of a network: the parts of its partitions, and at the home of a global one the ledger of blocks.
+import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import type { BlockRecord } from '../../actors/block/record.ts';
+import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
+import type { SpareUsage, UsagePart } from '../../actors/network/usage.ts';
+import { noSuchNetwork } from '../../actors/network/network-rules.ts';
+import type { AskOptions, Site } from '../site.ts';
+
+export interface PartitionPart extends UsagePart {
+  partition: string;
+}
+
+/** One site's answer. */
+export interface SiteParts {
+  parts: PartitionPart[];
+  /** Of the home of a global network. */
+  ledger: { blocks: BlockRecord[]; spare: SpareUsage[] } | null;
+}
+
+/** All answers together. */
+export interface NetworkParts extends SiteParts {
+  /** Who could not be asked, in words. */
+  unreachable: string[];
+}
+
+const PARTS_WITHIN_MS = 2_000;
+
+/** What this site has of a network; nothing, if it has never heard of it. */
+export async function networkParts(site: Site, network: string, as: AskOptions): Promise<SiteParts | Refusal> {
+  const none: SiteParts = { parts: [], ledger: null };
+  const place = site.places.network(network);
+  if (place === undefined) return none;
+  const options = { ...as, withinMs: PARTS_WITHIN_MS };
+  if (place.partition !== '') {
+    const at = addressOf(partitionScope(place.partition), 'network', network);
+    const part = await site.ask(at, 'usage', {}, options);
+    return isRefusal(part) ? part : { parts: [{ ...part, partition: place.partition }], ledger: null };
+  }
+  const asked = site.places.hosted().map(async (partition): Promise<PartitionPart | undefined | Refusal> => {
+    const part = await site.ask(addressOf(partitionScope(partition), 'block', network), 'usage', {}, options);
+    // A partition that has not heard of it yet holds nothing.
+    if (isRefusal(part)) return part.kind === 'NotFound' ? undefined : part;
+    return { ...part, partition };
+  });
+  const parts: PartitionPart[] = [];
+  for (const part of await Promise.all(asked)) {
+    if (isRefusal(part)) return part;
+    if (part !== undefined) parts.push(part);
+  }
+  if (place.home !== site.id) return { parts, ledger: null };
+  const ledger = await site.ask(addressOf(siteScope(site.id), 'network', network), 'ledger', {}, options);
+  return isRefusal(ledger) ? ledger : { parts, ledger };
+}
+
+/** Asks every member; NotFound when nobody knows the network, Unavailable when that can't be said. */
+export async function allNetworkParts(site: Site, network: string, as: AskOptions): Promise<NetworkParts | Refusal> {
+  const [own, others] = await Promise.all([
+    networkParts(site, network, as),
+    site.federation.askOthers('network-parts', { network }, PARTS_WITHIN_MS + 500),
+  ]);
+  if (isRefusal(own)) return own;
+  const all: NetworkParts = { parts: [...own.parts], ledger: own.ledger, unreachable: [] };
+  for (const [member, answer] of others) {
+    if (isRefusal(answer)) {
+      all.unreachable.push(`site ${member}: ${answer.message}`);
+      continue;
+    }
+    const { parts, ledger } = answer as SiteParts;
+    all.parts.push(...parts);
+    all.ledger ??= ledger;
+  }
+  const isKnown = all.parts.length > 0 || all.ledger !== null || site.places.network(network) !== undefined;
+  if (isKnown) return all;
+  return all.unreachable.length === 0
+    ? noSuchNetwork(network)
+    : unavailable(`it is not known whether there is a network "${network}": ${all.unreachable.join('; ')}`);
+}
