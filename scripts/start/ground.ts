@@ -1,7 +1,7 @@
 // What must be right before anything is started: the data folder, the ports, the database server.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
 import { databaseNameOf } from '../config.ts';
@@ -11,12 +11,19 @@ import type { Progress } from './screen.ts';
 
 export const databaseFolder = (data: string): string => join(data, 'database');
 
+/** Step by step: Node's own recursive way never ends below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o755 });
+}
+
 export function openDataFolder(data: string): void {
   try {
-    mkdirSync(data, { recursive: true, mode: 0o755 });
+    makeFolder(data);
     writeFileSync(join(data, '.writable'), '');
     rmSync(join(data, '.writable'));
-    mkdirSync(join(data, 'logs'), { recursive: true });
+    makeFolder(join(data, 'logs'));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Problem(`the data folder ${data} can't be written (${code}): give another with --data FOLDER`);

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dataFolder } from '../endpoint.ts';
 import { SEEDS, type Seed } from './seed.ts';
@@ -60,7 +61,7 @@ export function readOptions(args: string[]): Options | 'help' {
     fresh: values.fresh,
     seed: values.seed as Seed,
     ports: portsFrom(port),
-    data: values.data ?? dataFolder(),
+    data: resolve(values.data ?? dataFolder()),
   };
 }
 
