@@ -48,7 +48,8 @@ export interface Federation {
    * naming who can't be reached. The caller must `settle` afterwards.
    */
   propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
-  settle(h: string, made: boolean): Promise<void>;
+  /** `made` undefined: it can't be told now; the members hear it as soon as it can. */
+  settle(h: string, made: boolean | undefined): Promise<void>;
   /** Waits until every reachable member has applied a directory entry, at most 250 ms (design.md §2, read your writes). */
   spread(record: DirectoryRecord): Promise<void>;
 }
@@ -97,6 +98,8 @@ export interface Site {
   onCommitted(listener: (entry: LogEntry) => void): () => void;
   /** Messages of the partition-local bus, as they are published; answers how to stop listening. */
   onBusMessage(listener: (message: BusMessage) => void): () => void;
+  /** Calls all idle blocks of a global network at home here back; answers who could not be asked, in words. */
+  recallBlocks(network: string): Promise<string[]>;
   /** Starts to host a partition that was just created here. */
   host(partition: string): Promise<void>;
 }

@@ -204,6 +204,7 @@ export function createTestSite(script: Script = {}): TestSite {
     health: async () => site.healthNow,
     onCommitted: () => () => undefined,
     onBusMessage: () => () => undefined,
+    recallBlocks: async () => [],
     host: async (partition) => void site.hostedNow.push(partition),
   };
   return site;

@@ -4,6 +4,7 @@ import { isRefusal } from '../../actors/refusal.ts';
 import type { NetworkView } from '../../actors/network/messages.ts';
 import { ownScopes } from '../questions.ts';
 import type { AskOptions, Site } from '../site.ts';
+import { withAllHeld } from './network-usage.ts';
 import type { NetworkQuery } from './shape/network.ts';
 
 /** Networks that are asked for their usage at a time; more would only wait in mailboxes. */
@@ -32,6 +33,8 @@ export async function listNetworks(site: Site, query: NetworkQuery, as: AskOptio
   const wanted = rows.filter(({ value }) => query.matches(value));
   return inParallel(wanted, async ({ scope, value }) => {
     const view = await site.ask(addressOf(scope, 'network', value.id), 'get', {}, { ...as, withinMs: USAGE_WITHIN_MS });
-    return isRefusal(view) ? { network: value, usage: { IPv4: null, IPv6: null } } : view;
+    return isRefusal(view)
+      ? { network: value, usage: { IPv4: null, IPv6: null } }
+      : withAllHeld(site, view, { ...as, withinMs: USAGE_WITHIN_MS });
   });
 }

@@ -246,3 +246,35 @@ test('design.md §2: a global network of another site is read from the copy, and
   assert.equal(refused.status, 503);
   assert.match(messageOf(refused), /site b/);
 });
+
+test('networks.md §1.8: a global network shows what all partitions hold; design.md §6: its idle blocks come home before it goes', async () => {
+  const site = createTestSite({
+    'network.get': {
+      network: network('internet', { partition: '', prefixes: ['203.0.113.0/24'] }),
+      usage: { IPv4: { ...USAGE }, IPv6: null },
+    },
+    'network.ledger': { blocks: [], blockLength: {}, spare: [] },
+    'block.usage': {
+      network: 'internet',
+      ranges: [{ prefix: '203.0.113.0/24', range: '203.0.113.0/28', held: 5, resting: 1, free: 10, size: 16 }],
+    },
+    'registry.deleteNetwork': { network: network('internet'), usage: { IPv4: null, IPv6: null } },
+  });
+  site.networkPlaces.set('internet', { partition: '', home: 'a' });
+  site.members.set('b', (kind) =>
+    kind === 'network-parts'
+      ? { parts: [{ ranges: [{ range: '203.0.113.16/28', held: 3, resting: 0 }] }], ledger: null }
+      : {},
+  );
+  const call = clientOf(createApp(site));
+  const found = await call('Metal-View', 'GET', '/v1/network/internet');
+  assert.equal((found.body as { usage: { used_ips: number } }).usage.used_ips, 2 + 5 + 1 + 3);
+
+  site.recallBlocks = async () => ["partition q (site b) can't be reached"];
+  const held = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
+  assert.equal(held.status, 503);
+  assert.match(JSON.stringify(held.body), /partition q \(site b\) can't be reached/);
+  site.recallBlocks = async () => [];
+  const deleted = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
+  assert.equal(deleted.status, 200, JSON.stringify(deleted.body));
+});

@@ -20,6 +20,7 @@ import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
 import { listNetworks } from './network-list.ts';
 import { networkAt } from './network-places.ts';
+import { withAllHeld } from './network-usage.ts';
 import { orNull } from './shape/fields.ts';
 import {
   networkAllocateBody,
@@ -76,7 +77,10 @@ const copyOf = (site: Site, id: string): NetworkView | undefined => {
 
 async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answer | Refusal> {
   const at = networkAt(site, param('id'));
-  if (!isRefusal(at)) return answered(await site.ask(at, 'get', {}, as));
+  if (!isRefusal(at)) {
+    const view = await site.ask(at, 'get', {}, as);
+    return isRefusal(view) ? view : answered(await withAllHeld(site, view, as));
+  }
   const copy = copyOf(site, param('id'));
   return copy === undefined ? at : ok(networkResponse(copy));
 }
@@ -96,6 +100,12 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   }
   if (as === 'free') {
     return unprocessable(`error releasing child prefix in ipam: network ${id} is not a child network`);
+  }
+  if (isGlobal(view.network)) {
+    const missing = await site.recallBlocks(id);
+    if (missing.length > 0) {
+      return unavailable(`network ${id} can't be deleted while its blocks can't be called back: ${missing.join('; ')}`);
+    }
   }
   const body = { id, partition, partitions: site.places.hosted() };
   return withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as));

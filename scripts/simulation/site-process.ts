@@ -287,6 +287,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
         return () => void listeners.delete(listener);
       },
       onBusMessage: () => () => {},
+      recallBlocks: (network) => blocks.recallAll(network),
       host: async () => {},
     };
     siteOf = site;
