@@ -1,7 +1,10 @@
 // Blocks of global networks, as this site sees them: the ledger of what is at home here, and what its partitions hold.
-import { partitionScope, siteScope } from '../../../actors/address.ts';
+import { addressOf, partitionScope, siteScope } from '../../../actors/address.ts';
 import type { BlockRecord, HoldingRecord, WantRecord } from '../../../actors/block/record.ts';
+import { isRefusal } from '../../../actors/refusal.ts';
 import type { Site } from '../../../http/site.ts';
+
+const USAGE_WITHIN_MS = 1_000;
 
 export interface Held extends HoldingRecord {
   partition: string;
@@ -22,6 +25,8 @@ export interface NetworkBlocks {
   wants: Wanted[];
   /** Addresses in use in each hosted partition. */
   used: Record<string, number>;
+  /** How long each hosted partition can go on when it is cut off from the home, at its rate; null: it does not fill. */
+  hoursLeft: Record<string, number | null>;
 }
 
 export interface BlocksView {
@@ -31,7 +36,7 @@ export interface BlocksView {
 }
 
 export async function blocksOf(
-  site: Pick<Site, 'id' | 'rows' | 'directory' | 'places'>,
+  site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places'>,
   open: number,
 ): Promise<BlocksView> {
   const hosted = site.places.hosted();
@@ -43,7 +48,15 @@ export async function blocksOf(
     ...scopes.map((scope) => site.rows.countByOwner('ip', scope)),
   ]);
   const partitionOf = new Map(scopes.map((scope, i) => [scope, hosted[i] as string]));
-  const networks = site.directory.list('globalnetwork').map((network): NetworkBlocks => {
+  const hoursLeftOf = async (network: string): Promise<NetworkBlocks['hoursLeft']> => {
+    const asked = hosted.map(async (partition): Promise<[string, number | null]> => {
+      const block = addressOf(partitionScope(partition), 'block', network);
+      const part = await site.ask(block, 'usage', {}, { who: 'inspection', withinMs: USAGE_WITHIN_MS });
+      return [partition, isRefusal(part) ? null : part.hoursLeft];
+    });
+    return Object.fromEntries(await Promise.all(asked));
+  };
+  const looks = site.directory.list('globalnetwork').map(async (network): Promise<NetworkBlocks> => {
     const home = site.directory.entry('globalnetwork', network.id)?.home ?? '';
     const inPartition = <T extends { network: string }>(
       rows: ReadonlyArray<{ scope: (typeof scopes)[number]; value: T }>,
@@ -60,7 +73,8 @@ export async function blocksOf(
       holdings: inPartition(holdings),
       wants: inPartition(wants),
       used: Object.fromEntries(hosted.map((partition, i) => [partition, counts[i]?.get(network.id) ?? 0])),
+      hoursLeft: await hoursLeftOf(network.id),
     };
   });
-  return { open, networks };
+  return { open, networks: await Promise.all(looks) };
 }

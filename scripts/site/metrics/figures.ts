@@ -9,7 +9,7 @@ import { inspectShards, NO_ACTORS, sumsOf } from '../inspect/actors.ts';
 import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
 
 export interface FigureSources {
-  site: Pick<Site, 'id' | 'rows' | 'directory' | 'places' | 'health'>;
+  site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'health'>;
   host: Pick<ShardHost, 'inspect' | 'restarts'>;
   shards: number;
   federation: Pick<Federation, 'status'>;

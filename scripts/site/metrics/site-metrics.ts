@@ -151,6 +151,17 @@ export function siteMetrics(look: Look): Sampled[] {
       ),
     ),
 
+    gauge(
+      'cut_off_hours_left',
+      'Hours until a partition has no free address of a global network left when it is cut off; absent: it does not fill.',
+      ({ blocks }) =>
+        blocks.networks.flatMap(({ network, hoursLeft }) =>
+          Object.entries(hoursLeft).flatMap(([partition, value]): Sample[] =>
+            value === null ? [] : [{ labels: { network, partition }, value }],
+          ),
+        ),
+    ),
+
     gauge('bus_waiting', 'Bus messages that wait to be published.', ({ bus }) => one(bus.waiting)),
     gauge('bus_connected', 'Whether nsqd can be reached; without one the bus is always up.', ({ bus }) =>
       one(Number(bus.nsqd !== 'disconnected')),
