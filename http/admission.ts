@@ -37,7 +37,7 @@ export interface Admission {
 
 export interface AdmissionOptions {
   world: Pick<World, 'monotonicMs' | 'random'>;
-  /** The number may not fall below this, so that groups in the database stay worth their commit. Default 64. */
+  /** The number may not fall below this, so that groups in the database stay worth their commit. Default 128. */
   least?: number;
   /** Default 1,024. */
   most?: number;
@@ -53,7 +53,7 @@ const INCREASE = 8;
 /** Of the number, for each class; A has more than all, so that giving back is possible when taking is not. */
 const PARTS: Readonly<Record<RequestClass, number>> = { A: 1.25, B: 1, C: 0.5 };
 
-export function createAdmission({ world, least = 64, most = 1_024 }: AdmissionOptions): Admission {
+export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionOptions): Admission {
   let limit = Math.min(most, 4 * least);
   let inFlight = 0;
   let refused = 0;
@@ -104,17 +104,19 @@ export function createAdmission({ world, least = 64, most = 1_024 }: AdmissionOp
 
   return {
     admit({ class: kind, identity, operation }) {
+      // Probes and agents are nobody's share.
+      const isShared = kind !== 'A' && identity !== '';
       const own = identities.get(identity) ?? 0;
       if (inFlight >= limit * PARTS[kind]) {
         const share = limit / Math.max(1, identities.size);
-        return identities.size > 1 && own >= share ? deny(429, 'share') : deny(503, 'limit');
+        return isShared && identities.size > 1 && own >= share ? deny(429, 'share') : deny(503, 'limit');
       }
       // Near the end of the room nobody may take what another one has not had yet.
-      if (kind !== 'A' && identities.size > 1 && inFlight >= limit * 0.8 && own >= limit / identities.size)
+      if (isShared && identities.size > 1 && inFlight >= limit * 0.9 && own >= limit / identities.size)
         return deny(429, 'share');
       inFlight++;
       peak = Math.max(peak, inFlight);
-      identities.set(identity, own + 1);
+      if (isShared) identities.set(identity, own + 1);
       const startMs = world.monotonicMs();
       let isOver = false;
       return (isOwn) => {
@@ -122,8 +124,8 @@ export function createAdmission({ world, least = 64, most = 1_024 }: AdmissionOp
         isOver = true;
         inFlight--;
         const left = (identities.get(identity) ?? 1) - 1;
-        if (left === 0) identities.delete(identity);
-        else identities.set(identity, left);
+        if (isShared && left === 0) identities.delete(identity);
+        else if (isShared) identities.set(identity, left);
         const now = world.monotonicMs();
         // What a list takes depends on its length.
         if (isOwn && kind !== 'C') measure(operation, now - startMs, now);

@@ -83,9 +83,12 @@ interface Slot {
   asks: Map<number, (value: unknown) => void>;
   backoffMs: number;
   serving: boolean;
+  /** Something came from its thread. */
+  isHeard: boolean;
 }
 
 const MISSED_RETRY_MS = 500;
+const BOOT_MS = 10_000;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 2_000;
 
@@ -98,7 +101,7 @@ export function createShardHost(options: HostOptions): ShardHost {
           module,
           execArgv: options.execArgv,
           heapMb: options.heapMb,
-          failed: (shard, error) => options.log('error', 'worker pool failed', { shard, error: String(error) }),
+          failed: (error) => options.log('error', 'worker pool failed', { error: String(error) }),
         });
   const slots: Slot[] = Array.from({ length: options.shards }, (_, shard) => ({
     thread: undefined,
@@ -112,6 +115,7 @@ export function createShardHost(options: HostOptions): ShardHost {
     asks: new Map(),
     backoffMs: FIRST_BACKOFF_MS,
     serving: false,
+    isHeard: false,
   }));
   let nextAsk = 1;
   let stopping = false;
@@ -155,13 +159,26 @@ export function createShardHost(options: HostOptions): ShardHost {
       limits: options.limits ?? {},
       config: options.config,
     };
-    slot.thread = threads.run(task);
+    const thread = threads.run(task);
+    slot.thread = thread;
+    slot.isHeard = false;
+    slot.pipe.send({ m: 'ping' });
+    // A thread that dies while it boots may leave its pool without an answer for ever.
+    world.after(BOOT_MS, () => {
+      if (slot.thread !== thread || slot.isHeard) return;
+      options.log('error', 'shard does not start: its thread is ended', { shard });
+      gone(new Error(`nothing was heard of it within ${BOOT_MS} ms`));
+    });
+    let gone = (_how: unknown): void => {};
     ended.push(
-      slot.thread.ended.then(
-        (how: unknown) => over(shard, how === 'fenced' ? 'fenced' : 'drained'),
-        (error: unknown) => over(shard, error),
-      ),
+      new Promise<void>((resolve) => {
+        gone = (how) => {
+          if (slot.thread === thread) over(shard, how);
+          resolve();
+        };
+      }),
     );
+    void thread.ended.then((how: unknown) => gone(how === 'fenced' ? 'fenced' : 'drained'), gone);
     if (!first) restarts++;
   }
 
@@ -235,6 +252,7 @@ export function createShardHost(options: HostOptions): ShardHost {
 
   function receive(shard: number, envelope: Envelope): void {
     const slot = slots[shard] as Slot;
+    slot.isHeard = true;
     switch (envelope.m) {
       case 'reply': {
         const respond = slot.asks.get(envelope.id);

@@ -35,35 +35,57 @@ export interface PiscinaOptions {
   /** Heap of a thread; beyond it the thread dies, not the process. */
   heapMb?: number | undefined;
   /** Hears of failures of a pool itself. */
-  failed(shard: number, error: unknown): void;
+  failed(error: unknown): void;
 }
 
 const HEAP_MB = 1024;
 
+export interface PiscinaThreads extends Threads {
+  /** Starts threads that wait for their shard, so that a takeover need not wait for theirs. */
+  prepare(count: number): void;
+  /** Ends those that still wait. */
+  close(): Promise<void>;
+}
+
 /** One pool a shard: it pins the shard to its thread and gives it its own death. */
-export function piscinaThreads({ module, execArgv, heapMb = HEAP_MB, failed }: PiscinaOptions): Threads {
+export function piscinaThreads({ module, execArgv, heapMb = HEAP_MB, failed }: PiscinaOptions): PiscinaThreads {
+  const spare: Piscina[] = [];
+
+  function open(): Piscina {
+    const pool = new Piscina({
+      filename: module.url,
+      name: module.name,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Infinity,
+      atomics: 'disabled',
+      recordTiming: false,
+      closeTimeout: 5_000,
+      resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 48 },
+      ...(execArgv === undefined ? {} : { execArgv }),
+    });
+    pool.on('error', (error) => {
+      // A pool whose worker failed may be dead for good (a module that throws at boot).
+      const at = spare.indexOf(pool);
+      if (at >= 0) spare.splice(at, 1);
+      failed(error);
+    });
+    return pool;
+  }
+
   return {
     channel: () => new MessageChannel() as unknown as { port1: Port; port2: Port },
+    prepare(count) {
+      while (spare.length < count) spare.push(open());
+    },
+    close: async () => void (await Promise.all(spare.splice(0).map((pool) => pool.destroy()))),
     run(task) {
-      const pool = new Piscina({
-        filename: module.url,
-        name: module.name,
-        minThreads: 1,
-        maxThreads: 1,
-        concurrentTasksPerWorker: 1,
-        idleTimeout: Infinity,
-        atomics: 'disabled',
-        recordTiming: false,
-        closeTimeout: 5_000,
-        resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 48 },
-        ...(execArgv === undefined ? {} : { execArgv }),
-      });
-      pool.on('error', (error) => failed(task.shard, error));
+      const pool = spare.shift() ?? open();
       let before: EventLoopUtilization | undefined;
       const transferList = [task.port, ...task.peers.map(({ port }) => port)];
       return {
         ended: pool.run(task, { transferList: transferList as never }),
-        // A pool whose worker failed may be dead for good (a module that throws at boot).
         destroy: () => void pool.destroy(),
         utilization() {
           const thread = pool.threads[0];

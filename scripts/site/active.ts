@@ -1,9 +1,7 @@
 // What a process has while it is the active one of its site: the actors on their threads, the federation, blocks, bus,
 // the edge's operations, the agents' port.
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { BusMessage, LogEntry } from '../../actors/ports.ts';
@@ -24,8 +22,6 @@ import { refuseAsk } from '../../router/link/failure.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
 import { createTraceStore } from '../../storage/trace.ts';
-import { shardsFor } from '../config.ts';
-import { projectRoot } from '../root.ts';
 import type { ShardConfig } from '../shard.ts';
 import { RESTART_EXIT_CODE } from '../start/child.ts';
 import { MIN_CLIENT_VERSION, version } from './build-info.ts';
@@ -62,12 +58,13 @@ export async function serveSite(ground: Ground): Promise<void> {
 
   const partitions = await store.hostedPartitions(config.site);
   const owned = new Set(partitions);
-  const shards = shardsFor(config.shards, availableParallelism());
+  const { shards } = ground;
   const standing = await checkStanding(ground.databaseUrl, config.folder);
   for (const lost of standing.lost)
     log.error({ lost, incarnation: standing.incarnation }, 'the database was restored: it lacks what this site wrote');
   const fences = await store.takeOver([own, ...partitions.map(partitionScope)], shards);
   steps['owned'] = since();
+  log.info({ epoch: fences[0]?.epoch }, 'the scopes are ours: loading');
   const epoch = fences.find(({ scope }) => scope === own)?.epoch;
 
   let isFenced = false;
@@ -93,7 +90,7 @@ export async function serveSite(ground: Ground): Promise<void> {
   const host = createShardHost({
     shards,
     fences,
-    module: { url: pathToFileURL(join(projectRoot, 'dist', 'shard.js')).href, name: 'shard' },
+    module: ground.threads,
     config: shardConfig,
     limits: { operationsPerGroup: config.groupLimit },
     world,

@@ -2,10 +2,12 @@
 // links, REST port.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { siteScope } from '../../actors/address.ts';
 import type { LeaseHolder, World } from '../../actors/ports.ts';
+import { piscinaThreads, type PiscinaThreads } from '../../actors/runtime/threads.ts';
 import { createAdmission, createGate, type Admission } from '../../http/admission.ts';
 import { serveEdge } from '../../http/server.ts';
 import { openIdentity, type SiteIdentity } from '../../router/federation/identity.ts';
@@ -14,8 +16,9 @@ import type { PeerListener } from '../../router/link/listen.ts';
 import { ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
 import { createSiteStore, type OpenSiteStore } from '../../storage/site-store.ts';
-import { databaseNameOf, type SiteConfig } from '../config.ts';
+import { databaseNameOf, shardsFor, type SiteConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
+import { projectRoot } from '../root.ts';
 import { realWorld } from '../world.ts';
 import { keepLease, type Lease } from './lease.ts';
 import { EXIT_CONFIGURATION, EXIT_FENCED, type Life } from './life.ts';
@@ -38,8 +41,11 @@ export interface Ground {
   readonly httpPort: number;
   /** `host:port` of the links and base URLs of REST under which others reach this process. */
   readonly reachedAt: { links: string[]; urls: string[] };
+  readonly shards: number;
+  readonly threads: PiscinaThreads;
   readonly admission: Pick<Admission, 'state'>;
   odd(what: string, error?: unknown): void;
+  current(): Role;
   /** From now on requests are answered so. */
   play(role: Role): void;
   /** Hears that another process holds the lease now. */
@@ -77,6 +83,12 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
   });
   const identity = await openKeys(config, store, lease, log);
 
+  const threads = piscinaThreads({
+    module: { url: pathToFileURL(join(projectRoot, 'dist', 'shard.js')).href, name: 'shard' },
+    failed: (error) => log.error({ error: String(error) }, 'worker pool failed'),
+  });
+  life.onEnd('spare threads', () => threads.close());
+
   let linkPort = config.linkPort;
   let httpPort = config.httpPort;
   const reachedAt = {
@@ -98,8 +110,8 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
   });
   life.onEnd('peer links', () => links.close());
 
-  let role: Role = startingRole({ config, links, store, world, lease, odd });
-  let join: Parameters<Ground['answerJoins']>[0] = (_request, response) =>
+  let role: Role = startingRole({ config, links, store, world, lease, odd, current: () => role });
+  let serveJoin: Parameters<Ground['answerJoins']>[0] = (_request, response) =>
     void response.writeHead(503, { 'content-type': 'text/plain', connection: 'close' }).end('this process stands by\n');
   const admission = createAdmission({ world });
   const gate = createGate(admission, config.basePath);
@@ -107,7 +119,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
   const listener = await links.listen({
     host: config.host,
     port: config.linkPort,
-    join: (request, response) => join(request, response),
+    join: (request, response) => serveJoin(request, response),
   });
   linkPort = listener.port;
   const edge = await serveEdge(
@@ -138,11 +150,14 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     listener,
     httpPort,
     reachedAt,
+    shards: shardsFor(config.shards, availableParallelism()),
+    threads,
     admission,
     odd,
     whenLost: (next) => void (lost = (by) => void next(by)),
+    current: () => role,
     play: (next) => void (role = next),
-    answerJoins: (serve) => void (join = serve),
+    answerJoins: (serve) => void (serveJoin = serve),
   };
 }
 

@@ -113,6 +113,7 @@ export function keepLease(options: LeaseOptions): Lease {
     other = undefined;
     renewed(sentMs);
     later(leaseMs * RENEW_PART, renew);
+    log.info({ leaseMs }, 'the lease of the site is ours');
     resolveFirst('ours');
     resolveTaken();
   }

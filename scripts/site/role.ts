@@ -44,9 +44,9 @@ export const answerPeers =
       const body = await collect(source, REQUEST_LIMIT_BYTES);
       if (body === undefined) return { answer: { status: 413, headers: [], body: undefined }, isOwn: false };
       const request: HttpRequest = { method, path, headers, body, via: 'link' };
-      const { beforeApp, app } = role();
-      const early = await beforeApp(request);
-      const answer = early ?? (await askApp(app, request, peer.name));
+      const early = await role().beforeApp(request);
+      // Meanwhile it may be another one.
+      const answer = early ?? (await askApp(role().app, request, peer.name));
       return {
         answer: { status: answer.status, headers: answer.headers, body: answer.body ?? undefined },
         isOwn: early === undefined,

@@ -12,6 +12,7 @@ import type { SiteLinks } from '../../router/federation/site-links.ts';
 import { createForwarder } from '../../router/forward.ts';
 import { certificateFingerprint } from '../../router/link/certificates.ts';
 import { linkFailure } from '../../router/link/failure.ts';
+import type { HttpAnswer, HttpRequest } from '../../router/message.ts';
 import type { MembersReply } from '../../router/peers.ts';
 import { createPlaceIndex } from '../../router/place-index.ts';
 import type { OpenSiteStore } from '../../storage/site-store.ts';
@@ -28,15 +29,25 @@ export interface RolePorts {
   store: Pick<OpenSiteStore, 'ping'>;
   world: World;
   lease: Pick<Lease, 'holder'>;
+  /** What the process plays by now. */
+  current(): Role;
   odd(what: string, error?: unknown): void;
 }
 
 /** Members are read again so often: soon while nobody is known to be active, its place may be news. */
 const LOOK_MS = 250;
 const QUIET_LOOK_MS = 5_000;
+/** Longest time for the agents' port to become free. */
+const FREED_MS = 1_000;
+
+/** A takeover is a pause, not an error: what comes meanwhile waits for whoever is active next. */
+const PATIENCE_MS = 3_000;
+const PATIENCE_LOOK_MS = 15;
+/** These say how this very process is. */
+const OWN = /\/(?:healthz|readyz|metrics|v1\/health)\/?$/;
 
 /** What a process plays before it knows that it is active, and after it was. */
-export function startingRole({ config, links, store, world, lease, odd }: RolePorts): Role {
+export function startingRole({ config, links, store, world, lease, current, odd }: RolePorts): Role {
   const { site, basePath } = config;
   const active = () => links.processes.activeOf(site);
   const nobody = (): Error => linkFailure('LinkDown', 'none is known to be active');
@@ -92,7 +103,26 @@ export function startingRole({ config, links, store, world, lease, odd }: RolePo
   app.notFound(() =>
     errorResponse(503, `this process of site "${site}" stands by: ask the active one`, { 'retry-after': '1' }),
   );
-  return { beforeApp: (request) => forward.beforeApp(request), app };
+
+  async function whenSomebodyIsActive(request: HttpRequest): Promise<HttpAnswer | undefined> {
+    const deadline = world.monotonicMs() + PATIENCE_MS;
+    while (world.monotonicMs() < deadline) {
+      const played = current();
+      if (played !== role) return await played.beforeApp(request);
+      if (active() !== undefined) break;
+      await new Promise<void>((resolve) => void world.after(PATIENCE_LOOK_MS, resolve));
+    }
+    return await forward.beforeApp(request);
+  }
+
+  const role: Role = {
+    beforeApp: (request) =>
+      active() !== undefined || OWN.test(request.path.split('?', 1)[0] ?? '')
+        ? forward.beforeApp(request)
+        : whenSomebodyIsActive(request),
+    app,
+  };
+  return role;
 }
 
 /** Stands by until the lease is ours. */
@@ -106,6 +136,8 @@ export async function standBy(ground: Ground): Promise<void> {
     port: config.grpcPort,
     tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
   });
+
+  ground.threads.prepare(ground.shards);
 
   async function look(): Promise<void> {
     const rows = await store.rows('directory', { scopes: [own], owners: ['member', 'partition'] });
@@ -138,7 +170,7 @@ export async function standBy(ground: Ground): Promise<void> {
     const pauseMs = links.processes.activeOf(config.site) === undefined ? LOOK_MS : QUIET_LOOK_MS;
     await Promise.race([lease.taken, new Promise<void>((resolve) => void world.after(pauseMs, resolve))]);
   }
-  await agents.stop();
+  await Promise.race([agents.stop(), new Promise<void>((resolve) => void world.after(FREED_MS, resolve))]);
   // A process that ends while it stands by never becomes active.
   if (!lease.wasTaken) await new Promise<never>(() => {});
 }
