@@ -259,6 +259,15 @@ test('design.md §2, §12: an id is asked of all members before 404, and a chose
   assert.equal((await call('Metal-Admin', 'PUT', '/v1/tenant', { name: 'generated' })).status, 201);
 });
 
+test('an entry of our own that was deleted here is not there, whatever the copy of a member still says', async () => {
+  const { site, call } = start();
+  await call('Metal-Admin', 'PUT', '/v1/size', size('gone', 1));
+  const entry = site.entries.pop()!;
+  site.members.set('b', (_kind, body) => ({ entry: (body as { id: string }).id === 'gone' ? entry : null }));
+  assert.equal((await call('Metal-View', 'GET', '/v1/size/gone')).status, 404);
+  assert.equal((await call('Metal-Admin', 'PUT', '/v1/size', size('gone', 2))).status, 201);
+});
+
 test('machines.md §1.4: what is switched off is 500', async () => {
   const { call } = start();
   const audit = await call('Metal-View', 'POST', '/v1/audit/find', {});

@@ -32,6 +32,12 @@ export const refuseUnreachable = (answers: ReadonlyMap<string, unknown>, why: st
   return missing.length === 0 ? undefined : unavailable(`${why}: site ${missing.join(', ')} can't be reached`, 5);
 };
 
+/** An entry as another member knows it. What it says of ours is a copy that is behind: we would know. */
+const known = (site: Site, answer: unknown): DirectoryRecord | null => {
+  const entry = isRefusal(answer) ? null : (answer as EntryAnswer).entry;
+  return entry === null || entry.home === site.id ? null : (entry as DirectoryRecord);
+};
+
 const directoryActor = (site: Site, kind: AskedKind) => addressOf(siteScope(site.id), 'directory', kind);
 
 export const noSuch = (kind: DirectoryKind, id: string): Refusal => notFound(`no ${kind} with id "${id}" found`);
@@ -42,13 +48,13 @@ export async function findEntry<K extends DirectoryKind>(
   kind: K,
   id: string,
 ): Promise<DirectoryEntities[K] | Refusal> {
-  const known = site.directory.get(kind, id);
-  if (known !== undefined) return known;
+  const own = site.directory.get(kind, id);
+  if (own !== undefined) return own;
   const absent = noSuch(kind, id);
   if (site.federation.others().length === 0) return absent;
   const answers = await site.federation.askOthers('directory-entry', { kind, id }, MEMBERS_WITHIN_MS);
   for (const answer of answers.values()) {
-    const found = isRefusal(answer) ? null : (answer as EntryAnswer).entry;
+    const found = known(site, answer);
     if (found !== null && found.entity !== null) return found.entity as DirectoryEntities[K];
   }
   return refuseUnreachable(answers, `it is not known whether there is a ${kind} "${id}"`) ?? absent;
@@ -66,7 +72,7 @@ async function refuseUsedId(site: Site, kind: DirectoryKind, id: string): Promis
   if (site.federation.others().length === 0) return undefined;
   const answers = await site.federation.askOthers('directory-entry', { kind, id }, MEMBERS_WITHIN_MS);
   for (const answer of answers.values()) {
-    if (!isRefusal(answer) && (answer as EntryAnswer).entry?.entity) return alreadyExists();
+    if (known(site, answer)?.entity) return alreadyExists();
   }
   return NEEDS_WORD.has(kind) ? refuseUnreachable(answers, `the id "${id}" of a ${kind} must be unique`) : undefined;
 }
