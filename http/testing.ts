@@ -41,7 +41,7 @@ export interface TestSite extends Site {
   switchPlaces: Map<string, string>;
   /** Other sites and what each answers to a kind of question. */
   members: Map<string, (kind: string, body: unknown) => unknown>;
-  proposals: Array<{ h: string; claims: Claim[]; made?: boolean }>;
+  proposals: Array<{ h: string; claims: Claim[]; made?: boolean | undefined }>;
   /** What the next proposals are answered with. */
   proposalRefusal: Refusal | undefined;
   spread: DirectoryRecord[];

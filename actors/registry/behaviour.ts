@@ -96,6 +96,8 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
     },
 
     claims(state, { own }) {
+      // An operation whose commit is under way has claims or not: whoever asks wants to know which.
+      if (state.making.size > 0) return { wait: 'claims are being made by an operation that is not over' };
       const records = [...state.claims.values()].map(({ value }) => value);
       return { reply: { claims: own ? records.filter(({ site }) => site === state.id) : records } };
     },

@@ -9,7 +9,7 @@ const UNCERTAIN: ReadonlySet<Refusal['kind']> = new Set(['Unavailable', 'Interna
 
 /**
  * Proposes the claims, makes the thing, and tells the others what became of it. `isMade` looks after an answer that says
- * nothing about the outcome; while that can't be found out either, the promises stay: only certainty may end them.
+ * nothing about the outcome; while that can't be found out either, the promises stay until it can: only certainty ends them.
  */
 export async function withWordOfAll<T>(
   site: Site,
@@ -26,7 +26,7 @@ export async function withWordOfAll<T>(
   }
   const made = await make(h);
   const outcome = !isRefusal(made) || (UNCERTAIN.has(made.kind) ? await isMade(h) : false);
-  if (outcome !== undefined) await site.federation.settle(h, outcome);
+  await site.federation.settle(h, outcome);
   return made;
 }
 

@@ -89,6 +89,13 @@ test('design.md §12: the word of all: promised, settled, refused with each coll
   assert.equal(b.claims().find(({ h }) => h === 'h2')?.state, 'owned');
 });
 
+test('design.md §12: an outcome that can not be told is told as soon as the claims tell, while the proposer lives on', async () => {
+  const [a, b] = await pair();
+  assert.equal(await a.federation.propose('h-lost', [prefix('198.51.100.0/24', 'mine')]), undefined);
+  await a.federation.settle('h-lost', undefined);
+  await until('b is free of its promise', () => b.claims().every(({ h }) => h !== 'h-lost'));
+});
+
 test('design.md §12: a member that can not be reached makes it a 503 with its name', async () => {
   const [a, b] = await pair();
   await b.stop();

@@ -42,7 +42,8 @@ export interface Federation extends PeerExchange {
   others(): string[];
   askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
   propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
-  settle(h: string, made: boolean): Promise<void>;
+  /** `made` undefined: not known now; the members hear it as soon as the claims tell. */
+  settle(h: string, made: boolean | undefined): Promise<void>;
   spread(record: DirectoryRecord): Promise<void>;
   /** What this site just committed to its directory, own entries and copies. */
   committed(records: DirectoryRecord[]): void;
@@ -224,7 +225,12 @@ export function createFederation(options: FederationOptions): Federation {
     );
   }
 
-  async function settle(h: string, made: boolean): Promise<void> {
+  async function settle(h: string, made: boolean | undefined): Promise<void> {
+    if (made === undefined) {
+      proposals.delete(h);
+      for (const member of others()) resyncLater(member);
+      return;
+    }
     const answers = await askOthers('settle', { h, made }, ASK_MS);
     proposals.delete(h);
     // Who did not hear it hears it when it is back, or, over a link that stayed up, soon (settleDangling).
@@ -237,7 +243,7 @@ export function createFederation(options: FederationOptions): Federation {
     const over = open.filter((h) => !proposals.has(h));
     if (over.length === 0) return;
     const claims = await actors.claims();
-    if (isRefusal(claims)) return;
+    if (isRefusal(claims)) return resyncLater(link.peer?.name ?? '');
     const made = new Set(claims.filter((claim) => claim.site === site && claim.state === 'owned').map(({ h }) => h));
     for (const h of over) await link.ask('settle', { h, made: made.has(h) }, ASK_MS);
   }
