@@ -143,6 +143,23 @@ test('reliability.md §5.2: true histories of hundreds of operations pass, with 
   assert.equal(found, 40);
 });
 
+test('reliability.md §5.2: hundreds of unanswered operations keep the search short', () => {
+  const history: Operation[] = [];
+  for (let i = 0; i < 120; i++) {
+    const atMs = i * 10;
+    if (i % 3 === 0) history.push(op(`t${i}`, 'takeThis', [atMs, 0], unknown));
+    if (i % 3 === 1) history.push(op(`g${i}`, 'give', [atMs, 0], unknown, { expected: `t${i}` }));
+    history.push(op(`r${i}`, 'read', [atMs + 5, atMs + 6], done('')));
+  }
+  isFine(...history);
+  isWrong(
+    ...history,
+    op('x', 'take', [4_000, 4_001], done('x')),
+    op('y', 'take', [4_002, 4_003], done('y')),
+    op('z', 'read', [4_004, 4_005], done('x')),
+  );
+});
+
 test('reliability.md §5.1: the recorder keeps times of one clock, and one entry a thing', () => {
   let clock = 0;
   const history = createHistory(() => clock++);

@@ -30,6 +30,26 @@ export function step(state: Holder, { id, verb, expected, outcome }: Operation):
   }
 }
 
+const ANYBODY = '?';
+
+/**
+ * An unanswered take whose holder no answer ever names is as good as any other such: under one name they need not be told
+ * apart, which keeps the search short where many requests were not answered.
+ */
+function withoutNames(operations: readonly Operation[]): Operation[] {
+  const named = new Set(
+    operations.flatMap(({ expected, outcome }) => [expected, outcome.kind === 'done' ? outcome.holder : '']),
+  );
+  return operations.map((operation) => {
+    const isTake = operation.verb === 'take' || operation.verb === 'takeThis';
+    const isNameless = isTake && operation.outcome.kind === 'unknown' && !named.has(operation.id);
+    return isNameless ? { ...operation, id: ANYBODY } : operation;
+  });
+}
+
+/** Unanswered operations that do the same: of these, the one that was asked first may always come first. */
+const effectOf = ({ id, verb }: Operation): string => (verb === 'give' ? 'give' : `take ${id}`);
+
 /** A read that was refused or not answered says nothing. */
 const isTelling = ({ verb, outcome }: Operation): boolean => verb !== 'read' || outcome.kind === 'done';
 
@@ -53,7 +73,7 @@ interface Frame {
 
 /** `operations` of one thing, in any order. */
 export function checkOne(all: readonly Operation[], withinMs = 10_000): Verdict {
-  const operations = all.filter(isTelling).sort((a, b) => a.callMs - b.callMs);
+  const operations = withoutNames(all.filter(isTelling).sort((a, b) => a.callMs - b.callMs));
   const isOpen = operations.map(({ outcome }) => outcome.kind === 'unknown');
   const open = operations.flatMap((_, i) => (isOpen[i] === true ? [i] : []));
   const done = operations.map(() => false);
@@ -76,7 +96,13 @@ export function checkOne(all: readonly Operation[], withinMs = 10_000): Verdict 
     }
     const first = found.filter((i) => operations[i]!.callMs <= earliest);
     first.sort((a, b) => operations[a]!.returnMs - operations[b]!.returnMs);
-    for (const i of open) if (done[i] !== true && operations[i]!.callMs <= earliest) first.push(i);
+    const effects = new Set<string>();
+    for (const i of open) {
+      if (done[i] === true || operations[i]!.callMs > earliest) continue;
+      const effect = effectOf(operations[i]!);
+      if (!effects.has(effect)) first.push(i);
+      effects.add(effect);
+    }
     return first;
   };
 

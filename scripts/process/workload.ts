@@ -100,6 +100,8 @@ export function startWorkload(options: WorkloadOptions): Workload {
     const outcome = unanswered(told);
     if (outcome !== undefined) pending.end(outcome, keys);
     await wait(REST_MS * (1 + random() * 3));
+    // Most clients look whether it is back, as well-behaved ones do; some go on asking whoever starts.
+    while (!run.isOver && random() < 0.9 && !(await site.isReady().catch(() => false))) await wait(REST_MS);
     return true;
   }
 
