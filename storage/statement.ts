@@ -47,16 +47,18 @@ export const fenceParameters = (fences: readonly Fence[]): unknown[] => [
  * An upsert, never `update … from unnest`: that one scans small tables, and SERIALIZABLE then protects all of their rows.
  */
 function tableText(table: TableName, next: Next): string {
-  const { columns } = entityOf(table);
+  const { columns, refusedWhen } = entityOf(table);
   const extra = columns.map((column) => column.name);
   const names = (prefix: string): string => extra.map((name) => `, ${prefix}${name}`).join('');
   const arrays = [next('text[]'), next('text[]'), next('text[]'), next('int8[]'), next('int8[]'), next('text[]')];
   for (const column of columns) arrays.push(next(`${column.type}[]`));
-  return `${table}_written as (
+  const source = `unnest(${arrays.join(', ')}) as r (scope, key, owner, version, prev, body${names('')})`;
+  const ruled = `${table}_rows as (select r.*, r.body is null as released from ${source}),\n`;
+  return `${refusedWhen === undefined ? '' : ruled}${table}_written as (
   insert into ${table} as t (scope, key, owner, version, prev, released, body, changed, released_at${names('')})
   select r.scope, r.key, r.owner, r.version, -r.prev, r.body is null, r.body::jsonb, clock_timestamp(),
     case when r.body is null then clock_timestamp() end${names('r.')}
-  from ok, unnest(${arrays.join(', ')}) as r (scope, key, owner, version, prev, body${names('')})
+  from ok, ${refusedWhen === undefined ? source : `${table}_rows r`}
   on conflict (scope, key) do update set owner = excluded.owner, version = excluded.version, prev = -excluded.prev,
     released = excluded.released, body = excluded.body, changed = excluded.changed,
     released_at = excluded.released_at${extra.map((name) => `, ${name} = excluded.${name}`).join('')}
@@ -92,11 +94,14 @@ export function groupText(tables: readonly TableName[], hasOutcomes = false): st
     ...(hasOutcomes ? [outcomesText(next)] : []),
   ];
   const written = tables.map((table) => `(select count(*) from ${table}_written where prev >= 0)`);
-  const count = `${['0', ...written].join(' + ')} = ${next('int8')}`;
+  const rules = tables.flatMap((table) => entityOf(table).refusedWhen?.(`${table}_rows`) ?? []);
+  const count = [`${['0', ...written].join(' + ')} = ${next('int8')}`, ...rules.map((rule) => `not ${rule}`)].join(
+    '\n    and ',
+  );
   // Dividing by zero is how a statement refuses itself in both dialects: then not even the good rows are written.
   return `with ${parts.join(',\n')}
 select (select count(*) from ok)::int4 as held,
-  1 / (case when (select count(*) from ok) = 0 or ${count} then 1 else 0 end) as whole`;
+  1 / (case when (select count(*) from ok) = 0 or (${count}) then 1 else 0 end) as whole`;
 }
 
 const texts = new Map<string, string>();

@@ -73,6 +73,28 @@ export function uniqueContract({ store, site }: Stores): void {
     assert.equal((await write(prefixChange(scope, '10.0.0.0/8', '10.0.4.0/24'))).outcome, 'committed', 'another root');
   });
 
+  test('database.md §6: children of one root are disjoint, within a group as well as over groups', async () => {
+    const { scope, write } = await owned();
+    const root = '10.0.0.0/14';
+    const child = (cidr: string, more = {}) => prefixChange(scope, root, cidr, more);
+    const refused = async (...changes: Change[]) => assert.equal((await write(...changes)).outcome, 'refused');
+    const committed = async (...changes: Change[]) => assert.equal((await write(...changes)).outcome, 'committed');
+    await committed(prefixChange(scope, root, root), child('10.0.4.0/22'));
+    await refused(child('10.0.0.0/21'));
+    await refused(child('10.0.6.0/24'));
+    await refused(child('10.0.7.255/32'));
+    await refused(child('10.1.0.0/24'), child('10.1.0.64/26'));
+    await refused(child('10.1.0.128/25'), child('10.1.0.0/24'));
+    await committed(child('10.1.0.0/24'), child('10.1.1.0/24'), child('10.0.8.0/22'), child('10.0.0.0/22'));
+    await committed(prefixChange(scope, '10.0.0.0/8', '10.0.0.0/21'));
+    // What the same group gives back is free for it, and only that.
+    const gone = child('10.0.4.0/22', { prev: 1, version: 2, value: null });
+    await refused(gone, child('10.0.0.0/21', { version: 3 }));
+    await committed(gone, child('10.0.4.0/23', { version: 3 }), child('10.0.6.0/23', { version: 4 }));
+    await committed(prefixChange(scope, 'fd00::/8', 'fd00::/64'), prefixChange(scope, 'fd00::/8', 'fd00:0:0:1::/64'));
+    await refused(prefixChange(scope, 'fd00::/8', 'fd00::/63'));
+  });
+
   test('a block is held once; while it is on its way back it may be held elsewhere', async () => {
     const { scopes, scope, write } = await owned(2);
     const network = `global-${scope}`;

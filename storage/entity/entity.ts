@@ -11,6 +11,11 @@ export interface Entity<T extends TableName> {
   columns: readonly Column[];
   /** Texts of the columns, in their order. Throws a RangeError naming the field that can't be stored. */
   values(value: Records[T], key: string): readonly (string | null)[];
+  /**
+   * What must hold among the rows besides unique keys, as SQL: true where the group is to be refused. `rows` has the columns
+   * of the rows that the group writes, `released` among them. One statement sees its rows here, and those before it.
+   */
+  refusedWhen?(rows: string): string;
 }
 
 const NOTHING: readonly string[] = [];
