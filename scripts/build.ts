@@ -3,7 +3,18 @@ import { dirname, join, relative } from 'node:path';
 import { projectRoot } from './root.ts';
 
 /** Programs that run built; each becomes `dist/<name>.js`. `shard` is what a worker thread loads. */
-export const entries = ['prepare', 'start', 'partition', 'database', 'shard', 'router', 'rack', 'join', 'env', 'api'] as const;
+export const entries = [
+  'prepare',
+  'start',
+  'partition',
+  'database',
+  'shard',
+  'router',
+  'rack',
+  'join',
+  'env',
+  'api',
+] as const;
 
 const rooms = ['actors', 'http', 'router', 'storage', 'scripts'];
 

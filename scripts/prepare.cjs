@@ -16,7 +16,7 @@ if (major < 20) {
 }
 var built = join(__dirname, '..', 'dist', 'prepare.js');
 if (existsSync(built)) {
-  import(pathToFileURL(built).href);
+  void import(pathToFileURL(built).href);
 } else {
   var run = spawnSync(
     process.execPath,
