@@ -2,10 +2,10 @@
 // not at all, doubts that end by writing. Pure state: every call is one serializable transaction at one instant.
 import type { Scope } from '../address.ts';
 import { parseAddress } from '../ipam/address.ts';
-import { parsePrefix } from '../ipam/prefix.ts';
+import { overlaps as prefixesOverlap, parsePrefix } from '../ipam/prefix.ts';
 import { isInUseHere } from '../network/standing.ts';
 import type { CommitOutcome, Fence, Group, KeyedOutcome, LogCursor, LogEntry, RowsOf } from '../ports.ts';
-import { rowName, type Change, type Row, type TableName } from '../records.ts';
+import { rowName, type Change, type ChangeOf, type Row, type TableName } from '../records.ts';
 import { conflict, unavailable, type Refusal } from '../refusal.ts';
 
 /** What the database enforces. A mutation check of the simulation switches one off; nothing else ever does. */
@@ -27,11 +27,7 @@ export const ALL_RULES: StoreRules = { fences: true, versions: true, unique: tru
 export interface Loaded {
   scope: Scope;
   fences: Fence[];
-  rows:
-    | 'none'
-    | { owners: RowsOf[] }
-    | { keys: Array<{ table: TableName; key: string }> }
-    | { tables: TableName[] };
+  rows: 'none' | { owners: RowsOf[] } | { keys: Array<{ table: TableName; key: string }> } | { tables: TableName[] };
 }
 
 export interface StoreModel {
@@ -118,6 +114,14 @@ function unfenced(group: Group): string | undefined {
   return group.fences.length === 0 ? 'fence: a group needs at least one' : undefined;
 }
 
+const isChild = (row: ChangeOf<'prefix'>): boolean => row.value !== null && row.value.root !== row.key;
+
+function meet(a: ChangeOf<'prefix'>, b: ChangeOf<'prefix'>): boolean {
+  if (a.scope !== b.scope || a.value?.root !== b.value?.root) return false;
+  const [one, other] = [parsePrefix(a.key), parsePrefix(b.key)];
+  return one !== undefined && other !== undefined && prefixesOverlap(one, other);
+}
+
 export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RULES): StoreModel {
   const rows = new Map<string, Change>();
   const log: LogEntry[] = [];
@@ -196,7 +200,19 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
         taken.add(key);
       }
     }
-    return undefined;
+    return overlaps(group, touched) ? '' : undefined;
+  }
+
+  /** Whether a new child prefix meets another one of its root. */
+  function overlaps(group: Group, touched: ReadonlySet<string>): boolean {
+    const added = group.changes.flatMap((change) => (change.table === 'prefix' && isChild(change) ? [change] : []));
+    return added.some((change, i) => {
+      const stored = [...(owned.get(ownerName(change)) ?? [])].flatMap((name) => {
+        const row = touched.has(name) ? undefined : rows.get(name);
+        return row?.table === 'prefix' && isChild(row) ? [row] : [];
+      });
+      return [...added.slice(i + 1), ...stored].some((other) => meet(change, other));
+    });
   }
 
   /** What refuses the group, by its constraint; '' for a version. */
