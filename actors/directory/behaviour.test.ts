@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { siteScope, type Scope } from '../address.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Context, Decided, Decision } from '../runtime/behaviour.ts';
+import { byText } from './entity.ts';
 import { directoryBehaviour, winner, type DirectoryState } from './behaviour.ts';
 import type { DirectoryRecord } from './record.ts';
 
@@ -66,7 +67,7 @@ function directoryOf(site: string) {
 const shown = ({ state }: { state: DirectoryState }): Array<[string, string, boolean]> =>
   [...state.entries.values()]
     .map(({ record }): [string, string, boolean] => [record.id, record.home, record.entity !== null])
-    .sort();
+    .sort(([a], [b]) => byText(a, b));
 
 describe('directory', () => {
   it('clients.md §2.3: an existing id is 409 before every other rule', () => {
