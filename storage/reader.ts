@@ -67,8 +67,16 @@ export const countByOwnerText = (table: TableName): string =>
   `select owner, count(*)::int4 as rows from ${table} where scope = $1::text and not released group by owner`;
 
 /** In portions, so that a list of a whole plant doesn't hold up the event loop. */
-export async function readRows<T extends TableName>(pool: Pool, table: T, filter: RowFilter = {}): Promise<RowOf<T>[]> {
-  const { text, parameters } = readStatement(table, filter);
+export async function readRows<T extends TableName>(
+  pool: Pool,
+  table: T,
+  filter: RowFilter = {},
+  {
+    bare = false,
+  }: { /** Without what the rows say: for who only needs to know that they are there. */ bare?: boolean } = {},
+): Promise<RowOf<T>[]> {
+  const { text: whole, parameters } = readStatement(table, filter);
+  const text = bare ? whole.replace('r.body from', `'{}'::jsonb as body from`) : whole;
   const rows: RowOf<T>[] = [];
   const take = (portion: readonly ReadRow[]): void => {
     for (const { scope, key, owner, version, body } of portion)

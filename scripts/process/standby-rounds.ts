@@ -43,6 +43,8 @@ export async function untilAcknowledged(pair: SitePair, at: SiteProcess, project
   await until(
     `${at.name} acknowledges a write`,
     async () => {
+      // A machine that is busy enough takes its lease from a standby, too; a launcher would start it again.
+      if (!at.child.isRunning) at.child.start();
       const body = { networkid: PROBE, projectid: project };
       const options = { timeoutMs: 5_000 };
       const answer = await callApi(at.url, pair.site.credentials(), 'POST', '/v1/ip/allocate', body, options);

@@ -118,7 +118,7 @@ export async function serveSite(ground: Ground): Promise<void> {
   listeners.add((entry) => places.apply(entry));
   const [copy] = await Promise.all([
     openDirectoryCopy(store, config.site),
-    fillPlaceIndex(places, store, config.site),
+    fillPlaceIndex(places, store.bareRows, config.site),
     host.ready,
   ]);
 
@@ -126,6 +126,10 @@ export async function serveSite(ground: Ground): Promise<void> {
   const ask = (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
     await host.ask(to, command, body, { who, key, dry, deadlineMs: world.monotonicMs() + withinMs })) as Site['ask'];
   const asSystem = { who: 'hanse' };
+
+  // An allocator reads all of its partition first: better before anybody waits for it.
+  for (const partition of partitions)
+    void ask(addressOf(partitionScope(partition), 'allocator', partition), 'pools', {}, asSystem);
 
   // ---- federation -------------------------------------------------------------------------------------------------
 

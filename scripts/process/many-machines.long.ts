@@ -1,0 +1,122 @@
+// A partition of 100,000 machines of which a thousand are looked at: memory and the time of a takeover stay as they are.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { test } from '../../storage/testing/register.ts';
+import { createPool } from '../../storage/driver/pool.ts';
+import { until } from './child.ts';
+import { startFleet } from './fleet.ts';
+import { withPlant, type PlantSite } from './plant.ts';
+import { seedPlace } from './seed.ts';
+
+const MACHINES = Number(process.env['MACHINES'] ?? 100_000);
+const BUSY = 1_000;
+const MOST_MIB = 1_024;
+
+/** Memory of a process, its share of what it shares with others included. */
+function pssMiB(pid: number): number {
+  const [, kib = '0'] = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? [];
+  return Math.round(Number(kib) / 1_024);
+}
+
+/** Copies the rows of a machine, each with another id. The site must not run. */
+async function multiply(databaseUrl: string, template: string, count: number): Promise<void> {
+  const pool = createPool(databaseUrl, {
+    max: 1,
+    isolation: 'read committed',
+    applicationName: 'many-machines',
+    statementTimeoutMs: 300_000,
+    deadlineMs: 300_000,
+  });
+  for (const table of ['machine', 'provisioning']) {
+    await pool.run(
+      `insert into ${table} (scope, key, owner, version, prev, released, body, changed)
+select r.scope, c.id, c.id, r.version, r.prev, false, replace(r.body::text, $1::text, c.id)::jsonb, r.changed
+from ${table} r, (select md5(i::text)::uuid::text as id from generate_series(1, $2::int4) as g (i)) c
+where r.key = $1::text and not r.released`,
+      [template, count],
+    );
+  }
+  await pool.run('analyze');
+  await pool.end();
+}
+
+async function untilStarted(site: PlantSite): Promise<number> {
+  const from = performance.now();
+  await site.start();
+  return performance.now() - from;
+}
+
+async function untilAllocated(site: PlantSite, body: object): Promise<number> {
+  const from = performance.now();
+  let machine = '';
+  await until(
+    'a machine is allocated',
+    async () => {
+      const answer = await site.ask('POST', '/v1/machine/allocate', body);
+      if (answer.status === 200) machine = (JSON.parse(answer.text) as { id: string }).id;
+      return answer.status === 200;
+    },
+    120_000,
+    20,
+  );
+  const tookMs = performance.now() - from;
+  await site.call('DELETE', `/v1/machine/${machine}/free`);
+  return tookMs;
+}
+
+test(`design.md §10: ${MACHINES} machines in one partition, ${BUSY} busy: at most 1 GiB, and a takeover as short as ever`, async () => {
+  await withPlant({ shards: 1 }, async (plant) => {
+    const site = plant.first;
+    const seeded = await seedPlace(plant, site, 'muc');
+    const fleet = await startFleet({ site, partition: 'muc', machines: 4 });
+    try {
+      await fleet.untilWaiting();
+      const body = {
+        name: 'one',
+        partitionid: 'muc',
+        projectid: seeded.project,
+        sizeid: seeded.size,
+        imageid: seeded.image,
+        networks: [{ networkid: seeded.privateNetwork }],
+      };
+      const report = async (what: string): Promise<void> => {
+        await site.kill();
+        const startMs = await untilStarted(site);
+        const allocatedMs = await untilAllocated(site, body);
+        console.log(
+          `${what}: ready after ${Math.round(startMs)} ms, first allocation after another ${Math.round(allocatedMs)} ms, ${pssMiB(site.process.pid)} MiB`,
+        );
+      };
+      await report('4 machines');
+      await site.kill();
+      await multiply(site.databaseUrl, fleet.machines[0]!, MACHINES);
+      await report(`${MACHINES} machines`);
+
+      const ids = await idsOf(site, BUSY);
+      const from = performance.now();
+      for (let i = 0; i < ids.length; i += 32) {
+        const answers = await Promise.all(ids.slice(i, i + 32).map((id) => site.ask('GET', `/v1/machine/${id}`)));
+        assert.ok(answers.every(({ status }) => status === 200));
+      }
+      const memory = pssMiB(site.process.pid);
+      console.log(`${ids.length} of them read in ${Math.round(performance.now() - from)} ms, ${memory} MiB`);
+      assert.ok(memory <= MOST_MIB, `${memory} MiB`);
+    } finally {
+      await fleet.stop();
+    }
+  });
+});
+
+async function idsOf(site: PlantSite, count: number): Promise<string[]> {
+  const pool = createPool(site.databaseUrl, {
+    max: 1,
+    isolation: 'read committed',
+    applicationName: 'many-machines',
+    statementTimeoutMs: 60_000,
+    deadlineMs: 60_000,
+  });
+  const rows = await pool.run<{ key: string }>('select key from machine order by key limit $1::int4', [count]);
+  await pool.end();
+  return rows.map(({ key }) => key);
+}
