@@ -1,6 +1,7 @@
 // The contract of the store ports as a suite: whatever implements them has to pass it.
 import { after, before } from 'node:test';
 import type { ShardStore, SiteStore } from '../actors/ports.ts';
+import { blindContract } from './contract/blind.ts';
 import { commitContract } from './contract/commit.ts';
 import { outcomeContract } from './contract/outcome.ts';
 import { ownershipContract } from './contract/ownership.ts';
@@ -20,6 +21,8 @@ export interface OpenStores {
 
 export interface Stores {
   store: () => AskedStore;
+  /** The same, as a shard has it. */
+  shard: () => ShardStore;
   site: () => SiteStore;
   other: () => SiteStore;
 }
@@ -34,9 +37,15 @@ export function storeContract(name: string, open: () => Promise<OpenStores>, ski
       store = asked(opened.shard);
     });
     after(() => opened?.close());
-    const stores: Stores = { store: () => store!, site: () => opened!.site, other: () => opened!.other };
+    const stores: Stores = {
+      store: () => store!,
+      shard: () => opened!.shard,
+      site: () => opened!.site,
+      other: () => opened!.other,
+    };
     commitContract(stores);
     uniqueContract(stores);
+    blindContract(stores);
     ownershipContract(stores);
     readingContract(stores);
     siteContract(stores);

@@ -368,11 +368,19 @@ export function createCommitter(options: CommitterOptions): Committer {
   };
 }
 
-/** One row a key and group: the first `prev` and the last state of an entity's several changes. */
+/** No row has this version. */
+const IMPOSSIBLE = Number.MAX_SAFE_INTEGER;
+
+/**
+ * One row a key and group: the first `prev` and the last state of an entity's several changes. The database only sees
+ * that, so a change that was not decided on the one before it is found here; the group is refused, and halved.
+ */
 function merge(changes: Map<string, Change>, change: Change): void {
   const name = rowName(change);
   const earlier = changes.get(name);
-  changes.set(name, earlier === undefined ? change : ({ ...change, prev: earlier.prev } as Change));
+  if (earlier === undefined) return void changes.set(name, change);
+  const follows = change.prev === (earlier.value === null ? 0 : earlier.version);
+  changes.set(name, { ...change, prev: follows ? earlier.prev : IMPOSSIBLE } as Change);
 }
 
 const entitiesOf = (operation: Operation): string[] => [
