@@ -49,6 +49,7 @@ type Told = { answer: ApiAnswer } | { answer: undefined; why: string; isSent: bo
 
 const REST_MS = 30;
 const MOST_HELD = 4;
+const INSIST_MS = 15_000;
 
 const ipOf = (answer: ApiAnswer): Ip => JSON.parse(answer.text) as Ip;
 const machineOf = (answer: ApiAnswer): Machine => JSON.parse(answer.text) as Machine;
@@ -266,22 +267,46 @@ export function startWorkload(options: WorkloadOptions): Workload {
     }
   }
 
+  /**
+   * The answer's JSON, and the operation as it was begun for this very try. Soon after a fault, on a loaded machine, the
+   * lease may be uncertain for a moment: 503, and asked again.
+   */
+  async function insisting(
+    method: string,
+    path: string,
+    body: unknown,
+    begin: () => Pending,
+    keys: readonly string[] = [],
+  ): Promise<{ text: string; pending: Pending }> {
+    for (const deadline = performance.now() + INSIST_MS; ;) {
+      const pending = begin();
+      const told = await ask(method, path, body);
+      if (told.answer?.status === 200) return { text: told.answer.text, pending };
+      const outcome = unanswered(told);
+      if (outcome !== undefined) pending.end(outcome, keys);
+      if (performance.now() > deadline || (told.answer !== undefined && told.answer.status !== 503)) {
+        throw new Error(`${method} ${path}: ${told.answer === undefined ? told.why : told.answer.text}`);
+      }
+      await wait(REST_MS);
+    }
+  }
+
   async function readAll(): Promise<void> {
     const client = 'reader';
+    const reading = (): Pending => history.begin({ client, verb: 'read' });
     // One list reads everything between its call and its return, also what nobody asked for before.
     const known = new Set(history.operations.map(({ key }) => key));
-    const addressesRead = history.begin({ client, verb: 'read' });
-    for (const { networkid, ipaddress, name } of await site.call<Ip[]>('POST', '/v1/ip/find', {})) {
+    const { text: ips, pending: addressesRead } = await insisting('POST', '/v1/ip/find', {}, reading);
+    for (const { networkid, ipaddress, name } of JSON.parse(ips) as Ip[]) {
       const key = addressKey(networkid, ipaddress);
       known.delete(key);
       addressesRead.end({ kind: 'done', holder: name }, [key]);
     }
     const absent = [...known].filter((key) => key !== '' && !key.startsWith('machine '));
     addressesRead.end({ kind: 'done', holder: '' }, absent);
-    const machinesRead = history.begin({ client, verb: 'read' });
-    for (const { id, allocation } of await site.call<Machine[]>('POST', '/v1/machine/find', {
-      partition_id: seeded.partition,
-    })) {
+    const ofPartition = { partition_id: seeded.partition };
+    const { text: found, pending: machinesRead } = await insisting('POST', '/v1/machine/find', ofPartition, reading);
+    for (const { id, allocation } of JSON.parse(found) as Machine[]) {
       machinesRead.end({ kind: 'done', holder: allocation?.name ?? '' }, [machineKey(id)]);
     }
   }
@@ -307,19 +332,24 @@ export function startWorkload(options: WorkloadOptions): Workload {
     },
     async freeAll() {
       const client = 'janitor';
-      const found = await site.call<Machine[]>('POST', '/v1/machine/find', { partition_id: seeded.partition });
-      for (const machine of found) {
+      const reading = (): Pending => history.begin({ client, verb: 'read' });
+      const ofPartition = { partition_id: seeded.partition };
+      const found = await insisting('POST', '/v1/machine/find', ofPartition, reading);
+      for (const machine of JSON.parse(found.text) as Machine[]) {
         if (!machine.allocation) continue;
         const keys = keysOf(machine);
-        const pending = history.begin({ client, verb: 'give', expected: machine.allocation.name });
-        await site.call('DELETE', `/v1/machine/${machine.id}/free`);
+        const expected = machine.allocation.name;
+        const giving = (): Pending => history.begin({ client, verb: 'give', expected });
+        const path = `/v1/machine/${machine.id}/free`;
+        const { pending } = await insisting('DELETE', path, undefined, giving, keys);
         pending.end({ kind: 'done', holder: '?' }, keys);
       }
-      const ips = await site.call<Ip[]>('POST', '/v1/ip/find', {});
-      for (const { networkid, ipaddress } of ips) {
-        const pending = history.begin({ client, verb: 'give', key: addressKey(networkid, ipaddress) });
-        const freed = await site.call<Ip>('DELETE', `/v1/ip/free/${ipaddress}`);
-        pending.end({ kind: 'done', holder: freed.name });
+      const ips = await insisting('POST', '/v1/ip/find', {}, reading);
+      for (const { networkid, ipaddress } of JSON.parse(ips.text) as Ip[]) {
+        const key = addressKey(networkid, ipaddress);
+        const giving = (): Pending => history.begin({ client, verb: 'give', key });
+        const { text, pending } = await insisting('DELETE', `/v1/ip/free/${ipaddress}`, undefined, giving, [key]);
+        pending.end({ kind: 'done', holder: (JSON.parse(text) as Ip).name });
       }
     },
   };
