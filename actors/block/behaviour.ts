@@ -198,9 +198,10 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
-    recall(state, { count, family }, context) {
+    recall(state, { count, family, keep = 0 }, context) {
       const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
-      const chosen = emptyHoldings(state, family, context.nowMs).toReversed().slice(0, count);
+      const idle = emptyHoldings(state, family, context.nowMs);
+      const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
       return {
         reply: { blocks: [...leaving, ...chosen].map(offerOf) },
         changes: chosen.flatMap((holding) => [

@@ -34,8 +34,14 @@ export interface BlockCommands extends IpCommands {
     ask: { h: string; reason: Denial['reason']; detail: string; kind?: NonNullable<Denial['kind']> };
     reply: Record<string, never>;
   };
-  /** The home asks for idle blocks back; answers all that are now `returning`, earlier ones included. */
-  recall: { ask: { count: number; family?: Family }; reply: { blocks: Array<OfferedBlock & { h: string }> } };
+  /**
+   * The home asks for idle blocks back, for all but `keep` of them (default 0); answers all that are now `returning`,
+   * earlier ones included.
+   */
+  recall: {
+    ask: { count: number; family?: Family; keep?: number };
+    reply: { blocks: Array<OfferedBlock & { h: string }> };
+  };
   /** The home has taken the block back. */
   returned: { ask: { first: string; h: string }; reply: Record<string, never> };
   /** An address of this network is to be used here; waits until it is. `lender`: who has it now; `site`: our own. */

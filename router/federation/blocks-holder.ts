@@ -140,8 +140,8 @@ export function createBlockHolder(ports: BlockPorts, home: () => BlockHome): Blo
       return { refused: orThrow(received).refused };
     },
 
-    async recall({ network, partition, count, family }) {
-      return orThrow(await ports.ask(blockAt(partition, network), 'recall', { count, family }));
+    async recall({ network, partition, count, family, keep = 0 }) {
+      return orThrow(await ports.ask(blockAt(partition, network), 'recall', { count, family, keep }));
     },
 
     async returned({ network, partition, first, h }) {

@@ -40,8 +40,10 @@ export interface BlockHome {
   recallIdle(
     network: string,
     family: GiveAsk['family'],
-    options: { except?: string; count: number },
+    options: { except?: string; count: number; keep?: number },
   ): Promise<string[]>;
+  /** Calls back what the holders keep idle beyond their share of a network of this site (design.md §6). */
+  spareIdle(network: string): Promise<void>;
 }
 
 export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome {
@@ -81,7 +83,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome
   async function recallRound(
     network: string,
     family: GiveAsk['family'],
-    { except, count }: { except?: string; count: number },
+    { except, count, keep = 0 }: { except?: string; count: number; keep?: number },
   ): Promise<string[]> {
     step('home.recall');
     const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
@@ -91,7 +93,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome
     await Promise.all(
       [...holders].map(async ([partition, holderSite]) => {
         try {
-          await recallFrom(partition, holderSite, { network, partition, count, family });
+          await recallFrom(partition, holderSite, { network, partition, count, family, keep });
         } catch (error) {
           missing.push(`partition ${partition} (site ${holderSite}) can't be reached`);
           if (holderSite === site) ports.odd(`idle blocks of network ${network} in partition ${partition}`, error);
@@ -101,7 +103,21 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome
     return missing.sort();
   }
 
+  /** Nobody keeps idle more than max(one block, free / (2 × members)). */
+  async function spareIdle(network: string): Promise<void> {
+    const { blocks, spare } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const members = Math.max(1, new Set(blocks.map(({ holder }) => holder)).size);
+    for (const family of ['IPv4', 'IPv6'] as const) {
+      const own = spare.filter(({ prefix }) => prefix.includes(':') === (family === 'IPv6'));
+      if (own.every(({ given }) => given <= members)) continue;
+      const free = own.reduce((sum, one) => sum + one.free, 0);
+      const keep = Math.min(65_536, Math.max(1, Math.floor(free / (2 * members))));
+      await recallRound(network, family, { count: 65_536, keep });
+    }
+  }
+
   const home: BlockHome = {
+    spareIdle,
     async give({ network, ...asked }, holderSite) {
       step('home.give');
       const ask = { ...asked, site: holderSite };
@@ -141,7 +157,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome
     },
 
     recallIdle(network, family, options) {
-      const key = `${network}|${family}|${options.except ?? ''}|${options.count}`;
+      const key = `${network}|${family}|${options.except ?? ''}|${options.count}|${options.keep ?? 0}`;
       let running = recalls.get(key);
       if (running === undefined) {
         running = recallRound(network, family, options).finally(() => recalls.delete(key));

@@ -33,7 +33,14 @@ export const takeBackSchema = z.object({ network: id, partition: id, first, h: o
 /** Home → holder. */
 export const offerSchema = z.object({ network: id, partition: id, h: operation, blocks: blocks.min(1) });
 export const offerReplySchema = z.object({ refused: blocks });
-export const recallSchema = z.object({ network: id, partition: id, count: z.int().min(1).max(65_536), family });
+export const recallSchema = z.object({
+  network: id,
+  partition: id,
+  count: z.int().min(1).max(65_536),
+  family,
+  /** Idle blocks that the holder may keep. */
+  keep: z.int().min(0).max(65_536).optional(),
+});
 export const recallReplySchema = z.object({
   blocks: z.array(block.extend({ h: operation })).max(65_536),
 });

@@ -267,3 +267,19 @@ test('a network that is gone: its idle blocks come home, and the partitions forg
   for (const id of ['a', 'b']) assert.equal(of(id).plant.store.live('global_network').length, 0, id);
   close();
 });
+
+test('design.md §6: nobody keeps idle more than max(one block, free / (2 × members)); the rest comes home by itself', async () => {
+  const { of, run, until, acquire, free, check, close } = await league('203.0.113.0/24');
+  await run(300);
+  // Blocks of 16 addresses: eleven of sixteen are out, and what is left is shared by two.
+  const taken = await until(Promise.all(Array.from({ length: 170 }, () => acquire('b'))));
+  await run(6_000);
+  const heldBy = (id: string): number => of(id).plant.store.live('holding').length;
+  assert.ok(heldBy('b') >= 11, `${heldBy('b')} blocks`);
+  for (const answer of taken) granted(await until(free('b', addressIn(answer))));
+  await run(140_000);
+  assert.ok(heldBy('b') <= 4, `${heldBy('b')} idle blocks are kept`);
+  assert.equal(heldBy('a'), 1);
+  check();
+  close();
+});

@@ -53,6 +53,9 @@ const OFFER_AFTER_MS = 5_000;
 /** As long as a directory write waits for its members. */
 const ADOPTED_WITHIN_MS = 250;
 
+/** How often the home looks for blocks that are kept idle. */
+const SPARE_MS = 60_000;
+
 type Told = Pick<Row, 'table' | 'scope' | 'key' | 'version'> & { value: unknown };
 
 /** Attempts are repeated for ever; that the same thing is odd is worth a line now and then. */
@@ -83,6 +86,17 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
   /** Open requests of the hosted partitions, by scope and key; with the version, since rows and log may overtake. */
   const wants = new Map<string, { version: number; record: WantRecord }>();
   const started = new Set<string>();
+
+  let cancelSparing = (): void => {};
+  /** Idle blocks beyond what a member may keep come home now and then, while there is space: nobody waits for them. */
+  function spareLater(): void {
+    cancelSparing = ports.world.after(SPARE_MS * (0.9 + 0.2 * ports.world.random()), () => {
+      const own = copy.list('globalnetwork').filter(({ id }) => copy.entry('globalnetwork', id)?.home === site);
+      void Promise.all(own.map(({ id }) => atHome.spareIdle(id)))
+        .catch((error: unknown) => ports.odd('idle blocks beyond the share of their holders', error))
+        .finally(spareLater);
+    });
+  }
 
   const isHosted = (partition: string): boolean => ports.hosted().includes(partition);
 
@@ -260,6 +274,7 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     async start() {
       for (const row of await ports.rows.rows('block', { scopes: [siteScope(site)] })) see(row);
       await take([...ports.hosted()]);
+      spareLater();
     },
     committed(entry) {
       for (const change of entry.changes) see(change);
@@ -290,6 +305,9 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     get open() {
       return attempts.open;
     },
-    close: () => attempts.close(),
+    close() {
+      cancelSparing();
+      attempts.close();
+    },
   };
 }
