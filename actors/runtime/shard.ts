@@ -5,7 +5,6 @@ import type { Fence, LogEntry, ShardStore, World } from '../ports.ts';
 import type { Row } from '../records.ts';
 import { internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { AnyBehaviour, Hint } from './behaviour.ts';
-import { portionsOf } from './packed.ts';
 import {
   createCell,
   pushInbox,
@@ -24,6 +23,8 @@ import { createCoordinator } from './coordinator.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { inspectActor, inspectShard, type CellFilter } from './inspection.ts';
 import { createMemoryAudit } from './memory-audit.ts';
+import { loadState } from './loading.ts';
+import { createNeighbours } from './neighbours.ts';
 import { createObservation } from './observation.ts';
 import { createReadyList } from './ready-list.ts';
 import { createLoad } from './load.ts';
@@ -94,11 +95,12 @@ export function createShard(options: ShardOptions): Shard {
   const cells = new Map<string, Cell>();
   const fences = new Map<Scope, Fence>(options.fences.map((fence) => [fence.scope, fence]));
   const versions = new Map<Scope, Versions>();
-  const asks = new Map<number, { target: number; respond: (value: unknown) => void }>();
+  /** How often other shards were restarted in this one's life. */
+  const restarts = new Map<number, number>();
+  const neighbours = createNeighbours((to) => options.pipe(to));
   const supervision = createSupervision(shard, (message, fields) => options.log('error', message, fields));
   const observation = createObservation(world);
   const auditMemory = createMemoryAudit({ world, store, cells, fenceOf });
-  let nextAsk = 1;
   let state: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
   /** Those with mail that waits for a change. */
   const waiting = new Set<Cell>();
@@ -137,6 +139,7 @@ export function createShard(options: ShardOptions): Shard {
       coordinator.start(cell.address.scope, mail, factory, (error) => quarantine(cell, mail, error)),
     submit: (operation) => committer.submit(operation),
     hint,
+    isVoid: (mail) => mail.life !== undefined && mail.life !== (restarts.get(mail.from) ?? 0),
     settled,
     crashed,
     quarantine,
@@ -155,11 +158,7 @@ export function createShard(options: ShardOptions): Shard {
   function send(to: Address, mail: Omit<Mail, 'attempts' | 'from'>): void {
     const target = shardOf(to, options.shards);
     if (target === shard) return post(to, { ...mail, attempts: 0, from: shard });
-    const pipe = options.pipe(target);
-    if (pipe === undefined) return mail.respond(unavailable(`shard ${target} is being restarted`));
-    const id = nextAsk++;
-    asks.set(id, { target, respond: mail.respond });
-    pipe.send({
+    const envelope = (id: number): Envelope => ({
       m: 'ask',
       id,
       from: shard,
@@ -174,6 +173,9 @@ export function createShard(options: ShardOptions): Shard {
       key: mail.key,
       dry: mail.dry,
     });
+    if (!neighbours.ask(target, envelope, mail.respond)) {
+      mail.respond(unavailable(`shard ${target} is being restarted`));
+    }
   }
 
   function post(to: Address, mail: Mail): void {
@@ -226,83 +228,26 @@ export function createShard(options: ShardOptions): Shard {
   // ---- loading ----------------------------------------------------------------------------------------------------
 
   function load(cell: Cell): void {
-    const { behaviour, address } = cell;
+    const { address } = cell;
     const mine = life;
     cell.status = 'loading';
     cell.stale = false;
-    const state = behaviour.create(address.id, address.scope);
-    const own = [fenceOf(address.scope)];
-    // A row that its actor can't take must not end the thread: this actor is refused, the others go on.
-    let unread: Refusal | undefined;
-    const reading = (read: () => void): void => {
-      if (unread !== undefined) return;
-      try {
-        read();
-      } catch (error) {
-        unread = internal(`${address.kind} ${address.id} can't be loaded: ${messageOf(error)}`);
-        crashed(cell, error);
-      }
-    };
-    const take = (rows: Row[]): void =>
-      reading(() => {
-        for (const row of rows) behaviour.evolve(state, { ...row, prev: 0 });
-      });
-    const loaded = (failure: unknown): void => {
+    const loading = { world, store, fence: fenceOf(address.scope), isWanted: () => mine === life, crashed };
+    loadState(loading, cell, (loaded) => {
       if (mine !== life) return;
-      if (isRefusal(failure)) {
+      if (isRefusal(loaded)) {
         cell.status = 'cold';
         cells.delete(addressText(address));
-        for (const mail of takeAll(cell)) mail.respond(failure);
+        for (const mail of takeAll(cell)) mail.respond(loaded);
         return;
       }
       if (cell.stale) return load(cell);
-      cell.state = state;
-      for (const [operation, held] of cell.held) behaviour.hold(state, operation, held.changes);
+      cell.state = loaded.state;
+      for (const [operation, held] of cell.held) cell.behaviour.hold(cell.state, operation, held.changes);
       cell.status = 'idle';
       requeue(cell, takeAgain(cell));
       wake(cell);
-    };
-    const owned = (): void =>
-      store.load(
-        address.scope,
-        behaviour.tables.map((table) => ({
-          table,
-          owner: address.id,
-          ...(table === 'ip' && behaviour.addresses !== undefined ? { packed: true } : {}),
-        })),
-        own,
-        (rows, packed) => {
-          if (mine !== life) return;
-          if (isRefusal(rows)) return loaded(rows);
-          take(rows);
-          const portions = portionsOf(packed);
-          const next = (): void => {
-            if (mine !== life) return;
-            const portion = portions.shift();
-            if (portion === undefined || unread !== undefined) return loaded(unread);
-            reading(() => behaviour.addresses?.(state, portion));
-            // Others have their turns between two portions; an actor of few addresses is there at once.
-            if (portions.length > 0) world.defer(next);
-            else next();
-          };
-          next();
-        },
-      );
-    if (behaviour.scans === undefined) return owned();
-    store.scan(
-      address.scope,
-      behaviour.scans,
-      own,
-      (rows) =>
-        reading(() => {
-          for (const row of rows) behaviour.absorb?.(state, row);
-        }),
-      (failure) => {
-        if (mine !== life) return;
-        if (failure !== undefined || unread !== undefined) loaded(failure ?? unread);
-        else owned();
-      },
-    );
+    });
   }
 
   function requeue(cell: Cell, mails: Mail[]): void {
@@ -433,15 +378,9 @@ export function createShard(options: ShardOptions): Shard {
         one();
         continue;
       }
-      const pipe = options.pipe(target);
+      const envelope = (id: number): Envelope => ({ m: 'end', id, from: shard, operation, actors: mine, how });
       // A shard that is being restarted loads what was committed; it has no reservation to end.
-      if (pipe === undefined) {
-        one();
-        continue;
-      }
-      const id = nextAsk++;
-      asks.set(id, { target, respond: one });
-      pipe.send({ m: 'end', id, from: shard, operation, actors: mine, how });
+      if (!neighbours.ask(target, envelope, one)) one();
     }
   }
 
@@ -479,15 +418,6 @@ export function createShard(options: ShardOptions): Shard {
   function reload(cell: Cell): void {
     if (cell.status === 'idle' || cell.status === 'ready') load(cell);
     else cell.stale = true;
-  }
-
-  /** What was on its way to a shard that died will never be answered. */
-  function failAsksTo(target: number): void {
-    for (const [id, ask] of asks) {
-      if (ask.target !== target) continue;
-      asks.delete(id);
-      ask.respond(unavailable(`shard ${target} was restarted; nothing was changed`));
-    }
   }
 
   /** Another shard has a new epoch: what it had reserved here will never be committed, or was and must be read. */
@@ -669,6 +599,7 @@ export function createShard(options: ShardOptions): Shard {
             respond,
             attempts: 0,
           };
+          if (mail.reserve !== null) mail.life = restarts.get(mail.from) ?? 0;
           if (isOfMain) open.set(envelope.id, mail);
           return post({ scope: envelope.scope, kind: envelope.kind, id: envelope.actor }, mail);
         }
@@ -677,11 +608,8 @@ export function createShard(options: ShardOptions): Shard {
           if (mail !== undefined) mail.deadlineMs = -Infinity;
           return;
         }
-        case 'reply': {
-          const ask = asks.get(envelope.id);
-          asks.delete(envelope.id);
-          return ask?.respond(envelope.value);
-        }
+        case 'reply':
+          return neighbours.replied(envelope.id, envelope.value);
         case 'end':
           for (const actor of envelope.actors) endHere(envelope.operation, actor, envelope.how);
           return answerer(envelope.from, envelope.id)(null);
@@ -698,7 +626,8 @@ export function createShard(options: ShardOptions): Shard {
           adopt(envelope.fences);
           return answerer(envelope.from, envelope.id)(null);
         case 'restarted':
-          failAsksTo(envelope.shard);
+          restarts.set(envelope.shard, (restarts.get(envelope.shard) ?? 0) + 1);
+          neighbours.died(envelope.shard);
           return dropReservationsOf(envelope.shard);
         case 'inspect':
           return answerer(envelope.from, envelope.id)(inspect(envelope.actor, envelope.filter));

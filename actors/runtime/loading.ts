@@ -1,0 +1,82 @@
+// An actor's state is the fold of its rows: reads them under the proof of ownership and folds them.
+import type { Fence, PackedAddresses, ShardStore, World } from '../ports.ts';
+import type { Row } from '../records.ts';
+import { internal, isRefusal, type Refusal } from '../refusal.ts';
+import type { Cell } from './cell.ts';
+import { portionsOf } from './packed.ts';
+
+export interface Loading {
+  world: World;
+  store: ShardStore;
+  fence: Fence;
+  /** false: the shard has started over; nobody waits for this load any more. */
+  isWanted(): boolean;
+  /** A row that its actor can't take. */
+  crashed(cell: Cell, error: unknown): void;
+}
+
+/** Answers the state, or why there is none; not at all once it is not wanted any more. */
+export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: unknown } | Refusal) => void): void {
+  const { world, store, isWanted } = loading;
+  const { behaviour, address } = cell;
+  const state = behaviour.create(address.id, address.scope);
+  const proof = [loading.fence];
+  // A row that its actor can't take must not end the thread: this actor is refused, the others go on.
+  let unread: Refusal | undefined;
+
+  const reading = (read: () => void): void => {
+    if (unread !== undefined) return;
+    try {
+      read();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      unread = internal(`${address.kind} ${address.id} can't be loaded: ${message}`);
+      loading.crashed(cell, error);
+    }
+  };
+  const finish = (): void => done(unread ?? { state });
+
+  const takeAddresses = (portions: PackedAddresses[]): void => {
+    const next = (): void => {
+      if (!isWanted()) return;
+      const portion = portions.shift();
+      if (portion === undefined || unread !== undefined) return finish();
+      reading(() => behaviour.addresses?.(state, portion));
+      // Others have their turns between two portions; an actor of few addresses is there at once.
+      if (portions.length > 0) world.defer(next);
+      else next();
+    };
+    next();
+  };
+
+  const takeOwned = (): void =>
+    store.load(
+      address.scope,
+      behaviour.tables.map((table) => ({
+        table,
+        owner: address.id,
+        ...(table === 'ip' && behaviour.addresses !== undefined ? { packed: true } : {}),
+      })),
+      proof,
+      (rows, packed) => {
+        if (!isWanted()) return;
+        if (isRefusal(rows)) return done(rows);
+        reading(() => {
+          for (const row of rows) behaviour.evolve(state, { ...row, prev: 0 });
+        });
+        takeAddresses(portionsOf(packed));
+      },
+    );
+
+  if (behaviour.scans === undefined) return takeOwned();
+  const absorb = (rows: Row[]): void =>
+    reading(() => {
+      for (const row of rows) behaviour.absorb?.(state, row);
+    });
+  store.scan(address.scope, behaviour.scans, proof, absorb, (failure) => {
+    if (!isWanted()) return;
+    if (failure !== undefined) done(failure);
+    else if (unread !== undefined) finish();
+    else takeOwned();
+  });
+}
