@@ -19,6 +19,8 @@ export interface Mail {
   key: IdempotencyKey | null;
   /** Decide, answer what would be, change nothing. */
   dry: boolean;
+  /** Of a reservation: how often its coordinator's shard had been restarted when it came. */
+  life?: number;
   /** How often it was decided; bounds what a wrong memory can cost. */
   attempts: number;
   /** Observed already: its answer is noted. */

@@ -454,6 +454,36 @@ describe('coordination over shards', () => {
     assert.deepEqual(lists[0]?.(), lists[1]?.());
   });
 
+  it('what a dead shard wanted to reserve is refused, also when its actor was loading meanwhile', () => {
+    const plant = createPlant(2);
+    const bag = plant.bagOn(1);
+    const address = addressOf(scope, 'machine', bag);
+    const shard = plant.shards[1] as Shard;
+    shard.deliver({
+      m: 'ask',
+      id: 900,
+      from: 0,
+      scope,
+      kind: 'machine',
+      actor: bag,
+      name: 'reserve',
+      body: { n: 3 },
+      who: 'test',
+      deadlineMs: plant.world.monotonicMs() + 5_000,
+      reserve: 'operation of the dead',
+      key: null,
+      dry: false,
+    });
+    const cell = shard.cells.get(addressText(address));
+    assert.equal(cell?.status, 'loading');
+    shard.deliver({ m: 'restarted', shard: 0 });
+    plant.settle();
+    assert.equal(cell.held.size, 0, 'nobody would ever end it');
+    const answer = plant.ask(bag, 'take', { n: 3 });
+    plant.settle();
+    assert.equal(kindOf(answer()), 'ok');
+  });
+
   it('an ambiguous commit of an operation over shards is resolved like any other', () => {
     const plant = createPlant(2);
     const bags = [plant.bagOn(0), plant.bagOn(1)];

@@ -17,6 +17,8 @@ export interface TurnHost {
   coordinate(cell: Cell, mail: Mail, factory: () => Coordination<unknown>): void;
   submit(operation: Operation): void;
   hint(hint: Hint, who: string): void;
+  /** Whether the shard that reserves has died meanwhile: nobody would ever end the reservation. */
+  isVoid(mail: Mail): boolean;
   settled(cell: Cell): void;
   crashed(cell: Cell, error: unknown): void;
   /** Sets a message aside that its actor throws at again and again; answers the id under which it lies there. */
@@ -195,6 +197,9 @@ export function decideBatch(
   function decideReservation(mail: Mail, operation: string, context: Context): void {
     const handler = (behaviour.reservations as unknown as Record<string, Handler | undefined>)[mail.name];
     if (handler === undefined) return answer(mail, internal(`${behaviour.kind} knows no reservation ${mail.name}`));
+    if (host.isVoid(mail)) {
+      return mail.respond(unavailable('the shard that coordinates this was restarted; nothing was changed'));
+    }
     const decision = handler(cell.state, mail.body, context) as
       Granting<unknown> | Waiting | ReturnType<typeof internal>;
     if (isRefusal(decision)) return answer(mail, decision);
