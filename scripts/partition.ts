@@ -2,10 +2,11 @@
 // serves the edge, the agents and the peer links.
 import { assertRepaired } from '../storage/driver/repair.ts';
 import { readSiteConfig, type SiteConfig } from './config.ts';
+import { EXIT_CONFIGURATION } from './exit-codes.ts';
 import { createLogger } from './log.ts';
 import { serveSite } from './site/active.ts';
 import { openGround } from './site/ground.ts';
-import { createLife, EXIT_CONFIGURATION } from './site/life.ts';
+import { createLife } from './site/life.ts';
 import { standBy } from './site/standby.ts';
 
 async function main(): Promise<void> {

@@ -7,10 +7,10 @@ import { z } from 'zod';
 import { createPeering, type LinkIdentity } from '../router/link/peering.ts';
 import { serveProxy } from '../router/serve-proxy.ts';
 import { connectSites } from '../router/sites.ts';
+import { EXIT_CONFIGURATION } from './exit-codes.ts';
 import { createLogger } from './log.ts';
 import { realWorld } from './world.ts';
 
-const EXIT_CONFIGURATION = 78;
 /** Longest time for ending what was accepted. */
 const STOP_MS = 10_000;
 

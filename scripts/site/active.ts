@@ -22,8 +22,8 @@ import { refuseAsk } from '../../router/link/failure.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
 import { createTraceStore } from '../../storage/trace.ts';
+import { EXIT_FENCED, EXIT_RESTART } from '../exit-codes.ts';
 import type { ShardConfig } from '../shard.ts';
-import { RESTART_EXIT_CODE } from '../start/child.ts';
 import { MIN_CLIENT_VERSION, version } from './build-info.ts';
 import { faultAt } from './fault.ts';
 import { addFederationRoutes } from './federation-routes.ts';
@@ -32,7 +32,6 @@ import { createHealth } from './health.ts';
 import { openInsight } from './insight.ts';
 import { applyDirectory, createJoins } from './joins.ts';
 import { guardByLease } from './lease-guard.ts';
-import { EXIT_FENCED } from './life.ts';
 import { keepMember } from './member.ts';
 import { ensureProviderTenant } from './provider.ts';
 import { askApp } from './role.ts';
@@ -304,7 +303,7 @@ export async function serveSite(ground: Ground): Promise<void> {
         addFederationRoutes({
           joins,
           federation,
-          restart: () => life.end(RESTART_EXIT_CODE, 'joined: starting again with the identity of the federation'),
+          restart: () => life.end(EXIT_RESTART, 'joined: starting again with the identity of the federation'),
         }),
         insight.addRoutes,
       ],

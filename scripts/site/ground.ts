@@ -17,11 +17,12 @@ import { ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
 import { createSiteStore, type OpenSiteStore } from '../../storage/site-store.ts';
 import { databaseNameOf, shardsFor, type SiteConfig } from '../config.ts';
+import { EXIT_CONFIGURATION, EXIT_FENCED } from '../exit-codes.ts';
 import type { Logger } from '../log.ts';
 import { projectRoot } from '../root.ts';
 import { realWorld } from '../world.ts';
 import { keepLease, type Lease } from './lease.ts';
-import { EXIT_CONFIGURATION, EXIT_FENCED, type Life } from './life.ts';
+import type { Life } from './life.ts';
 import { answerPeers, type Role } from './role.ts';
 import { startingRole } from './standby.ts';
 

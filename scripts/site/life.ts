@@ -1,10 +1,6 @@
 // The end of a process: in order, once, with a reason.
 import type { Logger } from '../log.ts';
 
-export const EXIT_CONFIGURATION = 78;
-/** Another process owns the site: started again, this one stands by. */
-export const EXIT_FENCED = 70;
-
 /** Longest time for ending what was accepted; systemd and PM2 wait longer. */
 const STOP_MS = 20_000;
 

@@ -17,7 +17,7 @@ import type { MembersReply } from '../../router/peers.ts';
 import { createPlaceIndex } from '../../router/place-index.ts';
 import type { OpenSiteStore } from '../../storage/site-store.ts';
 import type { SiteConfig } from '../config.ts';
-import { RESTART_EXIT_CODE } from '../start/child.ts';
+import { EXIT_RESTART } from '../exit-codes.ts';
 import type { Ground } from './ground.ts';
 import type { Lease } from './lease.ts';
 import type { Role } from './role.ts';
@@ -162,7 +162,7 @@ export async function standBy(ground: Ground): Promise<void> {
     // The active process has joined a federation: its keys are others from then on.
     const authority = certificateFingerprint(readFileSync(join(config.folder, 'identity', 'ca.pem'), 'utf8'));
     if (authority !== identity.authority.fingerprint)
-      life.end(RESTART_EXIT_CODE, 'the site has joined: starting again with the identity of the federation');
+      life.end(EXIT_RESTART, 'the site has joined: starting again with the identity of the federation');
   }
 
   while (!lease.wasTaken && !life.isEnding) {
