@@ -3,11 +3,12 @@
 import { assertRepaired } from '../storage/driver/repair.ts';
 import { readSiteConfig, type SiteConfig } from './config.ts';
 import { EXIT_CONFIGURATION } from './exit-codes.ts';
-import { createLogger } from './log.ts';
+import { createLogger, type Logger } from './log.ts';
 import { serveSite } from './site/active.ts';
 import { openGround } from './site/ground.ts';
-import { createLife } from './site/life.ts';
+import { createLife, type Life } from './site/life.ts';
 import { standBy } from './site/standby.ts';
+import { startProblem } from './site/start-problem.ts';
 
 async function main(): Promise<void> {
   const config = requireConfig();
@@ -15,6 +16,17 @@ async function main(): Promise<void> {
   const log = createLogger('partition', { site: config.site });
   const life = createLife(log);
 
+  try {
+    await run(config, log, life);
+  } catch (error) {
+    const problem = startProblem(error, config);
+    if (problem === undefined) throw error;
+    log.fatal(problem);
+    life.end(EXIT_CONFIGURATION, 'the configuration is not right');
+  }
+}
+
+async function run(config: SiteConfig, log: Logger, life: Life): Promise<void> {
   // From the start to the end: database, lease, keys, links, the REST port.
   const ground = await openGround(config, log, life);
   // While another process is active: how this one is, and everything else passed on.

@@ -311,6 +311,7 @@ export async function serveSite(ground: Ground): Promise<void> {
     site: config.site,
     basePath: config.basePath,
     isHeld: () => lease.isHeld(),
+    problem: () => lease.problem,
     world,
   });
   const forward = createForwarder({

@@ -14,6 +14,8 @@ export interface LeaseGuardOptions {
   site: string;
   basePath: string;
   isHeld(): boolean;
+  /** Why the lease could not be renewed, if so. */
+  problem?(): string | undefined;
   world: Pick<World, 'monotonicMs' | 'after'>;
 }
 
@@ -24,17 +26,21 @@ const LOOK_MS = 25;
 /** These say how this very process is. */
 const OWN = /^(?:healthz|readyz|metrics|v1\/health|v1\/version|v2\/inspect\b.*)\/?$/;
 
-export function guardByLease({ app, site, basePath, isHeld, world }: LeaseGuardOptions): GuardedApp {
+export function guardByLease({ app, site, basePath, isHeld, problem, world }: LeaseGuardOptions): GuardedApp {
   let inFlight = 0;
 
+  const why = (): string => {
+    const failure = problem?.();
+    return failure === undefined
+      ? `the lease of site "${site}" is not certain at the moment: another process may be active; try again`
+      : `the database of site "${site}" does not answer: ${failure}; try again`;
+  };
+
   const refusal = (): Response =>
-    new Response(
-      errorText(
-        503,
-        `the lease of site "${site}" is not certain at the moment: another process may be active; try again`,
-      ),
-      { status: 503, headers: { 'content-type': 'application/json', 'retry-after': '1' } },
-    );
+    new Response(errorText(503, why()), {
+      status: 503,
+      headers: { 'content-type': 'application/json', 'retry-after': '1' },
+    });
 
   const placeOf = (request: Request): { isOwn: boolean; isRead: boolean } => {
     const { pathname, search } = new URL(request.url);

@@ -47,6 +47,8 @@ function database() {
   const seen: Record<string, World> = {};
   function join(name: string) {
     const lost: string[] = [];
+    const said: string[] = [];
+    const say = (_fields: object, what: string): void => void said.push(what);
     // Each process has a clock of its own that a test may stop.
     const own = { stopped: false };
     const processWorld: World = {
@@ -65,12 +67,12 @@ function database() {
       holder: holderOf(name),
       leaseMs: LEASE_MS,
       world: processWorld,
-      log: { info: () => {}, warn: () => {} } as never,
+      log: { info: say, warn: say } as never,
       onLost: (by) => lost.push(by.process),
     });
     let takenMs: number | undefined;
     void lease.taken.then(() => (takenMs = world.monotonicMs()));
-    return { lease, lost, own, takenMs: () => takenMs };
+    return { lease, lost, said, own, takenMs: () => takenMs };
   }
   return { world, server, run, join, row: () => row };
 }
@@ -154,9 +156,26 @@ describe('the lease of a site (design.md §5, §12)', () => {
     server.isDown = true;
     await run(5_000);
     assert.equal(first.lease.isHeld(), false);
+    assert.equal(first.lease.problem, 'connection refused');
     server.isDown = false;
     await run(2_000);
     assert.notEqual(first.lease.isHeld(), second.lease.isHeld());
+  });
+
+  it('renewals that fail are said once, and once that they succeed again', async () => {
+    const { run, join, server } = database();
+    const { lease, said } = join('a');
+    await run(5_000);
+    server.isDown = true;
+    await run(5_000);
+    server.isDown = false;
+    await run(2_000);
+    assert.equal(lease.problem, undefined);
+    assert.deepEqual(said, [
+      'the lease of the site is ours',
+      'the lease could not be renewed: trying on',
+      'the lease is renewed again',
+    ]);
   });
 
   it('a jump of the wall clock (a machine that was asleep) ends it until the next renewal', async () => {

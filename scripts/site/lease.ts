@@ -11,6 +11,8 @@ export interface Lease {
   readonly wasTaken: boolean;
   /** False once it is so near its end, by the monotonic clock, that what memory says may be old. */
   isHeld(): boolean;
+  /** Why it could not be renewed the last time; undefined: it could. */
+  readonly problem: string | undefined;
   /** Who else holds it, as last seen. */
   readonly holder: LeaseHolder | undefined;
   /** Gives it back, so that a standby need not wait for its end. */
@@ -124,6 +126,9 @@ export function keepLease(options: LeaseOptions): Lease {
     offsetMs = offset();
   }
 
+  /** Since when it could not be renewed, and why. */
+  let failing: { sinceMs: number; why: string } | undefined;
+
   async function renew(): Promise<void> {
     const sent = world.monotonicMs();
     try {
@@ -135,8 +140,13 @@ export function keepLease(options: LeaseOptions): Lease {
         return options.onLost(answer.holder);
       }
       renewed(sent);
+      if (failing !== undefined)
+        log.info({ forMs: Math.round(world.monotonicMs() - failing.sinceMs) }, 'the lease is renewed again');
+      failing = undefined;
     } catch (error) {
-      log.warn({ error: (error as Error).message }, 'the lease could not be renewed');
+      const why = (error as Error).message;
+      if (failing === undefined) log.warn({ error: why }, 'the lease could not be renewed: trying on');
+      failing = { sinceMs: failing?.sinceMs ?? sent, why };
     }
     later(leaseMs * RENEW_PART, renew);
   }
@@ -153,6 +163,9 @@ export function keepLease(options: LeaseOptions): Lease {
       !stopped &&
       world.monotonicMs() < untilMs - leaseMs * MARGIN_PART &&
       Math.abs(offset() - offsetMs) < leaseMs * MARGIN_PART,
+    get problem() {
+      return failing?.why;
+    },
     get holder() {
       return other;
     },

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
+import { guardByLease } from './lease-guard.ts';
+
+async function refusedWrite(problem: string | undefined): Promise<string> {
+  const world = createVirtualWorld();
+  const app = { fetch: () => new Response('{}') };
+  const guard = guardByLease({ app, site: 'muc', basePath: '/', isHeld: () => false, problem: () => problem, world });
+  let answered = false;
+  const answer = guard.fetch(new Request('http://muc/v1/ip/allocate', { method: 'POST' }), {} as never);
+  const response = Promise.resolve(answer).finally(() => (answered = true));
+  while (!answered) {
+    world.step(world.monotonicMs() + 1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal((await response).status, 503);
+  return await (await response).text();
+}
+
+it('a write without a lease is told why: the database is away, or somebody else may be active', async () => {
+  assert.match(
+    await refusedWrite('connection refused'),
+    /the database of site .*muc.* does not answer: connection refused/,
+  );
+  assert.match(await refusedWrite(undefined), /the lease of site .*muc.* is not certain/);
+});
