@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { isEngineProblem } from '../storage/engine/problem.ts';
 import { endpointFile } from './endpoint.ts';
 import { forget, openDatabases, openDataFolder, requireFreePorts, type Databases } from './start/ground.ts';
+import { lockFolder, type FolderLock } from './start/lock.ts';
 import { Problem, readOptions, USAGE, type Options } from './start/options.ts';
 import { createPlant, SITES } from './start/plant.ts';
 import { bold, createProgress, dim, green } from './start/screen.ts';
@@ -16,14 +17,22 @@ async function run(options: Options): Promise<void> {
   const { data, seed } = options;
   const progress = createProgress();
   let ending = false;
-  const plant = createPlant(options, (name, how) => {
-    if (!ending) progress.note(`${name} died (${how}) and is started again`);
-  });
-  let databases: Databases | undefined;
+  let lock: FolderLock | undefined;
+  const plant = createPlant(
+    options,
+    (name, how) => {
+      if (!ending) progress.note(`${name} died (${how}) and is started again`);
+    },
+    (pids) => lock?.note(pids),
+  );
+  let opening: Promise<Databases> | undefined;
   const stop = async (): Promise<void> => {
     ending = true;
     await plant.stop();
+    // Also what is only being opened: a server that is half started would stay behind.
+    const databases = await opening?.catch(() => undefined);
     await databases?.stop();
+    lock?.release();
   };
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -39,6 +48,7 @@ async function run(options: Options): Promise<void> {
 
   try {
     openDataFolder(data);
+    lock = await lockFolder(data, options.ports.router);
     await requireFreePorts(options.ports, sites);
     if (options.fresh) {
       progress.step('forgetting what was there');
@@ -48,7 +58,9 @@ async function run(options: Options): Promise<void> {
     const isFirst = !existsSync(endpointFile(data));
 
     progress.step(process.env['DATABASE_URL'] === undefined ? 'bundled database' : 'database server');
-    databases = await openDatabases(options, sites, progress);
+    opening = openDatabases(options, sites, progress);
+    const databases = await opening;
+    if (ending) return;
 
     progress.step(`sites ${sites.join(' and ')}${isFirst ? '' : ', router'}`);
     plant.startSites(databases.urlOf);
@@ -81,7 +93,7 @@ async function run(options: Options): Promise<void> {
     writeFileSync(endpointFile(data), JSON.stringify(endpoint, null, 2), { mode: 0o600 });
 
     progress.step('machines boot');
-    const machines = await plant.machinesWait(isFirst ? 8 : 0);
+    const machines = await plant.machinesWait(isFirst);
     progress.done();
     console.log(summary(endpoint, data, performance.now() - startedMs, machines));
   } catch (error) {

@@ -1,9 +1,7 @@
 // Processes of the plant under the launcher: their output goes to files, who dies is started again.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
-
-/** A site asks for this after it joined: start me again at once, with my new identity. */
-export const RESTART_EXIT_CODE = 75;
+import { EXIT_CONFIGURATION, EXIT_RESTART } from '../exit-codes.ts';
 
 export interface ChildOptions {
   name: string;
@@ -12,12 +10,16 @@ export interface ChildOptions {
   logFile: string;
   /** Hears that it died and is started again. */
   onRestart(name: string, how: string): void;
+  /** Hears that it has a process now, or another one. */
+  onProcess(): void;
 }
 
 export interface Child {
   readonly name: string;
   readonly pid: number | undefined;
   readonly restarts: number;
+  /** It says that its configuration is wrong, so it is not started again: its own words. */
+  readonly refusal: string | undefined;
   /** Last lines it wrote, for messages about a start that failed. */
   lastLines(): string[];
   /** Asks it to end, waits, ends it after `graceMs`. */
@@ -37,6 +39,9 @@ export function startChild(options: ChildOptions): Child {
   let stopping = false;
   let backoffMs = FIRST_BACKOFF_MS;
   let restarts = 0;
+  let refusal: string | undefined;
+  // A full disk costs lines of the log, not the launcher.
+  log.on('error', () => {});
   let timer: NodeJS.Timeout | undefined;
   let ended: () => void = () => {};
 
@@ -59,16 +64,21 @@ export function startChild(options: ChildOptions): Child {
       // A group of its own: the terminal's Ctrl-C reaches the launcher only, which ends everything in order.
       detached: true,
     });
+    options.onProcess();
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
     child.on('error', (error) => keep(Buffer.from(`${error.message}\n`)));
     child.on('exit', (code, signal) => {
       child = undefined;
       if (stopping) return ended();
+      if (code === EXIT_CONFIGURATION) {
+        refusal = messageIn(lines) ?? 'its configuration is not right';
+        return;
+      }
       restarts++;
       if (Date.now() - startedMs > STABLE_MS) backoffMs = FIRST_BACKOFF_MS;
-      const pauseMs = code === RESTART_EXIT_CODE ? 0 : backoffMs;
-      if (code !== RESTART_EXIT_CODE) options.onRestart(options.name, signal ?? `exit code ${code}`);
+      const pauseMs = code === EXIT_RESTART ? 0 : backoffMs;
+      if (code !== EXIT_RESTART) options.onRestart(options.name, signal ?? `exit code ${code}`);
       timer = setTimeout(launch, pauseMs);
       backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
     });
@@ -82,6 +92,9 @@ export function startChild(options: ChildOptions): Child {
     },
     get restarts() {
       return restarts;
+    },
+    get refusal() {
+      return refusal;
     },
     lastLines: () => [...lines],
     async stop(graceMs = 10_000) {
@@ -99,4 +112,12 @@ export function startChild(options: ChildOptions): Child {
       await new Promise<void>((resolve) => log.end(resolve));
     },
   };
+}
+
+/** What the last lines say: the message of a log line, or plain lines as they are. */
+function messageIn(lines: readonly string[]): string | undefined {
+  const last = lines.at(-1);
+  if (last === undefined || !last.startsWith('{')) return lines.join('\n') || undefined;
+  const { msg, error } = JSON.parse(last) as { msg?: string; error?: string };
+  return error === undefined ? msg : `${msg}: ${error}`;
 }

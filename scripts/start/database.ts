@@ -23,6 +23,9 @@ export async function keepEngine(options: KeepOptions): Promise<EngineKeeper> {
   let stopping = false;
   let restarting: Promise<void> = Promise.resolve();
   let timer: NodeJS.Timeout;
+  /** The death was told; only what keeps it from coming back is, from then on. */
+  let told = false;
+  let lastReason = '';
 
   const look = (): void => {
     if (stopping) return;
@@ -30,15 +33,19 @@ export async function keepEngine(options: KeepOptions): Promise<EngineKeeper> {
       timer = setTimeout(look, LOOK_MS);
       return;
     }
-    options.onDeath();
+    if (!told) options.onDeath();
+    told = true;
     // The port is part of every process's URL, so it has to be the same one.
     restarting = startEngine({ dataDir: options.dataDir, port, log })
       .then((started) => {
         engine = started;
+        told = false;
+        lastReason = '';
         timer = setTimeout(look, LOOK_MS);
       })
       .catch((error: Error) => {
-        log(`the database could not be started again: ${error.message}`);
+        if (error.message !== lastReason) log(`the database can't be started again: ${error.message}`);
+        lastReason = error.message;
         timer = setTimeout(look, RETRY_MS);
       });
   };

@@ -65,16 +65,30 @@ export async function openDatabases(
   progress: Progress,
 ): Promise<Databases> {
   const external = process.env['DATABASE_URL'];
+  if (external !== undefined && !/^postgres(ql)?:\/\/[^/]+/.test(external)) {
+    throw new Problem('DATABASE_URL: expected postgres://user:password@host:port/database');
+  }
   const keeper =
     external === undefined
       ? await keepEngine({
           dataDir: databaseFolder(options.data),
           onDeath: () => progress.note('the database died and is started again'),
+          // At the start the step says enough; afterwards only what keeps it from running.
+          log: (line) => {
+            if (line.startsWith('the database can')) progress.note(line);
+          },
         })
       : undefined;
   const server = external ?? (keeper as NonNullable<typeof keeper>).url('postgres');
   const urls = new Map<string, string>();
-  for (const site of sites) urls.set(site, await ensureDatabase(server, databaseNameOf(site)));
+  try {
+    for (const site of sites) urls.set(site, await ensureDatabase(server, databaseNameOf(site)));
+  } catch (error) {
+    await keeper?.stop();
+    // Never the URL itself: it has the password.
+    const where = external === undefined ? 'the bundled database' : `DATABASE_URL: ${new URL(external).host}`;
+    throw new Problem(`${where} says: ${(error as Error).message}`);
+  }
   return {
     urlOf: (site) => urls.get(site) as string,
     stop: async () => await keeper?.stop(),

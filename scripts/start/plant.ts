@@ -15,6 +15,10 @@ export const SITES = [
   { site: 'fra', name: 'Frankfurt', superPrefix: '10.1.0.0/16', underlayPrefix: '10.240.1.0/24' },
 ] as const;
 
+/** Machines of a rack, by size. */
+const SMALL = 4;
+const LARGE = 4;
+
 const WITHIN_MS = 60_000;
 const LOOK_MS = 25;
 
@@ -25,8 +29,8 @@ export interface Plant {
   sitesReady(): Promise<void>;
   routerReady(): Promise<void>;
   racksReady(): Promise<void>;
-  /** At least so many machines wait for an allocation. */
-  machinesWait(count: number): Promise<number>;
+  /** Counts the machines; `all`: when every one of them waits for an allocation. */
+  machinesWait(all: boolean): Promise<{ machines: number; waiting: number }>;
   /** fra joins muc by the ordinary join. */
   join(): Promise<void>;
   places: SeedPlace[];
@@ -36,9 +40,15 @@ export interface Plant {
   stop(): Promise<void>;
 }
 
-export function createPlant(options: Options, onDeath: (name: string, how: string) => void): Plant {
+export function createPlant(
+  options: Options,
+  onDeath: (name: string, how: string) => void,
+  onProcesses: (pids: number[]) => void,
+): Plant {
   const { data, ports } = options;
   const children = new Map<string, Child>();
+  // The acceptance lines count on machines of one size.
+  const large = options.seed === 'acceptance' ? 0 : LARGE;
   const siteUrl = (i: number): string => `http://127.0.0.1:${ports.http[i]}`;
   const routerUrl = `http://127.0.0.1:${ports.router}`;
   const files = ports.files.map((port) => `127.0.0.1:${port}`);
@@ -47,9 +57,16 @@ export function createPlant(options: Options, onDeath: (name: string, how: strin
     (JSON.parse(readFileSync(join(identity(site), 'hmac.json'), 'utf8')) as { hmac: Endpoint['keys'] }).hmac;
   const adminOf = (site: string): Credentials => ({ user: 'Metal-Admin', key: keysOf(site).admin });
 
+  const onProcess = (): void =>
+    onProcesses([...children.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid])));
+
   function start(name: string, file: string, env: Record<string, string>): void {
     const logFile = join(data, 'logs', `${name.replace(' ', '-')}.log`);
-    children.set(name, startChild({ name, file: join(projectRoot, 'dist', file), env, logFile, onRestart: onDeath }));
+    children.set(
+      name,
+      startChild({ name, file: join(projectRoot, 'dist', file), env, logFile, onRestart: onDeath, onProcess }),
+    );
+    onProcess();
   }
 
   /** Waits until a probe says yes; says what the process wrote last when it does not come. */
@@ -58,6 +75,7 @@ export function createPlant(options: Options, onDeath: (name: string, how: strin
     const deadline = Date.now() + WITHIN_MS;
     for (;;) {
       if (await probe().catch(() => false)) return;
+      if (child.refusal !== undefined) throw new Problem(`${name} does not start: ${child.refusal}`);
       if (Date.now() > deadline || child.restarts > 5) {
         throw new Problem(`${name} did not start. Its last lines:\n${child.lastLines().join('\n')}`);
       }
@@ -68,10 +86,15 @@ export function createPlant(options: Options, onDeath: (name: string, how: strin
   const isReady = async (url: string): Promise<boolean> =>
     (await callApi(url, null, 'GET', '/readyz', undefined, { timeoutMs: 1_000 })).status === 200;
 
-  async function waiting(): Promise<number> {
+  const expected = SITES.length * (SMALL + large);
+
+  async function count(): Promise<{ machines: number; waiting: number }> {
     const answer = await callApi(routerUrl, adminOf('muc'), 'POST', '/v1/machine/find', {});
-    const machines = JSON.parse(answer.text) as Array<{ events?: { log?: Array<{ event?: string }> } }> | null;
-    return (machines ?? []).filter(({ events }) => events?.log?.[0]?.event === 'Waiting').length;
+    const machines = (JSON.parse(answer.text) as Array<{ events?: { log?: Array<{ event?: string }> } }> | null) ?? [];
+    return {
+      machines: machines.length,
+      waiting: machines.filter(({ events }) => events?.log?.[0]?.event === 'Waiting').length,
+    };
   }
 
   return {
@@ -112,9 +135,8 @@ export function createPlant(options: Options, onDeath: (name: string, how: strin
           RACK_KEY: join(certificates, 'agent.key'),
           RACK_VIEW_KEY: keys.view,
           RACK_EDIT_KEY: keys.edit,
-          RACK_SMALL: '4',
-          // The acceptance lines count on machines of one size.
-          RACK_LARGE: options.seed === 'acceptance' ? '0' : '4',
+          RACK_SMALL: String(SMALL),
+          RACK_LARGE: String(large),
           RACK_FILES_PORT: String(ports.files[i]),
         });
       }
@@ -128,9 +150,9 @@ export function createPlant(options: Options, onDeath: (name: string, how: strin
         (await callApi(`http://${host}`, null, 'HEAD', '/kernel')).status === 200;
       await Promise.all(SITES.map(({ site }, i) => until(`rack ${site}`, () => serves(files[i] as string))));
     },
-    async machinesWait(count) {
-      await until('rack muc', async () => (await waiting()) >= count);
-      return await waiting();
+    async machinesWait(all) {
+      if (all) await until('rack muc', async () => (await count()).waiting >= expected);
+      return await count();
     },
     async join() {
       // An interrupted first start may have got this far already: then fra has the keys of muc.
