@@ -6,12 +6,15 @@ export interface Neighbours {
   /** Sends to another shard and waits for its reply. False: it is being restarted, nothing was sent. */
   ask(target: number, envelope: (id: number) => Envelope, respond: (value: unknown) => void): boolean;
   replied(id: number, value: unknown): void;
-  /** What was on its way to a shard that died will never be answered. */
+  /**
+   * What was on its way to a shard that died will never be answered. What went over the way that leads to it now was asked
+   * of its new life already, or of one that only raised its epoch: it answers, and a reservation granted by it must be heard.
+   */
   died(target: number): void;
 }
 
 export function createNeighbours(pipe: (to: number) => Pipe | undefined): Neighbours {
-  const asks = new Map<number, { target: number; respond: (value: unknown) => void }>();
+  const asks = new Map<number, { target: number; via: Pipe; respond: (value: unknown) => void }>();
   let nextId = 1;
 
   return {
@@ -19,7 +22,7 @@ export function createNeighbours(pipe: (to: number) => Pipe | undefined): Neighb
       const to = pipe(target);
       if (to === undefined) return false;
       const id = nextId++;
-      asks.set(id, { target, respond });
+      asks.set(id, { target, via: to, respond });
       to.send(envelope(id));
       return true;
     },
@@ -30,7 +33,7 @@ export function createNeighbours(pipe: (to: number) => Pipe | undefined): Neighb
     },
     died(target) {
       for (const [id, ask] of asks) {
-        if (ask.target !== target) continue;
+        if (ask.target !== target || ask.via === pipe(target)) continue;
         asks.delete(id);
         ask.respond(unavailable(`shard ${target} was restarted; nothing was changed`));
       }
