@@ -1,4 +1,5 @@
 // `rack`: simulates the rack of one partition. Ends cleanly on SIGTERM and SIGINT.
+import { createLogger } from './log.ts';
 import { readConfig, USAGE, type RackConfig } from './rack/config.ts';
 import { createJournal } from './rack/journal.ts';
 import { startRack } from './rack/rack.ts';
@@ -16,7 +17,7 @@ const config = configured();
 if (config === undefined) {
   process.exitCode = 2;
 } else {
-  const rack = await startRack(config, createJournal({ rack: config.partition }));
+  const rack = await startRack(config, createJournal(createLogger('rack', { rack: config.partition })));
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) process.exit(1);

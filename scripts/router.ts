@@ -4,15 +4,17 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { sayLinkChanges } from '../router/link/link-log.ts';
 import { createPeering, type LinkIdentity } from '../router/link/peering.ts';
 import { serveProxy } from '../router/serve-proxy.ts';
 import { connectSites } from '../router/sites.ts';
 import { EXIT_CONFIGURATION } from './exit-codes.ts';
-import { createLogger } from './log.ts';
+import { createLogger, type Logger } from './log.ts';
 import { realWorld } from './world.ts';
 
 /** Longest time for ending what was accepted. */
 const STOP_MS = 10_000;
+const IDENTITY_LOOK_MS = 1_000;
 
 const links = z
   .string({ error: 'expected the link addresses of the sites, e.g. https://muc.example:8443,https://fra.example:8443' })
@@ -59,19 +61,35 @@ function readIdentity(folder: string, name: string): LinkIdentity {
   };
 }
 
+/** A site issues the files when it starts for the first time, which may be later than this process. */
+async function untilIssued(folder: string, name: string, log: Logger): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      readIdentity(folder, name);
+      if (tries > 0) log.info({ folder }, 'the certificate files are there');
+      return;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') refuse([`HANSE_ROUTER_IDENTITY: ${message}`]);
+      if (tries === 0)
+        log.info(
+          { folder, why: message },
+          'HANSE_ROUTER_IDENTITY: waiting for ca.pem, router.pem and router.key there',
+        );
+    }
+    await new Promise((resolve) => setTimeout(resolve, IDENTITY_LOOK_MS));
+  }
+}
+
 async function main(): Promise<void> {
   const parsed = shape.safeParse(process.env);
   if (!parsed.success) refuse(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`));
   const env = parsed.data;
   const folder = resolve(env.HANSE_ROUTER_IDENTITY);
   const name = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  try {
-    readIdentity(folder, name);
-  } catch (error) {
-    refuse([`HANSE_ROUTER_IDENTITY: ${error instanceof Error ? error.message : String(error)}`]);
-  }
-
   const log = createLogger('router');
+  await untilIssued(folder, name, log);
+
   const odd = (what: string, error?: unknown): void =>
     log.warn({ error: error instanceof Error ? error.message : error }, what);
   const peering = createPeering({
@@ -79,6 +97,7 @@ async function main(): Promise<void> {
     incarnation: randomUUID(),
     world: realWorld,
     odd,
+    onLink: sayLinkChanges({ monotonicMs: realWorld.monotonicMs, say: (what, fields) => log.info(fields, what) }),
   });
   const sites = connectSites({ peering, links: env.HANSE_ROUTER_SITES, odd });
   const proxy = await serveProxy({

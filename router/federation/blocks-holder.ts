@@ -24,6 +24,8 @@ export interface BlockHolder extends LocalHolder {
   giveBack(ask: TakeBackAsk): Promise<Attempt>;
 }
 
+/** A refusal is said, once, after so many in a row. */
+const TRIES_SAID = 5;
 /** All idle blocks of a network that is gone. */
 const ALL = 65_536;
 
@@ -57,6 +59,9 @@ export function createBlockHolder(ports: BlockPorts, home: () => BlockHome): Blo
     else nothingSchema.parse(await ports.federation.ask(to, 'blocks.takeBack', ask, ASK_MS));
   }
 
+  /** Refusals in a row by partition and network. */
+  const refusals = new Map<string, number>();
+
   const holder: BlockHolder = {
     async adopt(partition, network) {
       const entry = copy.entry('globalnetwork', network);
@@ -64,12 +69,20 @@ export function createBlockHolder(ports: BlockPorts, home: () => BlockHome): Blo
       step('adopt');
       const to = blockAt(partition, network);
       const answer = await ports.ask(to, 'adopt', { network: entry.entity, home: entry.home });
-      if (!isRefusal(answer)) return 'done';
+      const which = `${partition}|${network}`;
+      if (!isRefusal(answer)) {
+        refusals.delete(which);
+        return 'done';
+      }
       if (entry.entity === null) {
         // Its blocks go home first; each one that did may be the last.
         for (const family of ['IPv4', 'IPv6'] as const) orThrow(await ports.ask(to, 'recall', { count: ALL, family }));
       } else if (answer.kind !== 'Unavailable') {
-        ports.odd(`partition ${partition} can't take network ${network}: ${answer.message}`);
+        // At first it is often being changed, and taken at the next try.
+        const tries = (refusals.get(which) ?? 0) + 1;
+        refusals.set(which, tries);
+        if (tries === TRIES_SAID)
+          ports.odd(`partition ${partition} can't take network ${network}, ${tries} tries: ${answer.message}`);
       }
       return 'later';
     },

@@ -41,6 +41,8 @@ export interface SiteLinksOptions {
   /** Read at every connection. */
   greeting?(): Greeting;
   odd(what: string, error?: unknown): void;
+  /** Hears of every process that is met, once. */
+  onLink?(link: Link): void;
   /** How a connection is opened to an address that is dialled. Default: a WebSocket over mutual TLS. */
   open?: OpenConnection;
 }
@@ -66,7 +68,10 @@ export function openSiteLinks(options: SiteLinksOptions): SiteLinks {
     incarnation: options.incarnation,
     world,
     odd,
-    onLink: (link) => processes.meet(link),
+    onLink(link) {
+      processes.meet(link);
+      options.onLink?.(link);
+    },
     ...(options.open === undefined ? {} : { open: options.open }),
   });
   const processes: Processes = createProcesses({ world, links: () => peering.links(), odd });

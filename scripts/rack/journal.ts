@@ -1,7 +1,9 @@
-/** Says what happens in the rack: one JSON object a line. */
+import type { Logger } from '../log.ts';
+
+/** Says what happens in the rack: one line an event. */
 export type Journal = (event: string, fields?: Record<string, unknown>) => void;
 
 export const createJournal =
-  (fixed: Record<string, unknown>, write: (line: string) => void = (line) => process.stdout.write(line)): Journal =>
+  (log: Pick<Logger, 'info'>): Journal =>
   (event, fields = {}) =>
-    write(`${JSON.stringify({ at: new Date().toISOString(), ...fixed, event, ...fields })}\n`);
+    log.info(fields, event);

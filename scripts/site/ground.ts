@@ -12,6 +12,7 @@ import { createAdmission, createGate, type Admission } from '../../http/admissio
 import { serveEdge } from '../../http/server.ts';
 import { openIdentity, type SiteIdentity } from '../../router/federation/identity.ts';
 import { openSiteLinks, type SiteLinks } from '../../router/federation/site-links.ts';
+import { sayLinkChanges } from '../../router/link/link-log.ts';
 import type { PeerListener } from '../../router/link/listen.ts';
 import { ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
@@ -107,6 +108,12 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     identity: () => identity,
     world,
     greeting: () => ({ links: reachedAt.links, urls: reachedAt.urls }),
+    onLink: sayLinkChanges({
+      monotonicMs: world.monotonicMs,
+      say(what, fields) {
+        if (!life.isEnding) log.info(fields, what);
+      },
+    }),
     odd,
   });
   life.onEnd('peer links', () => links.close());
