@@ -30,20 +30,39 @@ const pretty = (text: string): string => {
   }
 };
 
-/** The field of an answer that a path of names leads to; of a list, of each element. */
-function fieldOf(text: string, path: string): string {
+/** The field of an answer that a path of names leads to; of a list, of each element. undefined: it has none. */
+function fieldOf(text: string, path: string): string | undefined {
   const pick = (value: unknown): unknown =>
     path.split('.').reduce<unknown>((at, name) => (at as Record<string, unknown> | null | undefined)?.[name], value);
-  const show = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
-  const answer: unknown = JSON.parse(text);
-  return Array.isArray(answer) ? answer.map((one) => show(pick(one))).join('\n') : show(pick(answer));
+  const show = (value: unknown): string | undefined => (typeof value === 'string' ? value : JSON.stringify(value));
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(answer)) return show(pick(answer));
+  const fields = answer.map((one) => show(pick(one)));
+  if (fields.length > 0 && fields.every((field) => field === undefined)) return undefined;
+  return fields.map((field) => field ?? '').join('\n');
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+const argumentsGiven = () =>
+  parseArgs({
     allowPositionals: true,
     options: { get: { type: 'string' }, help: { type: 'boolean', default: false } },
   });
+
+async function main(): Promise<number> {
+  let given: ReturnType<typeof argumentsGiven>;
+  try {
+    given = argumentsGiven();
+  } catch (error) {
+    // The first sentence: what follows is advice on positional arguments, of which there is no such one.
+    console.error(`${(error as Error).message.split('. ', 1)[0]}\n\n${USAGE}`);
+    return 2;
+  }
+  const { values, positionals } = given;
   const [rawMethod, path, rawBody] = positionals;
   if (values.help || rawMethod === undefined || path === undefined) {
     console.error(USAGE);
@@ -82,7 +101,12 @@ async function main(): Promise<number> {
     console.error(`${answer.status} ${errorMessage(answer.text)}`);
     return 1;
   }
-  console.log(values.get === undefined ? pretty(answer.text) : fieldOf(answer.text, values.get));
+  const shown = values.get === undefined ? pretty(answer.text) : fieldOf(answer.text, values.get);
+  if (shown === undefined) {
+    console.error(`the answer has no field ${values.get}`);
+    return 1;
+  }
+  console.log(shown);
   return 0;
 }
 

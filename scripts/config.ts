@@ -1,4 +1,5 @@
 // Configuration of the processes: environment variables, each with a default that works on one machine.
+import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from './root.ts';
@@ -14,8 +15,19 @@ const list = z
       .filter((part) => part !== ''),
   );
 
+const SITE_EXPECTED = 'expected lower-case letters, digits and dashes, e.g. muc';
+
+const isReadable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
 const shape = z.object({
-  HANSE_SITE: z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'expected lower-case letters, digits and dashes, e.g. muc'),
+  HANSE_SITE: z.string({ error: SITE_EXPECTED }).regex(/^[a-z0-9][a-z0-9-]{0,40}$/, SITE_EXPECTED),
   HANSE_DATA: z.string().default(join(projectRoot, 'data')),
   /** Absent: the bundled server in the data folder, which this process starts or finds running. */
   DATABASE_URL: z
@@ -38,7 +50,12 @@ const shape = z.object({
     .regex(/^\/(.*\/)?$/, 'expected a path with a slash at both ends')
     .default('/'),
   HANSE_PASSWORD_REASON_MIN_LENGTH: z.coerce.number().int().min(0).default(0),
-  HANSE_SUPERUSER_PASSWORD_FILE: z.string().default(''),
+  HANSE_SUPERUSER_PASSWORD_FILE: z
+    .string()
+    .refine((path) => path === '' || isReadable(path), {
+      error: ({ input }) => `expected a file that can be read, got ${String(input)}`,
+    })
+    .default(''),
   /** Hosts (`host` or `host:port`) that URL probes may reach besides public addresses. */
   PROBE_ALLOW: list,
   /** host:port of nsqd's TCP listener; without it the bus is served as GET /v2/bus/{topic}. */

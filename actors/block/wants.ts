@@ -85,7 +85,8 @@ const askAgain = (state: BlockState, want: Live<WantRecord>, context: Context): 
 
 function refusalOf(state: BlockState, denial: Denial, home: string, wanted: Wanted, nowMs: number): Refusal {
   const counts = `partition ${partitionOf(state)} holds ${heldText(state.space, wanted.family, nowMs, BLOCKS)}`;
-  if (denial.reason === 'exhausted') return exhausted(noAddressLeft(`${counts}, and site ${home} has no block left`));
+  if (denial.reason === 'exhausted')
+    return exhausted(noAddressLeft(state.id, `${counts}, and site ${home} has no block left`));
   if (denial.reason === 'elsewhere') return conflict(denial.detail);
   return unavailable(
     `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail} (${counts})`,

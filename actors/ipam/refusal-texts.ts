@@ -46,7 +46,8 @@ export const addressNotHeld = (address: Address, prefix: Prefix): string =>
   `unable to release ip:${formatAddress(address)} because it is not allocated in prefix:${prefix.canonical}`;
 
 /** `counts`: why, e.g. `2 prefixes of /26, 124 of 124 addresses held`. */
-export const noAddressLeft = (counts: string): string => `cannot allocate free ip in ipam, no ips left: ${counts}`;
+export const noAddressLeft = (network: string, counts: string): string =>
+  `cannot allocate free ip in ipam, no ips left in network ${network}: ${counts}`;
 
 /** A child network (or a prefix) can't go while somebody holds an address in it. */
 export const prefixHasAddresses = (prefix: Prefix): string =>

@@ -41,7 +41,7 @@ const turns = ipTurns<NetworkState>({
   },
   shortage: (state, wanted, _network, context) =>
     wanted.address === null
-      ? exhausted(noAddressLeft(heldText(state.space, wanted.family, context.nowMs)))
+      ? exhausted(noAddressLeft(state.id, heldText(state.space, wanted.family, context.nowMs)))
       : conflict(`the prefix of ${wanted.address} is being removed from network ${state.id}`),
   ahead: () => [],
 });

@@ -186,7 +186,11 @@ test('go-ipam GetHostAddresses v4/v6, IpamerAcquireIP, Integration: all of a pre
     granted(newPrefix(plant, 'n', prefix));
     const taken = new Set(Array.from({ length: count }, () => granted(acquireIp(plant, 'n')).address));
     assert.equal(taken.size, count);
-    refused(acquireIp(plant, 'n'), 'Exhausted', `Internal cannot allocate free ip in ipam, no ips left: ${why}`);
+    refused(
+      acquireIp(plant, 'n'),
+      'Exhausted',
+      `Internal cannot allocate free ip in ipam, no ips left in network n: ${why}`,
+    );
     for (const address of taken) granted(releaseIp(plant, 'n', address));
     assert.equal(usageOf(plant, 'n').used_ips, prefix.includes(':') ? 1 : 2);
     granted(deletePrefix(plant, 'n'));

@@ -38,6 +38,15 @@ test('networks.md §11.9: other schemes, another case, two blanks are not ours',
   }
 });
 
+test('a user that looks like ours and is none hears which there are', () => {
+  const answer = verify(
+    { authorization: `Metal-Foo ${GET}`, date: '2024-05-06T07:08:09Z', salt: SALT, method: 'GET' },
+    NOW,
+  );
+  assert.ok(isRefusal(answer));
+  assert.equal(answer.message, 'there is no HMAC user "Metal-Foo": use one of Metal-View, Metal-Edit, Metal-Admin');
+});
+
 test('networks.md §6.7: wrong MAC, in capitals, of another method, unknown date', () => {
   const date = '2024-05-06T07:08:09Z';
   const refused = [

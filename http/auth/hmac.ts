@@ -71,7 +71,12 @@ export function createVerifyHmac(config: Pick<EdgeConfig, 'hmac' | 'providerTena
     const blank = authorization.indexOf(' ');
     if (blank < 0 || authorization.indexOf(' ', blank + 1) >= 0) return undefined;
     const user = users.get(authorization.slice(0, blank));
-    if (user === undefined) return undefined;
+    if (user === undefined) {
+      const name = authorization.slice(0, blank);
+      return /^Metal-\w{1,40}$/.test(name)
+        ? forbidden(`there is no HMAC user "${name}": use one of ${[...users.keys()].join(', ')}`)
+        : undefined;
+    }
     const sentMs = RFC3339.test(date) ? Date.parse(date.replace(',', '.')) : NaN;
     if (Number.isNaN(sentMs)) return forbidden(`unknown timestamp "${date}" in "X-Date" header, use RFC3339`);
     if (user.key === undefined) return forbidden('Wrong HMAC found');
