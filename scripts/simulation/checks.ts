@@ -1,5 +1,6 @@
 // What must hold, looked at while a run goes on and at its end (reliability.md §4, §5).
 import type { Group, LogEntry } from '../../actors/ports.ts';
+import type { Change } from '../../actors/records.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import { uniqueKeys } from '../../actors/runtime/store-model.ts';
 import { audit } from '../../storage/audit/index.ts';
@@ -30,6 +31,7 @@ export function watchDatabase(universe: Universe, database: Database, shared: Wa
         universe.violate('I07', `${site}: a group of epoch ${epoch} of ${name} was written, which is at ${known}`);
       highest.set(name, known);
     }
+    for (const { what } of group.entries) if (what === 'network.takeBack') universe.met('block taken back');
     for (const { table, scope, key, version } of group.changes) {
       const name = `${table}:${scope}:${key}`;
       const before = versions.get(name) ?? -1;
@@ -53,19 +55,34 @@ export function watchDatabase(universe: Universe, database: Database, shared: Wa
     }
     for (const change of group.changes) {
       const name = `${site}:${change.table}:${change.scope}:${change.key}`;
-      const keys = uniqueKeys(change);
+      const keys = [...uniqueKeys(change), ...claimedKeys(change, site)];
       if (keys.length === 0) continue;
       shared.keysOf.set(name, keys);
       for (const key of keys) {
         const other = shared.holders.get(key);
         if (other !== undefined && other !== name) {
-          const invariant = change.table === 'ip' ? 'I01' : change.table === 'prefix' ? 'I05' : 'I03';
+          const invariant =
+            change.table === 'ip'
+              ? 'I01'
+              : change.table === 'prefix'
+                ? 'I05'
+                : change.table === 'claim'
+                  ? 'I13'
+                  : 'I03';
           universe.violate(invariant, `${key} is of ${other} and of ${name}`);
         }
         shared.holders.set(key, name);
       }
     }
   });
+}
+
+/** What a site claims of what must be unique over all of them (design.md §11). */
+function claimedKeys(change: Change, site: string): string[] {
+  if (change.table !== 'claim' || change.value === null) return [];
+  const { what, value, state, site: owner } = change.value;
+  const isOver = state !== 'owned' || owner !== site || !['prefix', 'network', 'partition'].includes(what);
+  return isOver ? [] : [`claim:${what} ${value}`];
 }
 
 /** Over all sites, at every moment. */
@@ -128,7 +145,15 @@ export function unrest({ sites, databases, processesOf, clients }: Federated): s
         return `site ${site} still keeps ${what} ${value} promised to ${proposer}, which has not made it`;
     }
   }
-  if (new Set(copies).size > 1) return 'the copies of the directory differ';
+  for (const copy of copies.slice(1)) {
+    if (copy === copies[0]) continue;
+    const [one, other] = [copies[0]!.split('\n'), copy.split('\n')];
+    const differing = [
+      ...one.filter((entry) => !other.includes(entry)),
+      ...other.filter((entry) => !one.includes(entry)),
+    ];
+    return `the copies of the directory differ in ${differing.slice(0, 6).join(', ')}`;
+  }
   return undefined;
 }
 

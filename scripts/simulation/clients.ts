@@ -139,7 +139,7 @@ export function createClients(options: ClientsOptions): Clients {
   function send(site: number, request: HttpRequest): Promise<Told> {
     const all = options.processesOf(site);
     const serving = all.filter((process) => process.isServing);
-    const process = serving[0];
+    const process = serving[Math.floor(noise() * serving.length)];
     return new Promise((resolve) => {
       if (process === undefined)
         return void universe.after(between(noise, 0.2, 2), () => resolve({ status: 'unsent' }));
@@ -150,6 +150,8 @@ export function createClients(options: ClientsOptions): Clients {
         waiting.get(process)?.delete(broken);
         cancel();
         if (told.status !== 'lost') answered++;
+        if (claimsPoison(told) && !new TextDecoder().decode(request.body).includes('\\u0000'))
+          universe.violate('I15', `${request.method} ${request.path} was refused for what another one asked`);
         universe.note('answer', () => `${request.method} ${request.path} ${JSON.stringify(told).slice(0, 300)}`);
         resolve(told);
       };
@@ -181,6 +183,8 @@ export function createClients(options: ClientsOptions): Clients {
 
   const call: Clients['call'] = (site, method, path, body) =>
     send(site, requestOf(method, path, body, undefined, false));
+
+  const claimsPoison = (told: Told): boolean => 'text' in told && messageOf(told.text).includes('a NUL');
 
   /** A client that repeats until it is answered, under one key. */
   async function ask(
@@ -275,10 +279,10 @@ export function createClients(options: ClientsOptions): Clients {
       return;
     }
     const message = messageOf(text);
-    if (status === 409 && address !== undefined && !message.includes('again'))
+    if (status === 409 && address !== undefined && !/again|lies in a block|elsewhere|can't be moved/.test(message))
       return pending.end({ kind: 'refused', why: message });
     if (status === 500 && message.includes('no ips left')) return universe.met('exhausted');
-    if (status === 422 || (status === 409 && message.includes('again'))) return;
+    if (status === 422 || (status === 409 && /again|lies in a block|elsewhere|can't be moved/.test(message))) return;
     note(`take ${network} ${address ?? ''}`, { status, text });
   }
 
@@ -501,6 +505,14 @@ export function createClients(options: ClientsOptions): Clients {
   const sizeOf = (client: Client, entry: OperationEntry): string =>
     `size-${sites[client.site]}-${Math.floor(entry.pick * 4)}`;
 
+  const globals = new Map<string, string>();
+  async function list(client: Client, entry: OperationEntry): Promise<void> {
+    const paths = ['/v1/ip', '/v1/machine', '/v1/network', '/v1/size'];
+    const told = await call(client.site, 'GET', paths[Math.floor(entry.pick * paths.length)]!);
+    if ('headers' in told && told.headers.some(([name]) => name.toLowerCase() === 'x-stale-partitions'))
+      universe.met('stale part of a list');
+  }
+
   const makers: Record<OperationEntry['do'], (client: Client, entry: OperationEntry) => Promise<unknown>> = {
     takeIp: (client, entry) => takeIp(client, entry),
     takeThisIp: (client, entry) => takeIp(client, entry, namedAddress(client, entry)),
@@ -557,8 +569,7 @@ export function createClients(options: ClientsOptions): Clients {
     deleteSize: (client, entry) =>
       give(client, entry, { kind: 'size', path: (id) => `/v1/size/${id}`, held: client.sizes }),
     readSize: (client, entry) => read(client, 'size', '/v1/size', sizeOf(client, entry)),
-    list: (client, entry) =>
-      call(client.site, 'GET', ['/v1/ip', '/v1/machine', '/v1/network', '/v1/size'][Math.floor(entry.pick * 4)]!),
+    list,
     async recover(client) {
       const told = await call(client.site, 'GET', '/v1/machine');
       if (told.status !== 200) return;
@@ -590,6 +601,32 @@ export function createClients(options: ClientsOptions): Clients {
     },
     deleteNetwork: (client, entry) =>
       give(client, entry, { kind: 'global', path: (id) => `/v1/network/${id}`, held: globals }),
+    async poison(client, entry) {
+      const network = networkOf(client, entry.where);
+      const body = { networkid: network, projectid: PROJECT, name: 'a\0b' };
+      const told = await send(client.site, requestOf('POST', '/v1/ip/allocate', body, undefined, false));
+      if (typeof told.status === 'number' && told.status < 400)
+        universe.violate('I15', `what no column can hold was answered with ${told.status}`);
+      if (claimsPoison(told)) universe.met('group refused by a rule');
+    },
+    async rogue(client, entry) {
+      const active = options.processesOf(client.site).find((process) => process.isServing)?.active;
+      const victim = sites[Math.floor(entry.where * sites.length)]!;
+      const heard = sites[Math.floor(entry.pick * sites.length)]!;
+      if (active === undefined || victim === sites[client.site] || heard === sites[client.site]) return;
+      const created = { wallMs: START_MS, counter: 0, site: victim };
+      const entity = {
+        id: `size-${victim}-0`,
+        name: 'rogue',
+        description: 'rogue',
+        created: 0,
+        changed: 0,
+        constraints: [],
+        labels: {},
+      };
+      const forged = { kind: 'size', id: entity.id, home: victim, revision: 100, created, entity };
+      void active.federation.ask(heard, 'directory.apply', { entries: [forged] }, 1_000).catch(() => {});
+    },
     async forge(client, entry) {
       const request = requestOf(
         'POST',
@@ -603,7 +640,6 @@ export function createClients(options: ClientsOptions): Clients {
         universe.violate('I19', `a request with a wrong signature was answered with ${told.status}`);
     },
   };
-  const globals = new Map<string, string>();
 
   return {
     history,

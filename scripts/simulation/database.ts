@@ -15,6 +15,8 @@ export interface DatabaseWeather {
   lostBefore: number;
   lostAfter: number;
   late: number;
+  /** A call waits long before it is executed. */
+  slow: number;
   isDown: boolean;
 }
 
@@ -24,6 +26,7 @@ export const fairWeather = (latencyMs: number): DatabaseWeather => ({
   lostBefore: 0,
   lostAfter: 0,
   late: 0,
+  slow: 0,
   isDown: false,
 });
 
@@ -32,6 +35,8 @@ export interface Database {
   readonly model: StoreModel;
   readonly tables: SiteTables;
   weather: DatabaseWeather;
+  /** Called once, in the moment a group has been sent and is not yet executed. */
+  onNextCommit: (() => void) | undefined;
   connectShard(thread: Thread): ShardStore;
   connectSite(thread: Thread): SiteStore;
 }
@@ -58,6 +63,12 @@ export function createDatabase(
         const backMs = latencyMs * between(random, 0.2, 0.7);
         // Drawn in any case, so that the weather does not shift the luck of later calls.
         const luck = random();
+        const slowness = random();
+        if (call === 'commit' && database.onNextCommit !== undefined) {
+          const hit = database.onNextCommit;
+          database.onNextCommit = undefined;
+          universe.after(0, hit);
+        }
         if (isDown) return { thereMs: chance(random, 0.5) ? 1 : GIVES_UP_MS / 2, backMs: 1, fault: 'unsent' };
         let sum = rates.unsent;
         if (luck < sum) return { thereMs, backMs, fault: 'unsent' };
@@ -65,9 +76,16 @@ export function createDatabase(
         if (luck < (sum += rates.lostAfter)) return { thereMs, backMs: between(random, 1, 300), fault: 'lost after' };
         if (luck < sum + rates.late && call === 'commit')
           return { thereMs: between(random, 5, 1_500), backMs: between(random, 1, 50), fault: 'late' };
+        if (slowness < rates.slow) return { thereMs: thereMs + between(random, 50, 1_200), backMs };
         return { thereMs, backMs };
       },
-      at: (delayMs, run) => void universe.after(delayMs, run),
+      at: (delayMs, run) =>
+        void universe.after(delayMs, () => {
+          // Whoever sent it is dead, and the server may still be busy with it: what a raise is for.
+          if (thread.isAlive || !chance(random, 0.7)) return run();
+          universe.met('statement of a dead thread');
+          universe.after(between(random, 20, 4_000), run);
+        }),
       back: (delayMs, run) => void thread.world.after(delayMs, run),
       isDown: () => database.weather.isDown,
     };
@@ -78,6 +96,7 @@ export function createDatabase(
     model,
     tables,
     weather,
+    onNextCommit: undefined,
     connectShard: (thread) => connectShard(model, wayOf(thread)),
     connectSite: (thread) => createMemorySiteStore({ model, tables, way: wayOf(thread), nowMs }),
   };

@@ -4,7 +4,7 @@ import { ALL_RULES, type StoreRules } from '../../actors/runtime/store-model.ts'
 import { behaviours } from '../shard.ts';
 import { createClients, externalNetwork, GLOBAL_NETWORK, type Clients, type Told } from './clients.ts';
 import { createWatched, judge, unrest, watchDatabase, watchStreams, type Federated } from './checks.ts';
-import { createDatabase, fairWeather, type Database } from './database.ts';
+import { createDatabase, fairWeather } from './database.ts';
 import { between } from './draw.ts';
 import { withoutGlobals } from './globals.ts';
 import { isFault, QUIET_START_MS, type FaultEntry, type Schedule } from './schedule.ts';
@@ -16,7 +16,6 @@ import { createWires } from './wires.ts';
 export interface Mutation {
   parts?: Partial<Parts>;
   rules?: Partial<StoreRules>;
-  databases?(databases: readonly Database[]): void;
 }
 
 export interface RunOptions {
@@ -47,12 +46,13 @@ const HMAC: EdgeConfig['hmac'] = {
   'Metal-Edit': { key: 'edit', lifetimeMs: 30_000 },
   'Metal-Admin': { key: 'admin', lifetimeMs: 90_000 },
 };
-const SOUND: Parts = {
+export const SOUND: Parts = {
   behaviours: (sound) => sound,
   shardStore: (sound) => sound,
-  asks: (sound) => sound,
+  siteStore: (sound) => sound,
+  ask: (_kind, sound) => sound,
   app: (sound) => sound,
-  threads: (sound) => sound,
+  isGuarded: true,
   withinMs: (sound) => sound,
 };
 
@@ -103,8 +103,6 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     seedSite(database.model, site, seeded, sites[0]!);
     return database;
   });
-  mutation?.databases?.(databases);
-
   const processes: SiteProcess[][] = sites.map(() => []);
   const offsets = sites.map(() => 0);
   let lives = 0;
@@ -123,6 +121,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         shards: shape.shards,
         limits: { inbox: shape.inbox, operationsPerGroup: shape.operationsPerGroup },
         leaseMs: LEASE_MS,
+        askMs: shape.askMs,
         hmac: HMAC,
         behaviours,
         parts,
@@ -205,15 +204,26 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     const later = (undo: () => void): void => void universe.after(forMs, undo);
     switch (kind) {
       case 'crash': {
-        if (!process.main.isAlive) return;
-        process.kill();
-        clients.died(process);
-        return later(() => start(site, entry.other % shape.processes));
+        const slot = entry.other % shape.processes;
+        const crash = (): void => {
+          const now = processes[site]![slot]!;
+          if (!now.main.isAlive) return;
+          now.kill();
+          clients.died(now);
+          later(() => start(site, slot));
+        };
+        if (hard < 0.5) crash();
+        else databases[site]!.onNextCommit = crash;
+        return;
       }
       case 'stall':
-        return process.stall(forMs * 0.6);
+        return process.stall(forMs);
       case 'shard':
-        return process.threads?.kill(entry.other % shape.shards);
+        // Half of them in the moment that hurts most.
+        if (hard < 0.5) return process.threads?.kill(entry.other % shape.shards);
+        databases[site]!.onNextCommit = () =>
+          processes[site]![entry.other % shape.processes]!.threads?.kill(entry.other % shape.shards);
+        return;
       case 'cut':
         wires.block(from, to, true);
         wires.block(to, from, true);
@@ -232,6 +242,9 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
       case 'storm':
         weather.unsent = hard * 0.9;
         return later(() => (weather.unsent = 0));
+      case 'slow':
+        weather.slow = hard * 0.5;
+        return later(() => (weather.slow = 0));
       case 'doubt':
         Object.assign(weather, { lostBefore: hard * 0.2, lostAfter: hard * 0.2, late: hard * 0.3 });
         return later(() => Object.assign(weather, { lostBefore: 0, lostAfter: 0, late: 0 }));
@@ -245,7 +258,10 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
 
   // ---- liveness: no more faults, and all must become quiet ---------------------------------------------------------
 
-  for (const database of databases) database.weather = fairWeather(shape.databaseMs);
+  for (const database of databases) {
+    database.weather = fairWeather(shape.databaseMs);
+    database.onNextCommit = undefined;
+  }
   for (const from of sites) for (const to of sites) wires.block(from, to, false);
   offsets.fill(0);
   state.isOver = true;

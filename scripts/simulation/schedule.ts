@@ -11,6 +11,7 @@ export const FAULTS = [
   'reset', // connections break
   'down', // a database
   'storm', // 40001
+  'slow', // some calls of a database wait long before they are executed
   'doubt', // answers to commits are lost, or the commits are late
   'clock', // a wall clock jumps
 ] as const;
@@ -36,6 +37,8 @@ export const OPERATIONS = [
   'createNetwork',
   'deleteNetwork',
   'forge', // a request that is signed with another key
+  'poison', // a text that no column can hold
+  'rogue', // a site speaks for another
 ] as const;
 export type OperationKind = (typeof OPERATIONS)[number];
 
@@ -80,6 +83,8 @@ export interface Shape {
   databaseMs: number;
   wanMs: number;
   inbox: number;
+  /** Longest time of an ask. */
+  askMs: number;
   operationsPerGroup: number;
   faults: FaultKind[];
   /** When the faults end. */
@@ -94,9 +99,12 @@ export interface Schedule {
 
 export interface Wishes {
   sites?: number | undefined;
+  processes?: number | undefined;
   faults?: readonly FaultKind[] | 'all' | 'none' | undefined;
   /** Virtual time of the first phase. */
   safetyMs?: number | undefined;
+  /** These operations come often. */
+  often?: readonly OperationKind[] | undefined;
   /** Most client operations. */
   operations?: number | undefined;
 }
@@ -121,7 +129,7 @@ function drawShape(seed: number, wishes: Wishes): Shape {
   const sites = wishes.sites ?? pick(random, [1, 2, 2, 3, 3, 3, 4]);
   return {
     sites,
-    processes: pick(random, [1, 1, 2]),
+    processes: wishes.processes ?? pick(random, [1, 1, 2]),
     shards: pick(random, [1, 2, 2, 3, 4]),
     clients: Math.round(scaled(random, 1, 24)),
     machines: pick(random, [2, 4, 8]),
@@ -130,6 +138,7 @@ function drawShape(seed: number, wishes: Wishes): Shape {
     databaseMs: scaled(random, 0.5, 20),
     wanMs: scaled(random, 1, 80),
     inbox: pick(random, [4, 16, 1024, 1024]),
+    askMs: pick(random, [5_000, 30_000]),
     operationsPerGroup: pick(random, [1, 2, 8, 512, 512]),
     faults: drawFaults(random, wishes.faults),
     safetyMs: wishes.safetyMs ?? 60_000,
@@ -137,19 +146,20 @@ function drawShape(seed: number, wishes: Wishes): Shape {
 }
 
 /** Each run leaves some of the operations out, and does others often. */
-function drawMix(seed: number): Array<{ do: OperationKind; weight: number }> {
+function drawMix(seed: number, often: readonly OperationKind[]): Array<{ do: OperationKind; weight: number }> {
   const random = streamOf(seed, 'mix');
   return OPERATIONS.map((kind) => ({
     do: kind,
     weight:
       (kind === 'createNetwork' || kind === 'deleteNetwork' ? 0.15 : 1) *
-      (chance(random, 0.8) ? scaled(random, 0.2, 3) : 0),
+        (chance(random, 0.8) ? scaled(random, 0.2, 3) : 0) +
+      (often.includes(kind) ? 10 : 0),
   }));
 }
 
 export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
   const shape = drawShape(seed, wishes);
-  const mix = drawMix(seed);
+  const mix = drawMix(seed, wishes.often ?? []);
   const total = mix.reduce((sum, { weight }) => sum + weight, 0);
   const operations = streamOf(seed, 'operations');
   const count = Math.min(wishes.operations ?? Infinity, Math.round(scaled(operations, 60, 700)));

@@ -2,7 +2,7 @@
 // blocks, edge.
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
-import type { LogEntry, ShardStore } from '../../actors/ports.ts';
+import type { LogEntry, ShardStore, SiteStore } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
 import { createShardHost, type ShardHost } from '../../actors/runtime/host.ts';
@@ -29,6 +29,7 @@ import { applyDirectory } from '../site/joins.ts';
 import { answerPeers, askApp } from '../site/role.ts';
 import { startUpkeep } from '../site/upkeep.ts';
 import type { Database } from './database.ts';
+import { watchMemory } from './memory.ts';
 import { createThreads, type SimThreads } from './threads.ts';
 import type { Thread, Universe } from './universe.ts';
 import type { Wires } from './wires.ts';
@@ -37,10 +38,13 @@ import type { Wires } from './wires.ts';
 export interface Parts {
   behaviours(sound: AnyBehaviour[]): AnyBehaviour[];
   shardStore(sound: ShardStore, thread: Thread): ShardStore;
-  asks(sound: Record<string, AskHandler>): Record<string, AskHandler>;
-  app(sound: EdgeApp): EdgeApp;
-  threads(sound: SimThreads): SimThreads;
-  /** Milliseconds that a request may take. */
+  siteStore(sound: SiteStore, database: Database): SiteStore;
+  /** Serves the asks of one kind of the other sites. */
+  ask(kind: string, sound: AskHandler): AskHandler;
+  app(sound: EdgeApp, config: EdgeConfig): EdgeApp;
+  /** Whether the lease is looked at before an answer leaves. */
+  isGuarded: boolean;
+  /** Milliseconds that an ask may take. */
   withinMs(sound: number): number;
 }
 
@@ -55,6 +59,8 @@ export interface ProcessOptions {
   shards: number;
   limits: Partial<ShardLimits>;
   leaseMs: number;
+  /** Longest time of an ask. */
+  askMs: number;
   hmac: EdgeConfig['hmac'];
   behaviours: AnyBehaviour[];
   parts: Parts;
@@ -85,8 +91,8 @@ export interface ActiveSite {
   blocks: BlockDriver;
 }
 
-const ASK_MS = 30_000;
-const DATABASE_AWAY = 'the database does not answer';
+/** A group that is under way may end, and its doubt be resolved, so long after the deadline of what it writes. */
+const LATE_MS = 4_000;
 const QUESTIONS = ['project-usage', 'image-usage', 'size-usage', 'directory-entry', 'idempotency'];
 const asSystem = { who: 'hanse' };
 const orRefuse = (answer: unknown): unknown => {
@@ -128,7 +134,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
   }
 
   async function begin(): Promise<void> {
-    const store = database.connectSite(main);
+    const store = parts.siteStore(database.connectSite(main), database);
     const links = openSiteLinks({
       site: id,
       process: String(options.slot),
@@ -142,7 +148,10 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       odd,
       open: wires.opener(id, main),
     });
-    wires.listen(address, { site: id, partitions: [`p${id}`], thread: main, peering: links.peering });
+    const { peering } = links;
+    const onAsk = peering.onAsk;
+    peering.onAsk = (kind, handler) => onAsk(kind, parts.ask(kind, handler));
+    wires.listen(address, { site: id, partitions: [`p${id}`], thread: main, peering });
 
     const silent = {
       info: (fields: object, what: string) => log('info', what, fields),
@@ -161,25 +170,24 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
 
     const partitions = await store.hostedPartitions(id);
     const fences = await store.takeOver([own, ...partitions.map(partitionScope)], options.shards);
+    if (options.slot > 0 && universe.nowMs > 5_000) universe.met('takeover by a standby');
     universe.note(`${name} took over`, () => JSON.stringify(fences));
 
     const listeners = new Set<(entry: LogEntry) => void>();
-    threads = parts.threads(
-      createThreads({
-        universe,
-        main,
-        name: `${name}#${life}`,
-        wallOffsetMs: options.wallOffsetMs,
-        start: (task, thread) =>
-          runShard(task, {
-            behaviours: parts.behaviours(options.behaviours),
-            store: parts.shardStore(database.connectShard(thread), thread),
-            world: thread.world,
-            log,
-            close: async () => {},
-          }),
-      }),
-    );
+    threads = createThreads({
+      universe,
+      main,
+      name: `${name}#${life}`,
+      wallOffsetMs: options.wallOffsetMs,
+      start: (task, thread) =>
+        runShard(task, {
+          behaviours: parts.behaviours(options.behaviours),
+          store: watchMemory(universe, thread.name, parts.shardStore(database.connectShard(thread), thread)),
+          world: thread.world,
+          log,
+          close: async () => {},
+        }),
+    });
     const host = createShardHost({
       shards: options.shards,
       fences,
@@ -193,6 +201,11 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
           for (const listener of listeners) listener(entry);
         }
       },
+      async missed(cursor, beforeEpoch) {
+        const entries = await store.entriesAfter(cursor, beforeEpoch);
+        if (entries.length > 0) universe.met('missed entries heard');
+        return entries;
+      },
       onFenced: (shard) => {
         universe.met('fenced');
         end(`shard ${shard} was fenced`);
@@ -204,13 +217,22 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
     listeners.add((entry) => places.apply(entry));
     const [copy] = await Promise.all([openDirectoryCopy(store, id), fillPlaceIndex(places, store, id), host.ready]);
 
-    const ask = (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
-      await host.ask(to, command, body, {
+    const ask = (async (to, command, body, { who, withinMs = options.askMs, key, dry }) => {
+      const sentMs = world.monotonicMs();
+      const answer = await host.ask(to, command, body, {
         who,
-        deadlineMs: world.monotonicMs() + parts.withinMs(withinMs),
+        deadlineMs: sentMs + parts.withinMs(withinMs),
         key,
         dry,
-      })) as Site['ask'];
+      });
+      const tookMs = world.monotonicMs() - sentMs;
+      if (tookMs > withinMs + LATE_MS && main.stalledMs === 0)
+        universe.violate(
+          'I16',
+          `${to.kind} ${command} at ${name} was answered after ${Math.round(tookMs)} ms, it had ${withinMs}`,
+        );
+      return answer;
+    }) as Site['ask'];
     const registry = addressOf(own, 'registry', id);
     let forward: Forwarder | undefined;
     let siteOf: Site | undefined;
@@ -231,7 +253,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
           return isRefusal(answer) ? answer : answer.claims;
         },
       },
-      asks: parts.asks({
+      asks: {
         [LOCATE_ASK]: (body) => forward?.answerLocate(body),
         ...Object.fromEntries(
           QUESTIONS.map((kind) => [
@@ -239,7 +261,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
             async (body: unknown) => orRefuse(await answerQuestion(siteOf as Site, kind, body)),
           ]),
         ),
-      }),
+      },
       isActive: () => !over,
       odd,
     });
@@ -258,7 +280,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       hosted: () => places.hosted(),
       odd,
     });
-    for (const [kind, handler] of Object.entries(parts.asks(blocks.asks))) links.peering.onAsk(kind, handler);
+    for (const [kind, handler] of Object.entries(blocks.asks)) peering.onAsk(kind, handler);
     listeners.add((entry) => blocks.committed(entry));
 
     const site: Site = {
@@ -291,25 +313,17 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       host: async () => {},
     };
     siteOf = site;
-    const app = parts.app(
-      guardByLease({
-        app: createApp(site, {
-          report: (error, operation) => {
-            odd(operation, error);
-            if (error instanceof Error && error.message === DATABASE_AWAY) return;
-            universe.violate(
-              'I15',
-              `${operation} at ${name} failed: ${error instanceof Error ? error.stack : String(error)}`,
-            );
-          },
-          isReady: () => role !== undefined,
-        }),
-        site: id,
-        basePath: '/',
-        isHeld: () => lease.isHeld(),
-        world,
-      }),
-    );
+    const edge = createApp(site, {
+      report: (error, operation) => {
+        odd(operation, error);
+        if (error instanceof Error && error.name === 'StatementFailure') return;
+        const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        universe.violate('I15', `${operation} at ${name} failed: ${why}`);
+      },
+      isReady: () => role !== undefined,
+    });
+    const guarded = guardByLease({ app: edge, site: id, basePath: '/', isHeld: () => lease.isHeld(), world });
+    const app = parts.app(parts.isGuarded ? guarded : edge, site.config);
     forward = createForwarder({
       site: id,
       places,
@@ -319,7 +333,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       odd,
     });
     const { beforeApp } = forward;
-    links.peering.onRequest(
+    peering.onRequest(
       answerPeers(
         () => ({ beforeApp, app }),
         () => () => {},

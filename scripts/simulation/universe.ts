@@ -17,6 +17,8 @@ export interface Thread {
   readonly name: string;
   readonly world: World;
   readonly isAlive: boolean;
+  /** How long it has stood still, all in all. */
+  readonly stalledMs: number;
   /** Nothing of it runs any more. */
   kill(): void;
   /** What is due meanwhile runs when it wakes. */
@@ -86,6 +88,7 @@ export function createUniverse({ seed, trace }: UniverseOptions): Universe {
     const number = (++threads).toString(16).padStart(4, '0');
     let alive = true;
     let wakesMs = 0;
+    let stalledMs = 0;
     let ids = 0;
     const guarded = (run: () => void): (() => void) => {
       const guard = (): void => {
@@ -100,10 +103,14 @@ export function createUniverse({ seed, trace }: UniverseOptions): Universe {
       get isAlive() {
         return alive;
       },
+      get stalledMs() {
+        return stalledMs;
+      },
       kill() {
         alive = false;
       },
       stall(ms) {
+        stalledMs += ms;
         wakesMs = Math.max(wakesMs, base.monotonicMs() + ms);
       },
       world: {

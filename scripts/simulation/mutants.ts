@@ -1,0 +1,279 @@
+// The safety mechanisms, each switched off in turn by an object that is put in the place of a sound one. Every one of them
+// has to be caught by an invariant, else the simulation would not notice if it went missing.
+import type { Fence, ShardStore } from '../../actors/ports.ts';
+import type { Change, Row } from '../../actors/records.ts';
+import { isRefusal } from '../../actors/refusal.ts';
+import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
+import { signRequest } from '../../http/auth/hmac.ts';
+import type { Mutation } from './run.ts';
+import type { FaultKind, Wishes } from './schedule.ts';
+
+export interface Mutant {
+  name: string;
+  /** What it switches off, and what stands behind it. */
+  what: string;
+  /** A fresh one for every run: some remember. */
+  mutation(): Mutation;
+  wishes?: Wishes;
+  /** Within so many seeds it must be caught. */
+  withinSeeds: number;
+}
+
+const faults = (...kinds: FaultKind[]): Wishes => ({ faults: kinds });
+
+/** Replaces handlers of one kind of actor. */
+const behaviour =
+  (kind: string, change: (sound: AnyBehaviour) => AnyBehaviour) =>
+  (all: AnyBehaviour[]): AnyBehaviour[] =>
+    all.map((sound) => (sound.kind === kind ? change(sound) : sound));
+
+type Handler = (state: unknown, body: unknown, context: unknown) => unknown;
+
+/** Replaces one command of an actor, given the sound one. */
+const command =
+  (kind: string, name: string, change: (sound: Handler) => Handler) =>
+  (all: AnyBehaviour[]): AnyBehaviour[] =>
+    behaviour(kind, (sound) => {
+      const commands = sound.commands as unknown as Record<string, Handler>;
+      return { ...sound, commands: { ...commands, [name]: change(commands[name] as Handler) } as never };
+    })(all);
+
+const onShard = (change: (sound: ShardStore) => Partial<ShardStore>): Mutation => ({
+  parts: { shardStore: (sound) => ({ ...sound, ...change(sound) }) },
+});
+
+/** Forgets addresses that it gave out: the check of the actor itself is gone. */
+const forgetful = (all: AnyBehaviour[]): AnyBehaviour[] =>
+  all.map((sound) => {
+    if (sound.kind !== 'network' && sound.kind !== 'block') return sound;
+    return {
+      ...sound,
+      evolve(state: unknown, change: Change) {
+        if (change.table !== 'ip' || change.value === null) sound.evolve(state, change);
+      },
+    };
+  });
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'epoch check',
+    what: 'the database writes groups of owners that are no more',
+    mutation: () => ({ rules: { fences: false } }),
+    wishes: faults('crash', 'shard', 'slow'),
+    withinSeeds: 60,
+  },
+  {
+    name: 'epoch raise at the start of a shard',
+    what: 'a restarted shard goes on under the epoch of its predecessor',
+    mutation: () => onShard(() => ({ raise: (held: Fence[], done) => done([...held]) })),
+    wishes: faults('shard', 'doubt'),
+    withinSeeds: 5,
+  },
+  {
+    name: 'reply after the commit',
+    what: 'answers leave before the group is written',
+    mutation: () =>
+      onShard((sound) => ({
+        commit(group, done) {
+          done({ outcome: 'committed' });
+          sound.commit(group, () => {});
+        },
+      })),
+    wishes: faults('storm', 'doubt', 'down', 'crash'),
+    withinSeeds: 10,
+  },
+  {
+    name: 'reservation',
+    what: 'what an operation reserved refuses nobody else',
+    mutation: () => ({
+      parts: { behaviours: (all) => all.map((sound) => ({ ...sound, hold() {}, unhold() {} })) },
+    }),
+    wishes: faults(),
+    withinSeeds: 30,
+  },
+  {
+    name: 'dedupe by key',
+    what: 'a repeated request is executed again: neither looked up nor unique in the database',
+    mutation: () => ({
+      rules: { keys: false },
+      parts: { siteStore: (sound) => ({ ...sound, findOutcome: async () => undefined }) },
+    }),
+    wishes: faults('crash', 'doubt', 'shard'),
+    withinSeeds: 30,
+  },
+  {
+    name: 'ledger of the hand-over',
+    what: 'the home of a global network gives blocks and writes nothing down',
+    mutation: () => ({
+      parts: {
+        behaviours: command('network', 'giveBlocks', (sound) => (state, body, context) => {
+          const decided = sound(state, body, context) as { changes?: Change[] };
+          return isRefusal(decided) ? decided : { ...decided, changes: [] };
+        }),
+      },
+    }),
+    wishes: { ...faults(), sites: 3 },
+    withinSeeds: 10,
+  },
+  {
+    name: 'unique check in the actor',
+    what: 'networks forget what they gave out; the versions of the rows are all that is left',
+    mutation: () => ({ parts: { behaviours: forgetful } }),
+    wishes: faults(),
+    withinSeeds: 10,
+  },
+  {
+    name: 'unique keys and versions behind a wrong memory',
+    what: 'the same with the last line gone as well: an address is given out twice',
+    mutation: () => ({ parts: { behaviours: forgetful }, rules: { versions: false, unique: false } }),
+    wishes: faults(),
+    withinSeeds: 10,
+  },
+  {
+    name: 'deadline check',
+    what: 'nobody looks whether somebody still waits',
+    mutation: () => ({ parts: { withinMs: () => 10 ** 9 } }),
+    wishes: faults('down', 'storm'),
+    withinSeeds: 80,
+  },
+  {
+    name: 'verification at the home',
+    what: 'what comes over a link is believed: a peer may assert a user',
+    mutation: () => ({
+      parts: {
+        app: (sound, { hmac }) => ({
+          fetch(request, env, context) {
+            if ((env as { via?: string }).via !== 'link') return sound.fetch(request, env, context);
+            const dateMs = Date.parse(request.headers.get('x-date') ?? '');
+            const headers = new Headers(request.headers);
+            const signed = signRequest('Metal-Admin', hmac['Metal-Admin'].key, request.method, dateMs, 'a');
+            for (const [name, value] of Object.entries(signed)) headers.set(name, value);
+            return sound.fetch(new Request(request.url, { method: request.method, headers }), env, context);
+          },
+        }),
+      },
+    }),
+    wishes: { ...faults(), sites: 3 },
+    withinSeeds: 30,
+  },
+  {
+    name: 'cursor of a copy',
+    what: 'a member says that it has all entries of the directory, whatever it has',
+    mutation: () => ({
+      parts: {
+        ask: (kind, sound) =>
+          kind !== 'directory.digest'
+            ? sound
+            : async (body, peer, deadlineMs) => {
+                const { known } = (await sound(body, peer, deadlineMs)) as { known: Array<[string, string, number]> };
+                return { known: known.map(([entry, id]) => [entry, id, 1_000]) };
+              },
+      },
+    }),
+    wishes: { ...faults('cut', 'reset', 'crash'), sites: 3 },
+    withinSeeds: 40,
+  },
+  {
+    name: 'group split',
+    what: 'a bad change takes its neighbours down with it',
+    mutation: () => {
+      const poisoned = new Map<string, string>();
+      return onShard((sound) => ({
+        commit(group, done) {
+          const why = group.entries.map(({ operation }) => poisoned.get(operation)).find((one) => one !== undefined);
+          if (why !== undefined) return done({ outcome: 'refused', constraint: why });
+          sound.commit(group, (outcome) => {
+            if (outcome.outcome === 'refused')
+              for (const { operation } of group.entries) poisoned.set(operation, outcome.constraint ?? 'version');
+            done(outcome);
+          });
+        },
+      }));
+    },
+    wishes: faults(),
+    withinSeeds: 40,
+  },
+  {
+    name: 'doubt ended by writing',
+    what: 'an ambiguous group is looked for, and taken for lost when it is not there yet',
+    mutation: () => ({ rules: { abandoned: false } }),
+    wishes: faults('doubt'),
+    withinSeeds: 20,
+  },
+  {
+    name: 'doubt ended at all',
+    what: 'an ambiguous group is taken for written',
+    mutation: () => onShard(() => ({ resolve: (_id, done) => done({ outcome: 'committed' }) })),
+    wishes: faults('doubt'),
+    withinSeeds: 10,
+  },
+  {
+    name: 'fresh loads',
+    what: 'an actor that is loaded again gets what was read the first time',
+    mutation: () => {
+      const warm = new Map<string, Row[]>();
+      return onShard((sound) => ({
+        load(scope, wanted, fences, done) {
+          const name = `${scope} ${JSON.stringify(wanted)}`;
+          const known = warm.get(name);
+          if (known !== undefined) return done(structuredClone(known), []);
+          sound.load(scope, wanted, fences, (rows, packed) => {
+            if (!isRefusal(rows)) warm.set(name, structuredClone(rows));
+            done(rows, packed);
+          });
+        },
+      }));
+    },
+    wishes: faults('crash', 'shard', 'doubt'),
+    withinSeeds: 10,
+  },
+  {
+    name: 'epochs of other shards',
+    what: 'a group proves its own epochs only, not those of participants',
+    mutation: () => {
+      return onShard((sound) => ({
+        commit(group, done) {
+          const own = new Set(group.entries.map(({ shard }) => shard));
+          const fences = group.fences.filter(({ shard }) => own.has(shard));
+          sound.commit({ ...group, fences }, done);
+        },
+      }));
+    },
+    wishes: {
+      ...faults('shard', 'slow', 'doubt'),
+      often: ['allocateMachine', 'freeMachine', 'allocateNetwork', 'freeNetwork', 'agent'],
+    },
+    withinSeeds: 150,
+  },
+  {
+    name: 'word of all',
+    what: 'a member promises everything and remembers nothing',
+    mutation: () => ({ parts: { behaviours: command('registry', 'promise', () => () => ({ reply: {} })) } }),
+    wishes: { ...faults(), sites: 3, often: ['createNetwork', 'deleteNetwork'] },
+    withinSeeds: 60,
+  },
+  {
+    name: 'lease before the answer',
+    what: 'a process answers from its memory without looking whether it is still the owner',
+    mutation: () => ({ parts: { isGuarded: false } }),
+    wishes: { ...faults('stall'), processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
+    withinSeeds: 150,
+  },
+  {
+    name: 'one site speaks for itself only',
+    what: 'entries of the directory are taken from whoever brings them',
+    mutation: () => ({
+      parts: {
+        ask: (kind, sound) =>
+          kind !== 'directory.apply'
+            ? sound
+            : (body, peer, deadlineMs) => {
+                const home = (body as { entries: Array<{ home: string }> }).entries[0]?.home ?? peer.name;
+                return sound(body, { ...peer, name: home }, deadlineMs);
+              },
+      },
+    }),
+    wishes: { ...faults(), sites: 3 },
+    withinSeeds: 30,
+  },
+];

@@ -1,0 +1,50 @@
+// A sample of what `npm run simulate` does: seeds without violation, the same twice, and a few mechanisms whose absence is
+// noticed. The long test and the nights do the rest.
+import assert from 'node:assert/strict';
+import { test } from '../../storage/testing/register.ts';
+import { runBatch } from './batch.ts';
+import { MUTANTS } from './mutants.ts';
+import { runSchedule } from './run.ts';
+import { drawSchedule } from './schedule.ts';
+import { shrink } from './shrink.ts';
+
+const sample = { safetyMs: 30_000, operations: 150 };
+
+test('reliability.md §6.5: the same seed has the same hash, twice', async () => {
+  for (const seed of [3, 4]) {
+    const schedule = drawSchedule(seed, { ...sample, faults: 'all' });
+    const [one, other] = [await runSchedule(schedule), await runSchedule(schedule)];
+    assert.equal(one.violation, undefined, JSON.stringify(one.violation));
+    assert.deepEqual([one.hash, one.events], [other.hash, other.events]);
+  }
+});
+
+test('reliability.md §4: seeds with swarms of faults, no violation', async () => {
+  const { violations, sometimes } = await runBatch({ from: 500, count: 8, wishes: sample });
+  assert.deepEqual(violations, []);
+  assert.ok((sometimes['group refused by a rule'] ?? 0) > 0);
+});
+
+for (const name of ['reply after the commit', 'ledger of the hand-over', 'verification at the home', 'group split']) {
+  test(`reliability.md §11: ${name}: without it the simulation fails`, async () => {
+    const mutant = MUTANTS.find((one) => one.name === name)!;
+    const { violations } = await runBatch({
+      from: 1,
+      count: mutant.withinSeeds,
+      mutation: () => mutant.mutation(),
+      isFirstEnough: true,
+      ...(mutant.wishes && { wishes: mutant.wishes }),
+    });
+    assert.equal(violations.length, 1);
+    assert.notEqual(violations[0]!.invariant, 'test');
+  });
+}
+
+test('reliability.md §6.5: a failing schedule is made small', async () => {
+  const mutant = MUTANTS.find(({ name }) => name === 'unique check in the actor')!;
+  const schedule = drawSchedule(1, { ...sample, faults: 'none' });
+  const { violation } = await runSchedule(schedule, { mutation: mutant.mutation() });
+  assert.equal(violation?.invariant, 'memory');
+  const small = await shrink(schedule, 'memory', { withinMs: 4_000, mutation: mutant.mutation() });
+  assert.ok(small.schedule.entries.length <= 20, `${small.schedule.entries.length} entries`);
+});
