@@ -97,7 +97,7 @@ export function createChild({ name, program, env, logFile }: ChildOptions): Chil
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,
-  withinMs = 30_000,
+  withinMs = 60_000,
   everyMs = 20,
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
