@@ -119,6 +119,11 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Grows when the shard starts over: answers for an older life are ignored. */
   let life = 0;
   let idleWaiters: Array<() => void> = [];
+  /**
+   * Entities of operations that were not written although others were decided on them: of the group in flight, and what
+   * waits behind it, since one turn's operations may lie in several groups.
+   */
+  const tainted = new Set<string>();
   /** Operations of the group in flight (and of its halves) that have no outcome yet. */
   const current = new Set<Operation>();
 
@@ -144,6 +149,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       for (const waiter of waiters) waiter();
       return;
     }
+    tainted.clear();
     const operations = inTime(takeGroup(), 'the deadline passed before it was written; nothing was changed');
     if (operations.length === 0) return flush();
     for (const operation of operations) current.add(operation);
@@ -214,19 +220,18 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   /** Halves in arrival order isolate what is wrong in log₂(n) steps; its neighbours succeed. */
   function split(operations: Operation[], constraint: string, mine: number, finished: () => void): void {
-    const tainted = new Set<string>();
     const whole = (part: Operation[], why: string, next: () => void): void => {
       if (part.length === 1) {
-        const guilty = part[0] as Operation;
-        for (const entity of entitiesOf(guilty)) tainted.add(entity);
-        finish(guilty, { refused: why });
+        spoil(part[0] as Operation, { refused: why });
+        queue = unspoiled(queue);
         return next();
       }
       const middle = part.length >> 1;
       half(part.slice(0, middle), () => half(part.slice(middle), next));
     };
     const half = (part: Operation[], next: () => void): void => {
-      const clean = part.filter((operation) => !touchesTainted(operation));
+      const clean = unspoiled(part);
+      if (clean.length < part.length) queue = unspoiled(queue);
       if (clean.length === 0) return next();
       const group = buildGroup(clean);
       groups.sent++;
@@ -236,15 +241,23 @@ export function createCommitter(options: CommitterOptions): Committer {
         settle(clean, group, outcome, mine, next);
       });
     };
-    // Later operations on the same entity were decided on a state that never came to be, and so on transitively.
-    const touchesTainted = (operation: Operation): boolean => {
-      const entities = entitiesOf(operation);
-      if (!entities.some((entity) => tainted.has(entity))) return false;
-      for (const entity of entities) tainted.add(entity);
-      finish(operation, 'redo');
-      return true;
-    };
     whole(operations, constraint, finished);
+  }
+
+  /** Ends an operation that is not written: what was decided behind it was decided on a state that never came to be. */
+  function spoil(operation: Operation, outcome: OperationOutcome): void {
+    for (const entity of entitiesOf(operation)) tainted.add(entity);
+    finish(operation, outcome);
+  }
+
+  /** Without those that share an entity with a spoiled one, and so on transitively: they are decided again. */
+  function unspoiled(operations: Operation[]): Operation[] {
+    if (tainted.size === 0) return operations;
+    return operations.filter((operation) => {
+      if (!entitiesOf(operation).some((entity) => tainted.has(entity))) return true;
+      spoil(operation, 'redo');
+      return false;
+    });
   }
 
   /** Either we are not the owner any more, or another shard of an operation has a new epoch. Only the store can tell. */
@@ -280,16 +293,16 @@ export function createCommitter(options: CommitterOptions): Committer {
   function inTime(operations: Operation[], why: string): Operation[] {
     const now = world.monotonicMs();
     if (operations.every((operation) => operation.deadlineMs > now)) return operations;
-    // Who shares an entity with a dropped one was decided on its tentative state, and so on.
-    const dropped = new Set<string>();
-    return operations.filter((operation) => {
-      const entities = entitiesOf(operation);
-      const isLate = operation.deadlineMs <= now;
-      if (!isLate && !entities.some((entity) => dropped.has(entity))) return true;
-      for (const entity of entities) dropped.add(entity);
-      finish(operation, isLate ? unavailable(why) : 'redo');
-      return false;
+    const left = operations.filter((operation) => {
+      if (operation.deadlineMs <= now) {
+        spoil(operation, unavailable(why));
+        return false;
+      }
+      // Not after the late ones: only what stands behind one was decided on it.
+      return unspoiled([operation]).length > 0;
     });
+    queue = unspoiled(queue);
+    return left;
   }
 
   /** Ends the doubt by writing the group's id, never by reading that it is absent (reliability.md §7.3). */

@@ -94,6 +94,14 @@ const bagBehaviour = {
 function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
   const world = createVirtualWorld();
   const store = createMemoryStore(world);
+  /** By the store itself, not by a fault: memory was wrong. */
+  let refusals = 0;
+  const { commit } = store.model;
+  store.model.commit = (group) => {
+    const outcome = commit(group);
+    if (outcome.outcome === 'refused') refusals++;
+    return outcome;
+  };
   const log: LogEntry[] = [];
   const fenced: number[] = [];
   const answers = new Map<number, unknown>();
@@ -165,7 +173,7 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
   };
   for (let index = 0; index < shardCount; index++) boot(index);
   settle(50);
-  return { world, store, log, fenced, shards, ask, settle, boot, bagOn };
+  return { world, store, log, fenced, shards, ask, settle, boot, bagOn, refusals: () => refusals };
 }
 
 const kindOf = (answer: unknown): string => (isRefusal(answer) ? (answer as Refusal).kind : 'ok');
@@ -492,6 +500,28 @@ describe('coordination over shards', () => {
     plant.settle();
     assert.deepEqual(answer(), [3, 3]);
     assert.equal(plant.store.live('pool').length, 2);
+  });
+
+  it('what was decided behind a refused operation is decided again, also when it waits in a later group', () => {
+    const plant = createPlant(1, { operationsPerGroup: 1 });
+    plant.ask('a', 'take', { n: 1 });
+    plant.settle();
+    // One batch: the release is refused, so the taking behind it was decided on what never came to be.
+    plant.store.faults.push('refused');
+    const dropped = plant.ask('a', 'drop', { n: 1 });
+    const taken = plant.ask('a', 'take', { n: 1 });
+    const beside = plant.ask('a', 'take', { n: 2 });
+    plant.settle();
+    assert.deepEqual(
+      [dropped, taken, beside].map((answer) => kindOf(answer())),
+      ['ok', 'ok', 'ok'],
+    );
+    // Refused once, by the fault alone: nothing else met a row that was not as its memory believed.
+    assert.deepEqual(
+      plant.store.log.map(({ what }) => what),
+      ['machine.take', 'machine.drop', 'machine.take', 'machine.take'],
+    );
+    assert.equal(plant.refusals(), 0);
   });
 
   it('groups of one operation behave like large ones', () => {
