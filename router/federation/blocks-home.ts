@@ -2,6 +2,7 @@
 // it gave until the receiver has it.
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { BlockRecord } from '../../actors/block/record.ts';
+import { isRefusal } from '../../actors/refusal.ts';
 import { refuseAsk } from '../link/failure.ts';
 import type { Attempt } from './blocks-attempts.ts';
 import {
@@ -144,7 +145,10 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome
     takeBack,
 
     async offer({ network, h, holder, holderSite }) {
-      const { blocks: all } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+      const ledger = await ports.ask(networkAt(network), 'ledger', {});
+      // A network is deleted only when none of its blocks is out.
+      if (isRefusal(ledger) && ledger.kind === 'NotFound') return 'done';
+      const { blocks: all } = orThrow(ledger);
       const sent = all.filter((block) => block.h === h && block.holder === holder && block.state === 'sent');
       if (sent.length === 0) return 'done';
       step('home.offer');

@@ -254,6 +254,30 @@ test('what the home gave for an answer that never arrived is offered until it is
   close();
 });
 
+test('an offer for blocks of a network that is gone meanwhile is over', async () => {
+  const { of, run, until, close, peerOf } = await league('203.0.113.0/24');
+  await run(300);
+  const late = { network: 'internet', h: 'over', partition: 'pb', family: 'IPv4', address: null, count: 1 };
+  const { asks } = of('a').driver;
+  const given = await until(Promise.resolve(asks['blocks.give']?.(late, peerOf('b'), 1_000)));
+  const [{ first } = { first: '' }] = (given as { blocks: Array<{ first: string }> }).blocks;
+  const back = { network: 'internet', partition: 'pb', first, h: 'over' };
+  await until(Promise.resolve(asks['blocks.takeBack']?.(back, peerOf('b'), 1_000)));
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), []);
+  await run(1_000);
+  const registry = addressOf(siteScope('a'), 'registry', 'a');
+  granted(of('a').plant.ask(registry, 'deleteNetwork', { id: 'internet', partition: '', partitions: ['pa'] }));
+  await run(8_000);
+  for (const id of ['a', 'b']) assert.equal(of(id).driver.open, 0, id);
+  close();
+});
+
+test('what can not be asked at home is said, not thrown, when all blocks are called back', async () => {
+  const { of, until, close } = await league('203.0.113.0/24');
+  assert.match((await until(of('a').driver.recallAll('nowhere'))).join(), /the ledger of network nowhere at site a/);
+  close();
+});
+
 test('a network that is gone: its idle blocks come home, and the partitions forget it', async () => {
   const { of, run, until, check, close } = await league('203.0.113.0/24');
   await run(300);

@@ -22,7 +22,7 @@ import {
 } from './blocks-messages.ts';
 import * as loanMessages from './loans-messages.ts';
 import { createLoans } from './loans.ts';
-import { isTransient, type BlockPorts } from './blocks-ports.ts';
+import { isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
 
@@ -298,7 +298,12 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     async recallAll(network) {
       const missing = new Set<string>();
       for (const family of ['IPv4', 'IPv6'] satisfies Family[]) {
-        for (const one of await atHome.recallIdle(network, family, { count: 65_536 })) missing.add(one);
+        try {
+          for (const one of await atHome.recallIdle(network, family, { count: 65_536 })) missing.add(one);
+        } catch (error) {
+          if (!isTransient(error)) throw error;
+          missing.add(`the ledger of network ${network} at site ${site}: ${reasonOf(error)}`);
+        }
       }
       return [...missing];
     },
