@@ -249,6 +249,24 @@ describe('shard', () => {
     });
   }
 
+  it('what waits behind a doubt is answered, also when the database is away while the shard starts over', () => {
+    const plant = createPlant(1, { operationsPerGroup: 1 });
+    plant.ask('a', 'list', {});
+    plant.settle();
+    plant.store.faults.push('lost after');
+    // One turn, two groups: the first is in doubt, the second waits behind it.
+    const answers = [1, 2].map((n) => plant.ask('a', 'take', { n }, 60_000));
+    plant.world.run(plant.world.monotonicMs() + 1.5);
+    plant.store.down = true;
+    plant.settle(1_000);
+    plant.store.down = false;
+    plant.settle(2_000);
+    assert.deepEqual(
+      answers.map((answer) => (isRefusal(answer()) ? kindOf(answer()) : answer())),
+      ['Unavailable', 2],
+    );
+  });
+
   it('ends a doubt that the database does not end: outcome unknown, epoch raised, service goes on', () => {
     const plant = createPlant(1);
     plant.store.faults.push('lost after');

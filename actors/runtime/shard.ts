@@ -228,6 +228,8 @@ export function createShard(options: ShardOptions): Shard {
   // ---- loading ----------------------------------------------------------------------------------------------------
 
   function load(cell: Cell): void {
+    // The shard started over while it had work: its mail lies in a new cell, and nobody can reach this one.
+    if (cells.get(addressText(cell.address)) !== cell) return;
     const { address } = cell;
     const mine = life;
     cell.status = 'loading';
