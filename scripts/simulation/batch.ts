@@ -7,6 +7,7 @@ export interface Batch {
   seeds: number;
   events: number;
   realMs: number;
+  cpuMs: number;
   virtualMs: number;
   faults: number;
   answered: number;
@@ -36,6 +37,7 @@ export const emptyBatch = (): Batch => ({
   seeds: 0,
   events: 0,
   realMs: 0,
+  cpuMs: 0,
   virtualMs: 0,
   faults: 0,
   answered: 0,
@@ -47,6 +49,7 @@ export function addResult(batch: Batch, result: RunResult): void {
   batch.seeds++;
   batch.events += result.events;
   batch.realMs += result.realMs;
+  batch.cpuMs += result.cpuMs;
   batch.virtualMs += result.virtualMs;
   batch.faults += result.faults;
   batch.answered += result.answered;
@@ -55,7 +58,7 @@ export function addResult(batch: Batch, result: RunResult): void {
 }
 
 export function addBatch(batch: Batch, other: Batch): void {
-  for (const name of ['seeds', 'events', 'realMs', 'virtualMs', 'faults', 'answered'] as const)
+  for (const name of ['seeds', 'events', 'realMs', 'cpuMs', 'virtualMs', 'faults', 'answered'] as const)
     batch[name] += other[name];
   for (const [point, count] of Object.entries(other.sometimes))
     batch.sometimes[point] = (batch.sometimes[point] ?? 0) + count;

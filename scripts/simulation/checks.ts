@@ -116,7 +116,7 @@ export interface Federated {
 
 /** I20: why it is not quiet yet; undefined when it is. Cheap enough to be asked again and again. */
 export function unrest({ sites, databases, processesOf, clients }: Federated): string | undefined {
-  if (clients.open > 0) return `${clients.open} requests have no answer`;
+  if (clients.open.length > 0) return `not over: ${clients.open.slice(0, 5).join(', ')}`;
   const copies: string[] = [];
   for (const [index, site] of sites.entries()) {
     const active = processesOf(index).filter((process) => process.isServing);

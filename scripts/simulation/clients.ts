@@ -17,8 +17,8 @@ export interface Clients {
   readonly history: History;
   /** Answers that nobody should ever get. */
   readonly strange: readonly string[];
-  /** Operations that are not over. */
-  readonly open: number;
+  /** Operations that are not over, and requests that have no answer. */
+  readonly open: readonly string[];
   readonly answered: number;
   perform(entry: OperationEntry): void;
   /** Requests that were on their way to a process that died end with its connections. */
@@ -92,7 +92,8 @@ export function createClients(options: ClientsOptions): Clients {
   const history = createHistory(() => universe.nowMs);
   const strange: string[] = [];
   const waiting = new Map<SiteProcess, Set<() => void>>();
-  let open = 0;
+  const open = new Set<string>();
+  let requests = 0;
   let answered = 0;
   const clients: Client[] = Array.from({ length: shape.clients }, (_, i) => ({
     name: `c${i}`,
@@ -144,9 +145,12 @@ export function createClients(options: ClientsOptions): Clients {
       if (process === undefined)
         return void universe.after(between(noise, 0.2, 2), () => resolve({ status: 'unsent' }));
       let over = false;
+      const name = `request ${++requests} ${process.name} ${request.method} ${request.path}`;
+      open.add(name);
       const finish = (told: Told): void => {
         if (over) return;
         over = true;
+        open.delete(name);
         waiting.get(process)?.delete(broken);
         cancel();
         if (told.status !== 'lost') answered++;
@@ -439,6 +443,8 @@ export function createClients(options: ClientsOptions): Clients {
       method: string;
       body(id: string): object;
       id?: string;
+      /** Whether a refusal says that somebody has it. */
+      isSaid?: boolean;
       held: Map<string, string>;
     },
   ): Promise<void> {
@@ -460,7 +466,7 @@ export function createClients(options: ClientsOptions): Clients {
       what.held.set(id, pending.id);
       return;
     }
-    if (status === 409 && what.id !== undefined && messageOf(text).includes('exists'))
+    if (status === 409 && what.id !== undefined && what.isSaid !== false && messageOf(text).includes('exists'))
       return pending.end({ kind: 'refused', why: messageOf(text) });
     if (![404, 409, 422, 500].includes(status)) note(`make ${what.kind}`, { status, text });
   }
@@ -584,6 +590,8 @@ export function createClients(options: ClientsOptions): Clients {
       return take(client, entry, {
         kind: 'global',
         id: `global-${number}`,
+        // Two sites that propose the same at once refuse each other.
+        isSaid: false,
         method: 'PUT',
         path: '/v1/network',
         body: (id) => ({
@@ -645,7 +653,7 @@ export function createClients(options: ClientsOptions): Clients {
     history,
     strange,
     get open() {
-      return open;
+      return [...open];
     },
     get answered() {
       return answered;
@@ -653,7 +661,8 @@ export function createClients(options: ClientsOptions): Clients {
     perform(entry) {
       const client = clients[entry.client % clients.length]!;
       universe.note('operation', () => `${client.name} ${entry.do}`);
-      open++;
+      const name = `${client.name} ${entry.do} at ${entry.atMs.toFixed(3)}`;
+      open.add(name);
       void makers[entry.do](client, entry)
         .catch((error: unknown) =>
           universe.violate(
@@ -661,7 +670,7 @@ export function createClients(options: ClientsOptions): Clients {
             `${entry.do}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
           ),
         )
-        .finally(() => open--);
+        .finally(() => open.delete(name));
     },
     died(process) {
       const all = waiting.get(process);

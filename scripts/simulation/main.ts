@@ -137,7 +137,7 @@ function report(batch: Batch): void {
     [
       `commit ${commit()}, Node ${process.version}, ${availableParallelism()} cores`,
       `seeds ${batch.seeds}, violations ${batch.violations.length}`,
-      `events ${batch.events}, ${Math.round((batch.events / batch.realMs) * 1_000)} a second and process`,
+      `events ${batch.events}, ${Math.round((batch.events / batch.cpuMs) * 1_000)} a second of a core`,
       `virtual hours ${hours.toFixed(2)}, faults ${batch.faults} (${Math.round(batch.faults / hours)} a virtual hour), answered requests ${batch.answered}`,
       `met: ${Object.entries(batch.sometimes)
         .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -198,7 +198,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'an ambiguous group is looked for, and taken for lost when it is not there yet',
     mutation: () => ({ rules: { abandoned: false } }),
     wishes: faults('doubt'),
-    withinSeeds: 20,
+    withinSeeds: 120,
   },
   {
     name: 'doubt ended at all',

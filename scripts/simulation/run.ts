@@ -30,6 +30,8 @@ export interface RunResult {
   events: number;
   virtualMs: number;
   realMs: number;
+  /** Of this process: others on the same cores don't count. */
+  cpuMs: number;
   faults: number;
   answered: number;
   violation: Violation | undefined;
@@ -58,6 +60,7 @@ export const SOUND: Parts = {
 
 export async function runSchedule(schedule: Schedule, options: RunOptions = {}): Promise<RunResult> {
   const started = performance.now();
+  const cpuBefore = process.cpuUsage();
   const universe = createUniverse({ seed: schedule.seed, trace: options.trace });
   const finished = await withoutGlobals(
     (run) => void universe.after(0, run),
@@ -69,12 +72,18 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
     events: universe.events,
     virtualMs: universe.nowMs,
     realMs: performance.now() - started,
+    cpuMs: cpuSince(cpuBefore),
     faults: schedule.entries.filter(isFault).length,
     answered: finished.answered,
     violation: universe.violation,
     sometimes: universe.sometimes,
     counts: finished.history.counts(),
   };
+}
+
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
 }
 
 async function play(universe: Universe, schedule: Schedule, { until, mutation }: RunOptions): Promise<Clients> {
