@@ -1,3 +1,4 @@
+// Run by hand: node --import tsx --test scripts/simulation/simulation.night.ts
 // What a build has to show (reliability.md §6.6): many seeds of a minute of faults each and the quiet after it, and every case
 // met that a run of this length has to have met.
 import assert from 'node:assert/strict';
