@@ -480,6 +480,28 @@ describe('coordination over shards', () => {
     assert.deepEqual(lists[0]?.(), lists[1]?.());
   });
 
+  it('the end of an operation whose reservation was dropped meanwhile: what was committed is read', () => {
+    const plant = createPlant(2);
+    const bag = plant.bagOn(1);
+    plant.ask(bag, 'list', {});
+    plant.settle();
+    plant.store.rows.set(`pool:${scope}:${bag}|7`, {
+      table: 'pool',
+      scope,
+      key: `${bag}|7`,
+      owner: bag,
+      prev: 0,
+      version: 5,
+      value: { pool: 'vrf', number: 7, owners: [bag], shared: false, elected: null },
+    });
+    const actors = [addressOf(scope, 'machine', bag)];
+    (plant.shards[1] as Shard).deliver({ m: 'end', id: 901, from: 0, operation: 'dropped', actors, how: 'committed' });
+    plant.settle();
+    const list = plant.ask(bag, 'list', {});
+    plant.settle();
+    assert.deepEqual(list(), [7]);
+  });
+
   it('what a dead shard wanted to reserve is refused, also when its actor was loading meanwhile', () => {
     const plant = createPlant(2);
     const bag = plant.bagOn(1);

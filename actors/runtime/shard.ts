@@ -395,7 +395,11 @@ export function createShard(options: ShardOptions): Shard {
       if (how !== 'cancelled') cell.stale = true;
       return;
     }
-    if (held === undefined) return;
+    if (held === undefined) {
+      // Dropped meanwhile, as one of its coordinator's earlier life: what was committed is only in the rows.
+      if (how !== 'cancelled') reload(cell);
+      return;
+    }
     try {
       end(cell, operation, held, how);
     } catch (error) {
