@@ -1,7 +1,6 @@
 // What must hold, looked at while a run goes on and at its end (reliability.md §4, §5).
 import type { Group, LogEntry } from '../../actors/ports.ts';
 import type { Change } from '../../actors/records.ts';
-import { isRefusal } from '../../actors/refusal.ts';
 import { uniqueKeys } from '../../actors/runtime/store-model.ts';
 import { audit } from '../../storage/audit/index.ts';
 import { checkHistory } from '../process/linear.ts';
@@ -157,24 +156,39 @@ export function unrest({ sites, databases, processesOf, clients }: Federated): s
   return undefined;
 }
 
-/** Everything that can be looked at when all is quiet. */
-export async function judge(universe: Universe, federated: Federated): Promise<void> {
-  const { sites, databases, processesOf, clients, shards } = federated;
+/** Memory against rows, and the audit of the rows: invariant and sentence of each finding. */
+async function look({ sites, databases, processesOf, shards }: Federated): Promise<Array<[string, string]>> {
+  const found: Array<[string, string]> = [];
   for (const [index, site] of sites.entries()) {
-    const { host } = processesOf(index).find((process) => process.isServing)!.active!;
-    const found = await host.auditMemory(10_000);
-    if (isRefusal(found)) return universe.violate('I20', `site ${site} could not be looked at: ${found.message}`);
-    for (const finding of found.findings) universe.violate('I06', `${finding} [site ${site}]`);
-    if (found.busy > 0) {
+    const active = processesOf(index).find((process) => process.isServing)?.active;
+    if (active === undefined) return [['I20', `site ${site} is not active`]];
+    const { host } = active;
+    const memory = await host.auditMemory(10_000);
+    for (const finding of memory.findings) found.push(['I06', `${finding} [site ${site}]`]);
+    if (memory.busy > 0) {
       const states = await Promise.all(Array.from({ length: shards }, (_, shard) => host.inspect(shard, null)));
-      universe.violate(
+      const busy = JSON.stringify(busyOf(states));
+      found.push([
         'I20',
-        `${found.busy} actors of site ${site} are never idle (a reservation, or waiting mail): ${JSON.stringify(busyOf(states))}`,
-      );
+        `${memory.busy} actors of site ${site} are never idle (a reservation, or waiting mail): ${busy}`,
+      ]);
     }
   }
   const rows = sites.map((site, index) => rowsOf(site, databases[index]!.model));
-  for (const violation of audit(rows, { isQuiet: true })) universe.violate(invariantOf(violation), violation);
+  for (const violation of audit(rows, { isQuiet: true })) found.push([invariantOf(violation), violation]);
+  return found;
+}
+
+/** Everything that can be looked at when all is quiet. */
+export async function judge(universe: Universe, federated: Federated): Promise<void> {
+  const { clients } = federated;
+  let found = await look(federated);
+  // What happens by time, e.g. the look at machines that fell silent, may be under way at any moment.
+  for (let tries = 0; found.length > 0 && tries < 12; tries++) {
+    await new Promise<void>((resolve) => void universe.after(1_000, resolve));
+    found = await look(federated);
+  }
+  for (const [invariant, what] of found) universe.violate(invariant, what);
   if (clients.strange.length > 0) universe.violate('I15', clients.strange[0]!);
   for (const why of checkHistory(clients.history.operations)) universe.violate('linear', why);
 }
