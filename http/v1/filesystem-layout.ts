@@ -4,16 +4,8 @@ import { formatVersion } from '../../actors/directory/version.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
-import { write } from '../write.ts';
-import {
-  answerCreated,
-  answerDeleted,
-  answerUpdated,
-  createEntry,
-  deleteEntry,
-  findEntry,
-  updateEntry,
-} from './directory.ts';
+import { createEntry, findEntry, updateEntry } from './directory.ts';
+import { addEntryRoutes } from './entry-routes.ts';
 import { machineOf } from './machine-of.ts';
 import { askedLayout, layoutBody, layoutResponse, matchBody, tryBody } from './shape/filesystem-layout.ts';
 
@@ -21,18 +13,26 @@ const PATH = '/v1/filesystemlayout';
 
 /** Filesystem layouts (machines.md §18). */
 export function addFilesystemLayoutRoutes(edge: Edge): void {
-  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listFilesystemLayouts' }, ({ site }) =>
-    ok(site.directory.list('filesystemlayout').map(layoutResponse)),
-  );
-
-  route(
-    edge,
-    { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'getFilesystemLayout' },
-    async ({ site, param }) => {
-      const layout = await findEntry(site, 'filesystemlayout', param('id'));
-      return isRefusal(layout) ? layout : ok(layoutResponse(layout));
+  addEntryRoutes(edge, {
+    kind: 'filesystemlayout',
+    path: PATH,
+    roles: { read: 'view', write: 'admin' },
+    operations: {
+      list: 'listFilesystemLayouts',
+      find: 'getFilesystemLayout',
+      create: 'createFilesystemLayout',
+      update: 'updateFilesystemLayout',
+      delete: 'deleteFilesystemLayout',
     },
-  );
+    body: layoutBody,
+    shape: layoutResponse,
+    create: (request) => createEntry(request, 'filesystemlayout', askedLayout(request.body), {}),
+    update: (request) => {
+      const asked = askedLayout(request.body);
+      return updateEntry(request, 'filesystemlayout', asked.id, asked, {});
+    },
+    uses: () => ({}),
+  });
 
   route(
     edge,
@@ -70,40 +70,5 @@ export function addFilesystemLayoutRoutes(edge: Edge): void {
       if (isRefusal(layout)) return layout;
       return checkLayoutFits(layout, view.machine.hardware) ?? ok(layoutResponse(layout));
     },
-  );
-
-  write(
-    edge,
-    {
-      method: 'put',
-      path: PATH,
-      role: 'admin',
-      operation: 'createFilesystemLayout',
-      body: layoutBody,
-      placeless: 'everywhere',
-    },
-    (request) => createEntry(request, 'filesystemlayout', askedLayout(request.body), {}),
-    answerCreated('filesystemlayout', layoutResponse),
-  );
-
-  write(
-    edge,
-    { method: 'post', path: PATH, role: 'admin', operation: 'updateFilesystemLayout', body: layoutBody },
-    (request) => {
-      const asked = askedLayout(request.body);
-      return updateEntry(request, 'filesystemlayout', asked.id, asked, {});
-    },
-    answerUpdated('filesystemlayout', layoutResponse),
-  );
-
-  write(
-    edge,
-    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteFilesystemLayout' },
-    async (request) => {
-      const stored = await findEntry(request.site, 'filesystemlayout', request.param('id'));
-      if (isRefusal(stored)) return stored;
-      return deleteEntry(request, 'filesystemlayout', stored.id, {});
-    },
-    answerDeleted('filesystemlayout', layoutResponse),
   );
 }

@@ -3,16 +3,8 @@ import { checkImageOnSize } from '../../actors/directory/size-image-constraint.t
 import { invalid, isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
-import { write } from '../write.ts';
-import {
-  answerCreated,
-  answerDeleted,
-  answerUpdated,
-  createEntry,
-  deleteEntry,
-  findEntry,
-  updateEntry,
-} from './directory.ts';
+import { createEntry, findEntry, updateEntry } from './directory.ts';
+import { addEntryRoutes } from './entry-routes.ts';
 import {
   constraintBody,
   constraintCreate,
@@ -25,18 +17,26 @@ const PATH = '/v1/size-image-constraint';
 
 /** Size image constraints (machines.md §16). */
 export function addSizeImageConstraintRoutes(edge: Edge): void {
-  route(edge, { method: 'get', path: PATH, role: 'auth', operation: 'listSizeImageConstraints' }, ({ site }) =>
-    ok(site.directory.list('sizeimageconstraint').map(constraintResponse)),
-  );
-
-  route(
-    edge,
-    { method: 'get', path: `${PATH}/:id`, role: 'auth', operation: 'findSizeImageConstraint' },
-    async ({ site, param }) => {
-      const constraint = await findEntry(site, 'sizeimageconstraint', param('id'));
-      return isRefusal(constraint) ? constraint : ok(constraintResponse(constraint));
+  addEntryRoutes(edge, {
+    kind: 'sizeimageconstraint',
+    path: PATH,
+    roles: { read: 'auth', write: 'admin' },
+    operations: {
+      list: 'listSizeImageConstraints',
+      find: 'findSizeImageConstraint',
+      create: 'createSizeImageConstraint',
+      update: 'updateSizeImageConstraint',
+      delete: 'deleteSizeImageConstraint',
     },
-  );
+    body: constraintBody,
+    shape: constraintResponse,
+    create: (request) => createEntry(request, 'sizeimageconstraint', constraintCreate(request.body), {}),
+    update: (request) => {
+      const asked = constraintUpdate(request.body);
+      return updateEntry(request, 'sizeimageconstraint', asked.id, asked, {});
+    },
+    uses: () => ({}),
+  });
 
   route(
     edge,
@@ -57,40 +57,5 @@ export function addSizeImageConstraintRoutes(edge: Edge): void {
       if (isRefusal(newest)) return newest;
       return checkImageOnSize(site.directory.get('sizeimageconstraint', size), newest) ?? ok({});
     },
-  );
-
-  write(
-    edge,
-    {
-      method: 'put',
-      path: PATH,
-      role: 'admin',
-      operation: 'createSizeImageConstraint',
-      body: constraintBody,
-      placeless: 'everywhere',
-    },
-    (request) => createEntry(request, 'sizeimageconstraint', constraintCreate(request.body), {}),
-    answerCreated('sizeimageconstraint', constraintResponse),
-  );
-
-  write(
-    edge,
-    { method: 'post', path: PATH, role: 'admin', operation: 'updateSizeImageConstraint', body: constraintBody },
-    (request) => {
-      const asked = constraintUpdate(request.body);
-      return updateEntry(request, 'sizeimageconstraint', asked.id, asked, {});
-    },
-    answerUpdated('sizeimageconstraint', constraintResponse),
-  );
-
-  write(
-    edge,
-    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteSizeImageConstraint' },
-    async (request) => {
-      const stored = await findEntry(request.site, 'sizeimageconstraint', request.param('id'));
-      if (isRefusal(stored)) return stored;
-      return deleteEntry(request, 'sizeimageconstraint', stored.id, {});
-    },
-    answerDeleted('sizeimageconstraint', constraintResponse),
   );
 }

@@ -3,17 +3,9 @@ import { isRefusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { hostedScopes } from '../questions.ts';
 import { ok, route } from '../route.ts';
-import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import {
-  answerCreated,
-  answerDeleted,
-  answerUpdated,
-  createEntry,
-  deleteEntry,
-  findEntry,
-  updateEntry,
-} from './directory.ts';
+import { createEntry, findEntry, updateEntry } from './directory.ts';
+import { addEntryRoutes } from './entry-routes.ts';
 import {
   reservationBody,
   reservationCreate,
@@ -49,18 +41,32 @@ async function allocations(site: Site): Promise<Array<{ size: string; project: s
 
 /** Size reservations (machines.md §15.4). */
 export function addSizeReservationRoutes(edge: Edge): void {
-  route(edge, { method: 'get', path: PATH, role: 'auth', operation: 'listSizeReservations' }, ({ site }) =>
-    ok(site.directory.list('sizereservation').map(reservationResponse)),
-  );
-
-  route(
-    edge,
-    { method: 'get', path: `${PATH}/:id`, role: 'auth', operation: 'getSizeReservation' },
-    async ({ site, param }) => {
-      const reservation = await findEntry(site, 'sizereservation', param('id'));
-      return isRefusal(reservation) ? reservation : ok(reservationResponse(reservation));
+  addEntryRoutes(edge, {
+    kind: 'sizereservation',
+    path: PATH,
+    roles: { read: 'auth', write: 'edit' },
+    operations: {
+      list: 'listSizeReservations',
+      find: 'getSizeReservation',
+      create: 'createSizeReservation',
+      update: 'updateSizeReservation',
+      delete: 'deleteSizeReservation',
     },
-  );
+    body: reservationBody,
+    shape: reservationResponse,
+    create: (request) => {
+      const asked = reservationCreate(request.body);
+      return createEntry(request, 'sizereservation', asked, factsOf(request.site, asked));
+    },
+    update: async (request) => {
+      const { site, body } = request;
+      const asked = reservationUpdate(body);
+      const stored = await findEntry(site, 'sizereservation', asked.id);
+      if (isRefusal(stored)) return stored;
+      return updateEntry(request, 'sizereservation', asked.id, asked, factsOf(site, stored));
+    },
+    uses: () => ({}),
+  });
 
   route(
     edge,
@@ -98,46 +104,5 @@ export function addSizeReservationRoutes(edge: Edge): void {
       const asked = body.partitionid;
       return ok(here.filter(({ partition }) => asked === undefined || partition === asked).map(usageResponse));
     },
-  );
-
-  write(
-    edge,
-    {
-      method: 'put',
-      path: PATH,
-      role: 'edit',
-      operation: 'createSizeReservation',
-      body: reservationBody,
-      placeless: 'everywhere',
-    },
-    (request) => {
-      const asked = reservationCreate(request.body);
-      return createEntry(request, 'sizereservation', asked, factsOf(request.site, asked));
-    },
-    answerCreated('sizereservation', reservationResponse),
-  );
-
-  write(
-    edge,
-    { method: 'post', path: PATH, role: 'edit', operation: 'updateSizeReservation', body: reservationBody },
-    async (request) => {
-      const { site, body } = request;
-      const asked = reservationUpdate(body);
-      const stored = await findEntry(site, 'sizereservation', asked.id);
-      if (isRefusal(stored)) return stored;
-      return updateEntry(request, 'sizereservation', asked.id, asked, factsOf(site, stored));
-    },
-    answerUpdated('sizereservation', reservationResponse),
-  );
-
-  write(
-    edge,
-    { method: 'delete', path: `${PATH}/:id`, role: 'edit', operation: 'deleteSizeReservation' },
-    async (request) => {
-      const stored = await findEntry(request.site, 'sizereservation', request.param('id'));
-      if (isRefusal(stored)) return stored;
-      return deleteEntry(request, 'sizereservation', stored.id, {});
-    },
-    answerDeleted('sizereservation', reservationResponse),
   );
 }
