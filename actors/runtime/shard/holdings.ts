@@ -1,0 +1,53 @@
+// What a shard holds: its actors, its fences, and which of its lives it is in. The shard's rooms share this object; who
+// changes what is said at each member.
+import { addressText, type Address, type Scope } from '../../address.ts';
+import type { Fence } from '../../ports.ts';
+import type { Cell } from '../cell.ts';
+import { createVersions, type Versions } from '../versions.ts';
+
+export interface Holdings {
+  readonly shard: number;
+  /** In the order they came; mail.ts adds, life.ts and the wheel take away. */
+  readonly cells: Map<string, Cell>;
+  /** Those with mail that waits for a change. */
+  readonly waiting: Set<Cell>;
+  /** Only life.ts sets it. */
+  phase: 'starting' | 'serving' | 'stopping' | 'stopped';
+  /** Grows with each start-over; callbacks of an older life are ignored. Only life.ts raises it. */
+  life: number;
+  /** How often other shards were restarted in this one's life. */
+  readonly restarts: Map<number, number>;
+  cellOf(actor: Address): Cell | undefined;
+  owns(scope: Scope): boolean;
+  fenceOf(scope: Scope): Fence;
+  fences(): Fence[];
+  /** A version for the next change in a scope. */
+  version(scope: Scope): number;
+  adopt(fences: Fence[]): void;
+}
+
+export function createHoldings(shard: number, first: Fence[]): Holdings {
+  const cells = new Map<string, Cell>();
+  const fences = new Map<Scope, Fence>(first.map((fence) => [fence.scope, fence]));
+  const versions = new Map<Scope, Versions>();
+
+  return {
+    shard,
+    cells,
+    waiting: new Set(),
+    phase: 'starting',
+    life: 0,
+    restarts: new Map(),
+    cellOf: (actor) => cells.get(addressText(actor)),
+    owns: (scope) => fences.has(scope),
+    fenceOf: (scope) => fences.get(scope) ?? { scope, shard, epoch: 0 },
+    fences: () => [...fences.values()],
+    version: (scope) => (versions.get(scope) as Versions).next(),
+    adopt(held) {
+      for (const fence of held) {
+        fences.set(fence.scope, fence);
+        versions.set(fence.scope, createVersions(fence.epoch));
+      }
+    },
+  };
+}
