@@ -281,6 +281,8 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Nothing was sent: the database is not there. Tries again until nobody waits for it any more. */
   function retryLater(operations: Operation[], message: string, mine: number, finished: () => void): void {
     const sound = inTime(operations, `the database can't be reached: ${message}`);
+    // Those behind may have less time than those that are tried again and again.
+    queue = stillWanted(queue, `the database can't be reached: ${message}`);
     if (sound.length === 0) return finished();
     // Longer each time, with full jitter: shards and sites that wait for one server don't come back together.
     const bound = Math.min(limits.longestRetryMs, limits.retryMs * 2 ** Math.min(unsent++, 10));
@@ -289,11 +291,18 @@ export function createCommitter(options: CommitterOptions): Committer {
     });
   }
 
-  /** Those that somebody still waits for; the others end with `why`, nothing of them is written. */
+  /** What is about to be written, without those that nobody waits for any more; what stands behind these is decided again. */
   function inTime(operations: Operation[], why: string): Operation[] {
+    const left = stillWanted(operations, why);
+    if (left.length < operations.length) queue = unspoiled(queue);
+    return left;
+  }
+
+  /** Those that somebody still waits for; the others end with `why`, nothing of them is written. */
+  function stillWanted(operations: Operation[], why: string): Operation[] {
     const now = world.monotonicMs();
     if (operations.every((operation) => operation.deadlineMs > now)) return operations;
-    const left = operations.filter((operation) => {
+    return operations.filter((operation) => {
       if (operation.deadlineMs <= now) {
         spoil(operation, unavailable(why));
         return false;
@@ -301,8 +310,6 @@ export function createCommitter(options: CommitterOptions): Committer {
       // Not after the late ones: only what stands behind one was decided on it.
       return unspoiled([operation]).length > 0;
     });
-    queue = unspoiled(queue);
-    return left;
   }
 
   /** Ends the doubt by writing the group's id, never by reading that it is absent (reliability.md §7.3). */

@@ -297,6 +297,27 @@ describe('shard', () => {
     assert.equal(again(), 1);
   });
 
+  it('what stands behind work of somebody more patient is refused at its own deadline', () => {
+    const plant = createPlant(1);
+    for (const bag of ['a', 'b']) plant.ask(bag, 'list', {});
+    plant.settle();
+    plant.store.down = true;
+    const patient = plant.ask('a', 'take', { n: 1 }, 60_000);
+    plant.settle(10);
+    const behindTheGroup = plant.ask('b', 'take', { n: 1 }, 300);
+    const behindTheActor = plant.ask('a', 'take', { n: 2 }, 300);
+    plant.settle(5_000);
+    assert.deepEqual([kindOf(behindTheGroup()), kindOf(behindTheActor())], ['Unavailable', 'Unavailable']);
+    assert.equal(patient(), undefined);
+    plant.store.down = false;
+    plant.settle(10_000);
+    assert.equal(patient(), 1);
+    assert.deepEqual(
+      plant.store.live('pool').map(({ key }) => key),
+      ['a|1'],
+    );
+  });
+
   it('a stale owner writes nothing and stops', () => {
     const plant = createPlant(1);
     plant.ask('a', 'take', { n: 1 });

@@ -11,6 +11,8 @@ export interface Holdings {
   readonly cells: Map<string, Cell>;
   /** Those with mail that waits for a change. */
   readonly waiting: Set<Cell>;
+  /** Those whose mail lies in the inbox until something else is over: a load, a commit, the shard's start. */
+  readonly behind: Set<Cell>;
   /** Only life.ts sets it. */
   phase: 'starting' | 'serving' | 'stopping' | 'stopped';
   /** Grows with each start-over; callbacks of an older life are ignored. Only life.ts raises it. */
@@ -35,6 +37,7 @@ export function createHoldings(shard: number, first: Fence[]): Holdings {
     shard,
     cells,
     waiting: new Set(),
+    behind: new Set(),
     phase: 'starting',
     life: 0,
     restarts: new Map(),

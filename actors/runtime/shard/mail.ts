@@ -78,6 +78,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
     }
     pushInbox(cell, mail);
     wake(cell);
+    if (cell.status !== 'ready') holdings.behind.add(cell);
   }
 
   function wake(cell: Cell): void {

@@ -8,6 +8,7 @@ import { takeAgain, takeAll, takeInbox, takeWaiting, type Cell, type Mail } from
 import { loadState } from '../loading.ts';
 import type { Observation } from '../observation.ts';
 import { decideBatch, neededRows, type TurnHost } from '../turn.ts';
+import { inTime } from './deadlines.ts';
 import type { Holdings } from './holdings.ts';
 
 export interface TurnsOptions {
@@ -43,6 +44,7 @@ export function createTurns(options: TurnsOptions): Turns {
     const mine = holdings.life;
     cell.status = 'loading';
     cell.stale = false;
+    if (cell.inbox.length > 0) holdings.behind.add(cell);
     const loading = {
       world,
       store,
@@ -81,11 +83,8 @@ export function createTurns(options: TurnsOptions): Turns {
     if (cell.stale) return load(cell);
     cell.touchedMs = world.monotonicMs();
     cell.turns++;
-    const batch = takeInbox(cell, options.batchLimit).filter((mail) => {
-      if (mail.deadlineMs > cell.touchedMs) return true;
-      mail.respond(unavailable(`${mail.name}: the deadline passed before it was looked at; nothing was changed`));
-      return false;
-    });
+    const batch = inTime(takeInbox(cell, options.batchLimit), cell.touchedMs);
+    if (cell.inbox.length > 0) holdings.behind.add(cell);
     observation.begin(cell, batch);
     const wanted = neededRows(cell, batch);
     if (wanted.length === 0) return decide(cell, batch, null);

@@ -1,9 +1,9 @@
-// Everything that is about time and not about one message: deadlines of waiting mail, passivation, how late the shard runs.
+// Everything that is about time and not about one message: deadlines of mail that lies, passivation, how late the shard runs.
 import type { World } from '../../ports.ts';
-import { unavailable } from '../../refusal.ts';
 import { waitText, type Cell } from '../cell.ts';
 import type { Observation } from '../observation.ts';
 import { leaving } from '../residency.ts';
+import { inTime } from './deadlines.ts';
 import type { Gate } from './gate.ts';
 import type { Holdings } from './holdings.ts';
 import type { ShardLimits } from './limits.ts';
@@ -22,7 +22,7 @@ export interface WheelOptions {
 
 /** Turns until the shard has stopped. */
 export function startWheel({ world, holdings, observation, gate, limits }: WheelOptions): void {
-  const { cells, waiting } = holdings;
+  const { cells, waiting, behind } = holdings;
   let ticks = 0;
 
   function tick(dueMs: number): void {
@@ -30,8 +30,16 @@ export function startWheel({ world, holdings, observation, gate, limits }: Wheel
     const now = world.monotonicMs();
     observation.late(Math.max(0, now - dueMs));
     for (const cell of waiting) {
-      expire(cell, now);
+      cell.waiting = inTime(
+        cell.waiting,
+        now,
+        (mail) => waitText.get(mail) ?? `${mail.name} waited until its deadline`,
+      );
       if (cell.waiting.length === 0) waiting.delete(cell);
+    }
+    for (const cell of behind) {
+      cell.inbox = inTime(cell.inbox, now);
+      if (cell.inbox.length === 0) behind.delete(cell);
     }
     let parked = 0;
     for (const cell of waiting) parked += cell.waiting.length;
@@ -45,13 +53,6 @@ export function startWheel({ world, holdings, observation, gate, limits }: Wheel
       observation.forget(cells.get(name) as Cell);
       cells.delete(name);
     }
-  }
-
-  function expire(cell: Cell, now: number): void {
-    const late = cell.waiting.filter((mail) => mail.deadlineMs <= now);
-    if (late.length === 0) return;
-    cell.waiting = cell.waiting.filter((mail) => mail.deadlineMs > now);
-    for (const mail of late) mail.respond(unavailable(waitText.get(mail) ?? `${mail.name} waited until its deadline`));
   }
 
   tick(world.monotonicMs());
