@@ -18,6 +18,16 @@ export interface PlantOptions {
   database: BenchDatabase;
   /** Folder for `node --cpu-prof`; default: not profiled. BENCH_PROFILE names one as well. */
   profile?: string | undefined;
+  /** What runs instead of the built program of production. */
+  program?: string[] | undefined;
+  /** What an earlier plant left: its folder and database. */
+  remains?: Remains | undefined;
+}
+
+/** Of a plant that was stopped. */
+export interface Remains {
+  folder: string;
+  databaseUrl: string;
 }
 
 /** CPU time in ms of all that a request costs on our side. */
@@ -42,7 +52,10 @@ export interface Plant {
   cpu(): PlantCpu;
   /** The JSON of an answer of the wanted status; rejects otherwise. */
   call<T = unknown>(method: string, path: string, body?: unknown): Promise<T>;
+  databaseUrl: string;
   stop(): Promise<void>;
+  /** Stops, and leaves folder and database for another plant. */
+  leave(): Promise<Remains>;
 }
 
 const HOST = '127.0.0.1';
@@ -86,8 +99,8 @@ const endOf = (child: ChildProcess): Promise<void> =>
     : new Promise((resolve) => child.once('exit', () => resolve()));
 
 /** Starts a site that hosts nothing yet. */
-export async function startPlant({ database, profile }: PlantOptions): Promise<Plant> {
-  const folder = benchFolder();
+export async function startPlant({ database, profile, program, remains }: PlantOptions): Promise<Plant> {
+  const folder = remains?.folder ?? benchFolder();
   const files = await serveProbes();
   const [httpPort = 0, grpcPort = 0, linkPort = 0] = await freePorts(3);
   const logPath = join(folder, 'site.log');
@@ -95,15 +108,17 @@ export async function startPlant({ database, profile }: PlantOptions): Promise<P
   const profileFolder = profile ?? process.env['BENCH_PROFILE'];
   if (profileFolder !== undefined) mkdirSync(profileFolder, { recursive: true });
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const databaseUrl = remains?.databaseUrl ?? (await database.database(`hanse_${SITE}_${process.pid}_${httpPort}`));
   const child = spawn(
     process.execPath,
-    [...profiling, '--enable-source-maps', join(projectRoot, 'dist', 'partition.js')],
+    [...profiling, ...(program ?? ['--enable-source-maps', join(projectRoot, 'dist', 'partition.js')])],
     {
+      cwd: projectRoot,
       env: {
         ...process.env,
         HANSE_SITE: SITE,
         HANSE_DATA: folder,
-        DATABASE_URL: await database.database(`hanse_${SITE}_${process.pid}_${httpPort}`),
+        DATABASE_URL: databaseUrl,
         HANSE_HOST: HOST,
         HANSE_HTTP_PORT: String(httpPort),
         HANSE_GRPC_PORT: String(grpcPort),
@@ -118,13 +133,17 @@ export async function startPlant({ database, profile }: PlantOptions): Promise<P
   process.once('exit', end);
   const lastLines = (): string => readFileSync(logPath, 'utf8').split('\n').slice(-20).join('\n');
 
-  const stop = async (): Promise<void> => {
+  const leave = async (): Promise<Remains> => {
     child.kill('SIGTERM');
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await endOf(child);
     clearTimeout(late);
     process.off('exit', end);
     files.stop();
+    return { folder, databaseUrl };
+  };
+  const stop = async (): Promise<void> => {
+    await leave();
     rmSync(folder, { recursive: true, force: true });
   };
 
@@ -156,6 +175,7 @@ export async function startPlant({ database, profile }: PlantOptions): Promise<P
     editKey: hmac.edit,
     agentFolder: join(identity, 'agents', PARTITION),
     pid: child.pid!,
+    databaseUrl,
     cpu: () => ({ siteMs: cpuOf(child.pid!), databaseMs: cpuOf(database.pid) }),
     async call<T>(method: string, path: string, body?: unknown): Promise<T> {
       const answer = await callApi(url, admin, method, path, body);
@@ -165,6 +185,7 @@ export async function startPlant({ database, profile }: PlantOptions): Promise<P
       return JSON.parse(answer.text) as T;
     },
     stop,
+    leave,
   };
 }
 

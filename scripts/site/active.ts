@@ -44,8 +44,14 @@ const ASK_MS = 30_000;
 /** So long requests in flight may take at the end before the actors stop. */
 const LAST_ANSWERS_MS = 1_000;
 
-/** Takes the site's scopes over and serves them until the process ends. */
-export async function serveSite(ground: Ground): Promise<void> {
+/**
+ * Takes the site's scopes over and serves them until the process ends. `around` is put around what asks the actors: a
+ * benchmark of the edge alone answers instead of them.
+ */
+export async function serveSite(
+  ground: Ground,
+  around: (ask: Site['ask']) => Site['ask'] = (ask) => ask,
+): Promise<void> {
   const { config, log, life, world, store, lease, links, identity, odd } = ground;
   const own = siteScope(config.site);
   const startedMs = world.monotonicMs();
@@ -122,8 +128,10 @@ export async function serveSite(ground: Ground): Promise<void> {
   ]);
 
   steps['loaded'] = since();
-  const ask = (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
-    await host.ask(to, command, body, { who, key, dry, deadlineMs: world.monotonicMs() + withinMs })) as Site['ask'];
+  const ask = around(
+    (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
+      await host.ask(to, command, body, { who, key, dry, deadlineMs: world.monotonicMs() + withinMs })) as Site['ask'],
+  );
   const asSystem = { who: 'hanse' };
 
   // An allocator reads all of its partition first: better before anybody waits for it.
