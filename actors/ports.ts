@@ -172,6 +172,11 @@ export interface RowReader {
 export interface SiteStore extends RowReader {
   /** Takes or renews the site's lease in database time; refused while another live holder has it. */
   acquireLease(holder: LeaseHolder, leaseMs: number): Promise<LeaseAnswer>;
+  /**
+   * Only renews, also what ran out meanwhile. Whoever held it in between has taken the ownership over, so it is refused
+   * then, even if that one's lease is over as well.
+   */
+  renewLease(holder: LeaseHolder, leaseMs: number): Promise<RenewAnswer>;
   /** Gives the lease back, if we hold it. */
   releaseLease(holder: LeaseHolder): Promise<void>;
   /**
@@ -213,3 +218,5 @@ export interface LeaseHolder {
   pid: number;
 }
 export type LeaseAnswer = { held: true; untilMs: number } | { held: false; holder: LeaseHolder; remainingMs: number };
+/** `holder`: whose it is now; undefined when it was given back already. */
+export type RenewAnswer = { held: true; untilMs: number } | { held: false; holder: LeaseHolder | undefined };

@@ -3,7 +3,7 @@ import { siteScope, type Scope } from '../actors/address.ts';
 import type { LeaseHolder, RowReader, SiteStore } from '../actors/ports.ts';
 import { arrayLiteral } from './array.ts';
 import { createPool } from './driver/pool.ts';
-import { acquireLease, releaseLease } from './lease.ts';
+import { acquireLease, releaseLease, renewLease } from './lease.ts';
 import { readBacklog, readEnded, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
@@ -73,6 +73,15 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
   return {
     acquireLease: async (holder, leaseMs) => {
       const answer = await retrying(() => acquireLease(control, holder, leaseMs, isAlive), {
+        deadlineMs: controlMs,
+        on: ['retry', 'unsent', 'unknown'],
+      });
+      lastHeld = answer.held ? holder : undefined;
+      return answer;
+    },
+
+    renewLease: async (holder, leaseMs) => {
+      const answer = await retrying(() => renewLease(control, holder, leaseMs), {
         deadlineMs: controlMs,
         on: ['retry', 'unsent', 'unknown'],
       });

@@ -3,7 +3,7 @@ import { END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
 import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, OPEN_STREAMS } from './inspection.ts';
-import { ACQUIRE, HOLDER, RELEASE } from './lease.ts';
+import { ACQUIRE, HOLDER, RELEASE, RENEW } from './lease.ts';
 import { loadText, PACKED } from './loading.ts';
 import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
 import { APPLIED, MIGRATION_TABLE, readMigrations, RECORD } from './migrate.ts';
@@ -36,6 +36,7 @@ export const allStatements = (): string[] => [
   RAISE,
   TAKE_OVER,
   ACQUIRE,
+  RENEW,
   HOLDER,
   RELEASE,
   CURSORS,

@@ -150,6 +150,20 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
         return { held: true, untilMs: now + leaseMs };
       }),
 
+    renewLease: (holder, leaseMs) =>
+      call(() => {
+        const known = tables.leases.get(holder.site);
+        if (known?.process !== holder.process) {
+          lastHeld = undefined;
+          if (known === undefined) return { held: false, holder: undefined };
+          const { expiresMs: _, ...other } = known;
+          return { held: false, holder: other };
+        }
+        known.expiresMs = nowMs() + leaseMs;
+        lastHeld = holder;
+        return { held: true, untilMs: known.expiresMs };
+      }),
+
     releaseLease: (holder) => {
       lastHeld = undefined;
       return call(() => {

@@ -164,7 +164,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       leaseMs: options.leaseMs,
       world,
       log: silent as never,
-      onLost: (by) => end(`the lease is held by ${by.process}`),
+      onLost: end,
     });
     await lease.taken;
 

@@ -81,7 +81,7 @@ export async function serveSite(
     log.error({ epoch, standing: standing.get(own) ?? null, holder: lease.holder?.process ?? null, why }, 'fenced');
     life.end(EXIT_FENCED, why);
   }
-  ground.whenLost((by) => standDown(`the lease is held by ${by.process} now`));
+  ground.whenLost((why) => standDown(why));
 
   await identity.renew(partitions);
   ground.listener.renew();

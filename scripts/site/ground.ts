@@ -51,7 +51,7 @@ export interface Ground {
   /** From now on requests are answered so. */
   play(role: Role): void;
   /** Hears that another process holds the lease now. */
-  whenLost(lost: (by: LeaseHolder) => Promise<void>): void;
+  whenLost(lost: (why: string) => Promise<void>): void;
   /** Answers requests to the link port's join path; nobody does at first. */
   answerJoins(serve: NonNullable<Parameters<SiteLinks['listen']>[0]['join']>): void;
 }
@@ -74,14 +74,14 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
   await requireKeys(config, store, log);
 
   const holder = holderOf(config.site);
-  let lost = (by: LeaseHolder): void => life.end(EXIT_FENCED, `the lease is held by ${by.process} now`);
+  let lost = (why: string): void => life.end(EXIT_FENCED, why);
   const lease = keepLease({
     store,
     holder,
     leaseMs: config.leaseMs,
     world,
     log,
-    onLost: (by) => lost(by),
+    onLost: (why) => lost(why),
   });
   const identity = await openKeys(config, store, lease, log);
 
@@ -162,7 +162,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     threads,
     admission,
     odd,
-    whenLost: (next) => void (lost = (by) => void next(by)),
+    whenLost: (next) => void (lost = (why) => void next(why)),
     current: () => role,
     play: (next) => void (role = next),
     answerJoins: (serve) => void (serveJoin = serve),

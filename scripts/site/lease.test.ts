@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { LeaseAnswer, LeaseHolder, World } from '../../actors/ports.ts';
+import type { LeaseAnswer, LeaseHolder, RenewAnswer, World } from '../../actors/ports.ts';
 import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
 import { keepLease, type Lease } from './lease.ts';
 
@@ -30,6 +30,12 @@ function database() {
           return { held: true, untilMs: row.untilMs };
         }
         return { held: false, holder: row.holder, remainingMs: row.untilMs - now };
+      }),
+    renewLease: (holder: LeaseHolder, leaseMs: number): Promise<RenewAnswer> =>
+      later(() => {
+        if (row?.holder.process !== holder.process) return { held: false, holder: row?.holder };
+        row.untilMs = world.monotonicMs() + leaseMs;
+        return { held: true, untilMs: row.untilMs };
       }),
     releaseLease: (holder: LeaseHolder) =>
       later(() => {
@@ -68,7 +74,7 @@ function database() {
       leaseMs: LEASE_MS,
       world: processWorld,
       log: { info: say, warn: say } as never,
-      onLost: (by) => lost.push(by.process),
+      onLost: (why) => lost.push(why),
     });
     let takenMs: number | undefined;
     void lease.taken.then(() => (takenMs = world.monotonicMs()));
@@ -107,9 +113,27 @@ describe('the lease of a site (design.md §5, §12)', () => {
     assert.equal(first.lease.isHeld(), false);
     first.own.stopped = false;
     await run(1_000);
-    assert.deepEqual(first.lost, ['b']);
+    assert.deepEqual(first.lost, ['the lease is held by b now']);
     assert.equal(first.lease.isHeld(), false);
     assert.ok(second.lease.isHeld());
+  });
+
+  it('a holder that slept while another one held it is not its holder again, though that one is gone as well', async () => {
+    const { run, join, row } = database();
+    const first = join('a');
+    await run(100);
+    const second = join('b');
+    await run(5_000);
+    first.own.stopped = true;
+    await run(3_000);
+    assert.equal(row()?.holder.process, 'b');
+    second.own.stopped = true;
+    await run(3_000);
+    // Expired, and nobody else's: but `b` raised the epochs, and what `a` remembers is old.
+    first.own.stopped = false;
+    await run(1_000);
+    assert.deepEqual(first.lost, ['the lease is held by b now']);
+    assert.equal(first.lease.isHeld(), false);
   });
 
   it('given back it is taken at the next look', async () => {

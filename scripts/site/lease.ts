@@ -20,13 +20,13 @@ export interface Lease {
 }
 
 export interface LeaseOptions {
-  store: Pick<SiteStore, 'acquireLease' | 'releaseLease' | 'ping'>;
+  store: Pick<SiteStore, 'acquireLease' | 'renewLease' | 'releaseLease' | 'ping'>;
   holder: LeaseHolder;
   leaseMs: number;
   world: World;
   log: Pick<Logger, 'info' | 'warn'>;
-  /** Somebody else holds it now: this process must stop. */
-  onLost(by: LeaseHolder): void;
+  /** Somebody else holds it now, or did meanwhile: this process must stop. */
+  onLost(why: string): void;
 }
 
 /** Parts of the lease: renewed after 0.4 s of 1.5 s, reads answered until 0.3 s before its end. */
@@ -132,12 +132,16 @@ export function keepLease(options: LeaseOptions): Lease {
   async function renew(): Promise<void> {
     const sent = world.monotonicMs();
     try {
-      const answer = await store.acquireLease(holder, leaseMs);
+      const answer = await store.renewLease(holder, leaseMs);
       if (stopped) return;
       if (!answer.held) {
         stopped = true;
         other = answer.holder;
-        return options.onLost(answer.holder);
+        return options.onLost(
+          other === undefined
+            ? 'the lease was given to another meanwhile'
+            : `the lease is held by ${other.process} now`,
+        );
       }
       renewed(sent);
       if (failing !== undefined)
