@@ -4,7 +4,7 @@ import { addressOf, partitionScope, siteScope, type Scope } from '../address.ts'
 import type { AllocatorCommands } from '../allocation/messages.ts';
 import type { Claim } from '../registry/messages.ts';
 import { isRefusal, unprocessable, type Refusal } from '../refusal.ts';
-import { cancelAll, reservation, reserveAll, type Coordination, type Question } from '../runtime/behaviour.ts';
+import { cancelAll, reservation, reserveAll, unborn, type Coordination, type Question } from '../runtime/behaviour.ts';
 import type { NetworkView } from './messages.ts';
 import { childNetwork, isGlobal } from './network-rules.ts';
 import type { NetworkRecord } from './record.ts';
@@ -47,7 +47,7 @@ export function* allocateNetwork(
   if (isRefusal(vrfs)) return vrfs;
   const { parent, prefixes } = cuts[0].reply;
   const network = childNetwork(ask, { parent, prefixes, vrf: vrfs[0].reply.vrf, nowMs: context.nowMs });
-  const made = yield* reserveAll([reservation(networkAt(scope, child), 'create', { network })]);
+  const made = yield* reserveAll([unborn(reservation(networkAt(scope, child), 'create', { network }))]);
   if (isRefusal(made)) return made;
   return { reply: made[0].reply };
 }

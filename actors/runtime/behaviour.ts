@@ -87,6 +87,8 @@ export interface Question<R = unknown> {
   to: Address;
   name: string;
   body: unknown;
+  /** The id was drawn for this very operation, so nobody wrote a row of the actor yet (see {@link unborn}). */
+  isUnborn?: boolean;
   /** Phantom: the type of the answer. */
   readonly answer?: R;
 }
@@ -111,6 +113,12 @@ export const reservation = <K extends Kind, C extends ReservationName<K>>(
   name: C,
   body: ReservationAsk<K, C>,
 ): Question<ReservationReply<K, C>> => ({ to, name, body });
+
+/**
+ * To an actor whose id was drawn for this very operation: it begins with nothing in place of being loaded, which would cost
+ * three questions to the database. What it then writes proves that there was no row, as every change does.
+ */
+export const unborn = <R>(question: Question<R>): Question<R> => ({ ...question, isUnborn: true });
 
 type Answers<Q extends readonly Question[]> = { -readonly [I in keyof Q]: Q[I] extends Question<infer R> ? R : never };
 type Grants<Q extends readonly Question[]> = {

@@ -19,6 +19,8 @@ export interface Mail {
   key: IdempotencyKey | null;
   /** Decide, answer what would be, change nothing. */
   dry: boolean;
+  /** Its actor can't have a row yet: a cold one is not loaded for it. */
+  isUnborn?: boolean;
   /** Of a reservation: how often its coordinator's shard had been restarted when it came. */
   life?: number;
   /** How often it was decided; bounds what a wrong memory can cost. */

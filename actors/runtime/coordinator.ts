@@ -110,6 +110,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           key: null,
           // Reservations of a dry run are held and cancelled like others, but wait for nothing.
           dry: mail.dry,
+          ...(question.isUnborn === true ? { isUnborn: true } : {}),
           respond(value) {
             answers[i] = isDryAnswer(value) ? value.reply : value;
             if (--missing === 0) done(reserving === null ? (answers.find(isRefusal) ?? answers) : answers);

@@ -23,6 +23,7 @@ export type Envelope =
       reserve: string;
       key: IdempotencyKey | null;
       dry: boolean;
+      isUnborn?: boolean;
     }
   | { m: 'reply'; id: number; value: unknown }
   /** Main → shard: nobody waits for the answer to this ask any more. */

@@ -154,6 +154,7 @@ export function createShard(options: ShardOptions): Shard {
       from: envelope.from,
       key: envelope.key,
       dry: envelope.dry,
+      ...(envelope.isUnborn === true ? { isUnborn: true } : {}),
       respond: isOfMain ? gate.admit(envelope.id, answer) : answer,
       attempts: 0,
     };

@@ -56,6 +56,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
       reserve: mail.reserve ?? '',
       key: mail.key,
       dry: mail.dry,
+      ...(mail.isUnborn === true ? { isUnborn: true } : {}),
     });
     if (!neighbours.ask(target, envelope, mail.respond)) {
       mail.respond(unavailable(`shard ${target} is being restarted`));
@@ -83,7 +84,11 @@ export function createMailRoom(options: MailOptions): MailRoom {
 
   function wake(cell: Cell): void {
     if (holdings.phase === 'starting' || holdings.phase === 'stopped') return;
-    if (cell.status === 'cold') return options.load(cell);
+    if (cell.status === 'cold') {
+      if (cell.inbox[0]?.isUnborn !== true) return options.load(cell);
+      cell.state = cell.behaviour.create(cell.address.id, cell.address.scope);
+      cell.status = 'idle';
+    }
     if (cell.status !== 'idle' || cell.inbox.length === 0) return;
     cell.status = 'ready';
     options.ready.add(cell);
