@@ -13,3 +13,17 @@ export async function join(url: string, credentials: Credentials, token: string)
   const answer = await callApi(url, credentials, 'POST', '/v2/federation/join', { token }, { timeoutMs: 120_000 });
   return answer.status === 200 ? undefined : errorMessage(answer.text).split('\n');
 }
+
+/** What a restored site lost is accepted: its closed blocks give out again; answers how many. `without`: who is missing, too. */
+export async function acceptLoss(url: string, credentials: Credentials, without: boolean): Promise<number> {
+  const answer = await callApi(
+    url,
+    credentials,
+    'POST',
+    '/v2/federation/accept-loss',
+    { without },
+    { timeoutMs: 60_000 },
+  );
+  if (answer.status !== 200) throw new Error(errorMessage(answer.text));
+  return (JSON.parse(answer.text) as { blocks: number }).blocks;
+}

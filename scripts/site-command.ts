@@ -4,7 +4,9 @@ import { createInterface } from 'node:readline/promises';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { dataFolder } from './endpoint.ts';
+import { dataFolder, readEndpoint } from './endpoint.ts';
+import { acceptLoss } from './federation-client.ts';
+import { credentialsIn } from './join.ts';
 import { clock, duration } from './inspect/table.ts';
 import { backupSite } from './site/backup.ts';
 import { DamagedArchive } from './site/archive.ts';
@@ -23,9 +25,13 @@ Examples:
 The site is found by its folder in the data folder (--data, or HANSE_DATA), its database is the bundled one, or the
 server that DATABASE_URL names.`;
 
-const NOT_UNDONE = `What a restore can't know: addresses, blocks and machines that were given out after the backup, here or to other
-sites, and directory entries that the other sites have newer copies of. Compare with \`npm run -s inspect -- audit\`,
-and free or allocate anew what machines still use, before you let users in.`;
+const NOT_UNDONE = `What a restore can't know: addresses and machines that were given out here after the backup. Global networks wait until
+the site has compared its blocks, loans and directory with the other sites; what its blocks gave out after the backup
+nobody knows, so they stay closed, and addresses come out of new ones, until \`npm run -s site -- accept-loss\`. Compare
+with \`npm run -s inspect -- audit\`, and free or allocate anew what machines still use, before you let users in.`;
+
+const ACCEPTED = `Addresses of global networks that this site gave out after the backup, and that no row of it tells of, may be given out
+again. Make sure that no machine and no service still uses one.`;
 
 interface Options {
   site?: string;
@@ -134,6 +140,24 @@ export function createProgram(print: (text: string) => void = console.log): Comm
       } finally {
         await opened.close();
       }
+    });
+  program
+    .command('accept-loss')
+    .description('after a restore: what was given out after the backup is void, so its blocks give out again')
+    .option('--api <URL>', 'REST address of the site, where the launcher’s notes do not tell it')
+    .option('--without-peers', 'go on without the sites that can not be reached; what they hold stays theirs', false)
+    .option('--yes', 'do not ask', false)
+    .action(async ({ api, withoutPeers, yes }: { api?: string; withoutPeers: boolean; yes: boolean }) => {
+      const place = placeOf(program.opts<Options>());
+      const url = api ?? readEndpoint(place.data)?.sites[place.site];
+      if (url === undefined) throw new Problem(`the address of site ${place.site} is not known here: --api URL`);
+      print(ACCEPTED);
+      if (!yes && !(await confirm('Type yes to go on: ')))
+        throw new Problem('nothing was changed: --yes goes on without asking');
+      const blocks = await acceptLoss(url, credentialsIn(place.folder), withoutPeers).catch((error: Error) => {
+        throw new Problem(error.message);
+      });
+      print(`${green('accepted')}: ${blocks} blocks of site ${place.site} give out again`);
     });
   return program;
 }

@@ -14,6 +14,7 @@ import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
 import { loanCommands, loanNeeds } from './loans.ts';
 import { checkOffer, isKnown } from './receive.ts';
+import { fenced, restoredCommands, restoredNeeds } from './restored.ts';
 import type { HoldingRecord } from './record.ts';
 import {
   createBlockState,
@@ -31,7 +32,7 @@ type Adopted = { network: NetworkRecord | null; home: string };
 
 const turns = ipTurns<BlockState>({
   space: (state) => state.space,
-  network: (state) => state.copy?.value.network ?? noSuchNetwork(state.id),
+  network: (state) => fenced(state) ?? state.copy?.value.network ?? noSuchNetwork(state.id),
   shortage,
   ahead: askAhead,
 });
@@ -53,7 +54,7 @@ const copyRow = (state: BlockState, context: Context, { network, home }: Adopted
     state.id,
     state.copy,
     context.version(),
-    network === null ? null : { network, home },
+    network === null ? null : { ...state.copy?.value, network, home },
   );
 
 /** The copy follows its home; older news than what is known changes nothing. */
@@ -134,11 +135,12 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
   hold: holdBlockActor,
   addresses: (state, packed) => takeAddresses(state.space, packed),
   unhold: (state, _operation, changes) => unholdBlockActor(state, changes),
-  needs: { ...turns.needs, ...loanNeeds },
+  needs: { ...turns.needs, ...loanNeeds, ...restoredNeeds },
 
   commands: {
     ...turns.commands,
     ...loanCommands,
+    ...restoredCommands,
 
     get(state) {
       const network = state.copy?.value.network;

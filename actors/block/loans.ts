@@ -14,6 +14,7 @@ import { conflict, unprocessable, type Refusal } from '../refusal.ts';
 import type { Behaviour, Context } from '../runtime/behaviour.ts';
 import type { LendReply } from './messages.ts';
 import type { Lender } from './record.ts';
+import { fenced } from './restored.ts';
 import { partitionOf, type BlockState } from './state.ts';
 import { bringWant, wantRow } from './wants.ts';
 
@@ -57,6 +58,8 @@ export const loanCommands: Pick<
   'bring' | 'lend' | 'borrow' | 'lentDelivered' | 'giveUp' | 'takeBackAddress' | 'addressReturned'
 > = {
   bring(state, { address, lender, site }, context) {
+    const restored = fenced(state);
+    if (restored !== undefined) return restored;
     const row = ipAt(state, context, address);
     if (row !== undefined && isInUseHere(row.value)) return { reply: {} };
     // What was lent from here comes back the same way as anybody's: through the holder of its block, which is us.

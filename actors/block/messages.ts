@@ -2,7 +2,7 @@
 import type { Family } from '../ipam/address.ts';
 import type { IpCommands, IpReservations, OfferedBlock } from '../network/messages.ts';
 import type { IpRecord, NetworkRecord } from '../network/record.ts';
-import type { Denial, HoldingRecord, Lender, WantRecord } from './record.ts';
+import type { Denial, HoldingRecord, Kept, Lender, WantRecord } from './record.ts';
 
 export type LendReply =
   /** The address as it is to stand at the borrower. */
@@ -17,6 +17,29 @@ export type LendReply =
 
 /** How a lent address comes back: with what became of it, freed, or never taken. */
 export type GivenUp = { as: 'given'; ip: IpRecord } | { as: 'freed' } | { as: 'declined' };
+
+/** A block that the ledger of the network's home gives to this partition. */
+export type ToldBlock = OfferedBlock & { h: string };
+
+/** An address that another partition says it has from here, or gave to here. */
+export interface ToldLoan {
+  address: string;
+  h: string;
+  /** The other partition, and its site. */
+  partition: string;
+  site: string;
+  ip: IpRecord;
+}
+
+/** How things stand, as the others tell it to a partition whose site was restored from a backup. */
+export interface BlockReconciliation {
+  /** null: the home could not be asked, so what is held stays. */
+  blocks: ToldBlock[] | null;
+  lent: ToldLoan[];
+  borrowed: ToldLoan[];
+  /** Sites that were not asked: of loans with them nothing is concluded. */
+  silent: string[];
+}
 
 export interface BlockCommands extends IpCommands {
   /** Learns of the network, or of a change of it; leases the first block. `null`: the network is gone. */
@@ -59,6 +82,13 @@ export interface BlockCommands extends IpCommands {
   };
   /** The lender has it back. */
   addressReturned: { ask: { address: string; h: string }; reply: Record<string, never> };
+  /** The site was restored from a backup: nothing is handed out or attached until `reconcile`. */
+  fence: { ask: Record<string, never>; reply: Record<string, never> };
+  reconcile: { ask: BlockReconciliation; reply: Record<string, never> };
+  /** An operator's word: what was handed out after the backup is void, so doubtful blocks hand out again. */
+  trust: { ask: Record<string, never>; reply: { blocks: number } };
+  /** Another site's home tells what its own partitions hold. */
+  keep: { ask: { kept: Kept }; reply: Record<string, never> };
   holdings: {
     ask: Record<string, never>;
     /** `free`, `held`: addresses. */

@@ -7,7 +7,23 @@ export interface GlobalNetworkRecord {
   network: NetworkRecord;
   /** Site that is home of the network. */
   home: string;
+  /** Of another site's network: what the home told last. */
+  kept?: Kept;
+  /** Set while this site, restored from a backup, has not compared itself with the others yet (reliability.md F24). */
+  fencedMs?: number;
 }
+
+/**
+ * The blocks that the home's own partitions hold. The others keep them in mind for the home: what it gave to itself after
+ * a backup, nobody else could tell when it is restored.
+ */
+export interface Kept {
+  /** Of the home's ledger; the larger one is the later. */
+  version: number;
+  blocks: KeptBlock[];
+}
+
+export type KeptBlock = Pick<BlockRecord, 'first' | 'length' | 'prefix' | 'holder' | 'h'>;
 
 /** One block in the home's ledger. Free blocks have no row. */
 export interface BlockRecord {
@@ -33,8 +49,12 @@ export interface HoldingRecord {
   length: number;
   prefix: string;
   h: string;
-  /** `held`: hands out addresses; `returning`: given to nobody, until the home confirmed. */
-  state: 'held' | 'returning';
+  /**
+   * `held`: hands out addresses; `returning`: given to nobody, until the home confirmed. `doubtful`: the site was restored
+   * from a backup, so addresses of it may be in use that no row here tells of: none is handed out until an operator
+   * accepts that (reliability.md F24).
+   */
+  state: 'held' | 'returning' | 'doubtful';
 }
 
 /** Why a request for blocks got none. */

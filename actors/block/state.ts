@@ -66,6 +66,7 @@ function evolveHolding(state: BlockState, key: string, version: number, record: 
   if (record === null) state.holdings.delete(first);
   else if (known !== undefined) {
     known.piece.open = record.state === 'held';
+    known.piece.doubtful = record.state === 'doubtful';
     state.holdings.set(first, { value: record, version, piece: known.piece });
     return;
   } else {
@@ -75,7 +76,7 @@ function evolveHolding(state: BlockState, key: string, version: number, record: 
     state.holdings.set(first, {
       value: record,
       version,
-      piece: { prefix: record.prefix, set, open: record.state === 'held' },
+      piece: { prefix: record.prefix, set, open: record.state === 'held', doubtful: record.state === 'doubtful' },
     });
   }
   const pieces = [...state.holdings.values()].map(({ piece }) => piece);

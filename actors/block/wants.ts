@@ -3,7 +3,7 @@
 import { parseAddress, type Family } from '../ipam/address.ts';
 import { noAddressLeft } from '../ipam/refusal-texts.ts';
 import { heldText } from '../network/counts.ts';
-import { freeAddresses, pieceOf } from '../network/address-space.ts';
+import { freeAddresses, pieceOf, type Piece } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
@@ -93,10 +93,10 @@ function refusalOf(state: BlockState, denial: Denial, home: string, wanted: Want
   );
 }
 
-/** The block of the address is on its way home; only then it can be asked for again. */
-function isReturning(state: BlockState, text: string | null): boolean {
+/** The closed block here that the address lies in. */
+function closedPiece(state: BlockState, text: string | null): Piece | undefined {
   const address = text === null ? undefined : parseAddress(text);
-  return address !== undefined && pieceOf(state.space, address) !== undefined;
+  return address === undefined ? undefined : pieceOf(state.space, address);
 }
 
 /** Nothing here serves the request: waits for blocks, or says why none come. */
@@ -109,7 +109,14 @@ export function shortage(
   const home = state.copy?.value.home ?? '';
   const what = wanted.address ?? `free ${wanted.family} address`;
   const wait = `partition ${partitionOf(state)} holds no block with ${what} of network ${state.id}; its home, site ${home}, was asked for one and has not answered yet`;
-  if (isReturning(state, wanted.address) || isBeingWritten(state, wanted)) return { wait };
+  const closed = closedPiece(state, wanted.address);
+  if (closed?.doubtful) {
+    return unavailable(
+      `${what} of network ${state.id} lies in block ${closed.set.prefix.canonical}, out of which partition ${partitionOf(state)} gives nothing since its site was restored from a backup: it may have been given out after it`,
+    );
+  }
+  // On its way home; only then its block can be asked for again.
+  if (closed !== undefined || isBeingWritten(state, wanted)) return { wait };
   const want = openWant(state, wanted);
   if (want === undefined) return { wait, changes: newWant(state, wanted, context) };
   const { denied } = want.value;

@@ -184,6 +184,20 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
       return { reply: stored, changes: [write(state, record(state, body.id, null, context), context)] };
     },
     apply: (state, { entries }, context) => apply(state, entries, context),
+    restore(state, { entries }, context) {
+      const latest = new Map<string, DirectoryRecord>();
+      for (const entry of entries) {
+        if (entry.kind !== state.kind || entry.home !== state.site) continue;
+        const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
+        if (stored === undefined || (stored.home === state.site && winner(stored, entry) === entry)) {
+          latest.set(entry.id, entry);
+        }
+      }
+      const busy = [...latest.keys()].find((id) => state.held.has(id));
+      if (busy !== undefined) return conflict(`${state.kind} ${busy} is being changed`);
+      const changes = [...latest.values()].map((entry) => write(state, entry, context));
+      return { reply: { restored: [...latest.keys()] }, changes };
+    },
     all: (state) => ({
       reply: { entries: [...state.entries.values()].map(({ record: entry }) => entry), conflicts: state.conflicts },
     }),

@@ -75,6 +75,8 @@ export interface DirectoryCommands {
   delete: { ask: DeleteEntry; reply: DirectoryRecord };
   /** Entries of other sites, as their homes have them; older revisions are ignored. */
   apply: { ask: { entries: DirectoryRecord[] }; reply: { applied: number } };
+  /** Own entries that other sites have in later revisions: this site was restored from a backup (reliability.md F24). */
+  restore: { ask: { entries: DirectoryRecord[] }; reply: { restored: string[] } };
   all: { ask: Nothing; reply: { entries: DirectoryRecord[]; conflicts: DirectoryRecord[] } };
 }
 

@@ -20,8 +20,10 @@ export interface Piece {
   /** The network's prefix it belongs to, as stored there. */
   readonly prefix: string;
   readonly set: AddressSet;
-  /** Gives out addresses. Closed: on its way out of the network or back to the home. */
+  /** Gives out addresses. Closed: on its way out of the network or back to the home, or doubtful. */
   open: boolean;
+  /** Closed because the site was restored from a backup (reliability.md F24). */
+  doubtful?: boolean;
 }
 
 export interface AddressSpace {

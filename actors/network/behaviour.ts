@@ -15,6 +15,7 @@ import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
 import { isGlobal, noSuchNetwork } from './network-rules.ts';
+import { reconciledBlocks } from './reconcile.ts';
 import type { IpRecord, NetworkRecord, PrefixRecord } from './record.ts';
 import {
   canonicalCidr,
@@ -245,7 +246,18 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const blocks = [...state.ledger.rows.values()].map(({ value }) => value);
       const { prefixes } = network;
       const spare = spareOf(state.ledger, prefixes);
-      return { reply: { blocks, blockLength: blockLengths(state.ledger, prefixes), spare } };
+      const { version } = state.ledger;
+      return { reply: { blocks, blockLength: blockLengths(state.ledger, prefixes), spare, version } };
+    },
+
+    reconcileLedger(state, ask, context) {
+      const network = globalOf(state);
+      if (isRefusal(network)) return network;
+      const records = reconciledBlocks(state.ledger, state.id, ask);
+      return {
+        reply: { changed: records.length },
+        changes: records.map((record) => blockRow(state, context, record.first, record)),
+      };
     },
   },
 

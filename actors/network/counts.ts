@@ -34,7 +34,9 @@ export function heldText(
   const held = open.reduce((sum, { set }) => sum + BigInt(set.heldCount), 0n);
   const all = open.reduce((sum, { set }) => sum + usable(set), 0n);
   const parts = [sizes(open, of.one, of.many), `${held} of ${all} addresses held`];
-  const leaving = pieces.length - open.length;
+  const doubtful = pieces.filter((piece) => piece.doubtful).length;
+  if (doubtful > 0) parts.push(`${plural(doubtful, of.one, of.many)} closed since the site was restored from a backup`);
+  const leaving = pieces.length - open.length - doubtful;
   if (leaving > 0) parts.push(`${plural(leaving, of.one, of.many)} on the way out`);
   const lent = [...space.loans.values()].filter(({ as }) => as === 'lent').length;
   if (lent > 0) parts.push(`${lent} lent`);

@@ -14,9 +14,11 @@ export interface Ledger {
   readonly spaces: Map<string, BlockSpace>;
   /** By first address. */
   readonly rows: Map<string, Live<BlockRecord>>;
+  /** The largest of a row, those of blocks that came back included. */
+  version: number;
 }
 
-export const createLedger = (): Ledger => ({ spaces: new Map(), rows: new Map() });
+export const createLedger = (): Ledger => ({ spaces: new Map(), rows: new Map(), version: 0 });
 
 /** Key of a `block` or `holding` row. */
 export const blockKey = (network: string, first: string): string => `${network}|${first}`;
@@ -38,6 +40,7 @@ function spaceOf(ledger: Ledger, text: string): BlockSpace | undefined {
 export function evolveBlock(ledger: Ledger, change: ChangeOf<'block'>): void {
   const first = change.key.slice(change.key.lastIndexOf('|') + 1);
   const before = ledger.rows.get(first);
+  ledger.version = Math.max(ledger.version, change.version);
   const record = change.value ?? before?.value;
   if (record === undefined) return;
   const block = prefixOfBlock(record);

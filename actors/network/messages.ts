@@ -1,7 +1,7 @@
 // What a network actor hears and says. The actor of a partition's network and, at its home, of a global one.
 import type { Family } from '../ipam/address.ts';
 import type { Usage } from '../ipam/usage.ts';
-import type { BlockRecord } from '../block/record.ts';
+import type { BlockRecord, KeptBlock } from '../block/record.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
 import type { SpareUsage, UsagePart } from './usage.ts';
 
@@ -108,8 +108,27 @@ export interface NetworkCommands extends IpCommands {
   takeBack: { ask: { partition: string; first: string; h: string }; reply: Record<string, never> };
   ledger: {
     ask: Record<string, never>;
-    reply: { blocks: BlockRecord[]; blockLength: Partial<Record<Family, number>>; spare: SpareUsage[] };
+    /** `version`: grows with every change of the ledger. */
+    reply: {
+      blocks: BlockRecord[];
+      blockLength: Partial<Record<Family, number>>;
+      spare: SpareUsage[];
+      version: number;
+    };
   };
+  /** The site was restored from a backup: the ledger becomes what the others say (reliability.md F24). */
+  reconcileLedger: { ask: LedgerReconciliation; reply: { changed: number } };
+}
+
+/** What partitions of other sites hold of a network whose home was restored from a backup. */
+export interface LedgerReconciliation {
+  /** `returning` ones included; the same block may be told twice, as returning and as held. */
+  holdings: Array<OfferedBlock & { holder: string; holderSite: string; h: string; isReturning: boolean }>;
+  /** Blocks that partitions of this site hold, as the others had heard last; null: nobody had heard of any. */
+  kept: KeptBlock[] | null;
+  site: string;
+  /** Sites that were not asked: what they were given stays theirs. */
+  silent: string[];
 }
 
 export interface NetworkReservations extends IpReservations {

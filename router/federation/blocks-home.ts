@@ -5,6 +5,7 @@ import type { BlockRecord } from '../../actors/block/record.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import { refuseAsk } from '../link/failure.ts';
 import type { Attempt } from './blocks-attempts.ts';
+import type { KeptBlocks } from './blocks-kept.ts';
 import {
   nothingSchema,
   offerReplySchema,
@@ -47,7 +48,7 @@ export interface BlockHome {
   spareIdle(network: string): Promise<void>;
 }
 
-export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome {
+export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick<KeptBlocks, 'told'>): BlockHome {
   const { site } = ports;
   const step = (name: Parameters<NonNullable<BlockPorts['step']>>[0]): void => ports.step?.(name);
   const networkAt = (id: string) => addressOf(siteScope(site), 'network', id);
@@ -122,10 +123,16 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder): BlockHome
     async give({ network, ...asked }, holderSite) {
       step('home.give');
       const ask = { ...asked, site: holderSite };
-      const given = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask));
+      const giveBlocks = async () => {
+        const given = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask));
+        // What goes to another site is known there; what stays here somebody else has to know (reliability.md F24).
+        if (holderSite === site && given.blocks.length > 0) await kept.told(network);
+        return given;
+      };
+      const given = await giveBlocks();
       if (!given.exhausted || asked.address !== null) return { ...given, unreachable: [] };
       const missing = await home.recallIdle(network, asked.family, { except: asked.partition, count: 1 });
-      const again = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask));
+      const again = await giveBlocks();
       return { ...again, unreachable: again.exhausted ? missing : [] };
     },
 

@@ -35,6 +35,9 @@ export interface Spot {
   driver: BlockDriver;
   /** A new process: new memory, the same rows. */
   restart(): Promise<void>;
+  backup(): unknown;
+  /** A new process on the rows of a backup, with epochs above all that were (design.md §12). */
+  restoreFrom(backup: unknown): Promise<void>;
 }
 
 /** Sites of one partition each, `a` being home of the network; real actors, one virtual clock in steps of a millisecond. */
@@ -151,8 +154,9 @@ export async function league(
     countByOwner: async () => new Map(),
   });
 
-  function open(id: string, plant: Plant, copy: FilledCopy): BlockDriver {
+  function open(id: string, plant: Plant, copy: FilledCopy, isRestored = false): BlockDriver {
     return createBlockDriver({
+      isRestored,
       site: id,
       world: plant.world,
       rows: rowsOf(plant),
@@ -166,6 +170,14 @@ export async function league(
   }
 
   for (const id of sites) {
+    const begin = async (isRestored: boolean): Promise<void> => {
+      spot.driver.close();
+      plant.restart();
+      spot.copy = await openDirectoryCopy(rowsOf(plant), id);
+      spot.driver = open(id, plant, spot.copy, isRestored);
+      read.set(id, plant.store.log.length);
+      await until(spot.driver.start());
+    };
     const plant = createPlant({ site: id, partitions: [`p${id}`] });
     // Ids of different sites never meet.
     let ids = 0;
@@ -177,13 +189,14 @@ export async function league(
       plant,
       copy,
       driver: open(id, plant, copy),
-      async restart() {
-        spot.driver.close();
-        plant.restart();
-        spot.copy = await openDirectoryCopy(rowsOf(plant), id);
-        spot.driver = open(id, plant, spot.copy);
-        read.set(id, plant.store.log.length);
-        await spot.driver.start();
+      restart: () => begin(false),
+      backup: () => structuredClone(plant.store.model.snapshot()),
+      async restoreFrom(backup) {
+        const { epochs } = plant.store;
+        const before = new Map(epochs);
+        plant.store.model.restore(structuredClone(backup));
+        for (const [name, epoch] of before) epochs.set(name, Math.max(epochs.get(name) ?? 0, epoch));
+        await begin(true);
       },
     };
     spots.set(id, spot);
@@ -205,13 +218,16 @@ export async function league(
     const directory = addressOf(siteScope(id), 'directory', 'partition');
     granted(await until(ask(spot.plant, directory, 'create', { kind: 'partition', request, facts: {} })));
   }
-  const network = newNetwork('internet', { partition: '', prefixes: [prefix], nat: true });
   const a = of('a');
-  const registry = addressOf(siteScope('a'), 'registry', 'a');
-  granted(await until(ask(a.plant, registry, 'createNetwork', { network, h: 'h', partitions: ['pa'] })));
+  async function makeNetwork(id: string, cidr: string): Promise<void> {
+    const network = newNetwork(id, { partition: '', prefixes: [cidr], nat: true });
+    const registry = addressOf(siteScope('a'), 'registry', 'a');
+    granted(await until(ask(a.plant, registry, 'createNetwork', { network, h: `h-${id}`, partitions: ['pa'] })));
+  }
+  await makeNetwork('internet', prefix);
 
-  const acquire = (id: string, changes: Partial<IpRequest> = {}): Promise<IpRecord | Refusal> =>
-    ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', 'internet'), 'allocateIp', {
+  const acquire = (id: string, changes: Partial<IpRequest> = {}, network = 'internet'): Promise<IpRecord | Refusal> =>
+    ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', network), 'allocateIp', {
       name: '',
       description: '',
       project: 'project',
@@ -307,6 +323,7 @@ export async function league(
     run,
     until,
     acquire,
+    makeNetwork,
     free,
     bring,
     getIp,

@@ -1,28 +1,21 @@
 // Drives the hand-over of blocks between the home of a global network and the partitions that hold them (design.md §6,
 // reliability.md §7.2). All state is in rows, so it may be interrupted anywhere and repeated at will.
-import { isPartitionScope, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
+import { addressOf, isPartitionScope, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
 import type { WantRecord } from '../../actors/block/record.ts';
 import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
 import type { Family } from '../../actors/ipam/address.ts';
-import { refuseAsk } from '../link/failure.ts';
-import type { Peer } from '../link/link.ts';
+import { conflict, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { AskHandler } from '../link/serve.ts';
-import { createAttempts } from './blocks-attempts.ts';
+import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
 import { createBlockHome, type BlockHome } from './blocks-home.ts';
-import {
-  deliveredSchema,
-  giveSchema,
-  offerSchema,
-  recallSchema,
-  returnedSchema,
-  takeBackSchema,
-} from './blocks-messages.ts';
-import * as loanMessages from './loans-messages.ts';
+import { createKeptBlocks } from './blocks-kept.ts';
+import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
 import { isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
+import { createComparison } from './restored.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
 
@@ -44,6 +37,15 @@ export interface BlockDriver {
   recallAll(network: string): Promise<string[]>;
   /** Pieces of work that are not done yet; for inspection. */
   readonly open: number;
+  /** Sites that a restored backup was not compared with yet, with the reason; null: nothing is fenced. */
+  readonly restored: { missing: readonly string[] } | null;
+  /** Blocks of the partitions here that give nothing out since a backup was restored. */
+  closedBlocks(): Promise<number>;
+  /**
+   * An operator accepts what a restored backup lost: blocks that stay closed since then hand out again. Refused while
+   * the comparison is not over, unless it is to go on `without` the sites that are missing. Answers how many blocks.
+   */
+  acceptLoss(options: { without: boolean }): Promise<{ blocks: number } | Refusal>;
   close(): void;
 }
 
@@ -55,6 +57,9 @@ const ADOPTED_WITHIN_MS = 250;
 
 /** How often the home looks for blocks that are kept idle. */
 const SPARE_MS = 60_000;
+
+const FENCED = (site: string): string =>
+  `site ${site} was restored from a backup, and compares its blocks with the other sites first`;
 
 type Told = Pick<Row, 'table' | 'scope' | 'key' | 'version'> & { value: unknown };
 
@@ -72,7 +77,14 @@ function seldom(ports: BlockPorts): BlockPorts['odd'] {
   };
 }
 
-export function createBlockDriver(options: BlockPorts): BlockDriver {
+export interface BlockDriverOptions extends BlockPorts {
+  /** The database was restored from a backup, and not compared with the other sites yet (reliability.md F24). */
+  isRestored?: boolean;
+  /** It was. */
+  compared?(): void;
+}
+
+export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   const { site, copy } = options;
   const ports: BlockPorts = { ...options, odd: seldom(options) };
   const attempts = createAttempts(ports.world, (key, error) => {
@@ -80,9 +92,12 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
   });
   let home: BlockHome | undefined;
   const holder = createBlockHolder(ports, () => home as BlockHome);
-  home = createBlockHome(ports, holder);
+  const kept = createKeptBlocks(ports, attempts);
+  home = createBlockHome(ports, holder, kept);
   const atHome = home;
   const loans = createLoans(ports);
+  const comparison = createComparison(ports, holder);
+  let isFenced = options.isRestored === true;
   /** Open requests of the hosted partitions, by scope and key; with the version, since rows and log may overtake. */
   const wants = new Map<string, { version: number; record: WantRecord }>();
   const started = new Set<string>();
@@ -91,12 +106,14 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
   /** Idle blocks beyond what a member may keep come home now and then, while there is space: nobody waits for them. */
   function spareLater(): void {
     cancelSparing = ports.world.after(SPARE_MS * (0.9 + 0.2 * ports.world.random()), () => {
-      const own = copy.list('globalnetwork').filter(({ id }) => copy.entry('globalnetwork', id)?.home === site);
-      void Promise.all(own.map(({ id }) => atHome.spareIdle(id)))
+      void Promise.all(isFenced ? [] : ownNetworks().map((id) => atHome.spareIdle(id)))
         .catch((error: unknown) => ports.odd('idle blocks beyond the share of their holders', error))
         .finally(spareLater);
     });
   }
+
+  const ownNetworks = (): string[] =>
+    copy.list('globalnetwork').flatMap(({ id }) => (copy.entry('globalnetwork', id)?.home === site ? [id] : []));
 
   const isHosted = (partition: string): boolean => ports.hosted().includes(partition);
 
@@ -139,6 +156,7 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
   }
 
   function see(row: Change | Row): void {
+    if (isFenced) return;
     const { scope, key } = row;
     if (isPartitionScope(scope) && isHosted(scopeId(scope))) {
       if (row.table === 'ip') return seeAddress(row);
@@ -156,7 +174,11 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
       if (record.state === 'sent') attempts.run(name, () => atHome.offer(record), OFFER_AFTER_MS);
       else attempts.drop(name);
     }
-    if (row.table === 'directory' && row.value?.kind === 'globalnetwork') adoptEverywhere(row.value.id);
+    if (row.table === 'block') kept.tell(row.key.slice(0, row.key.lastIndexOf('|')));
+    if (row.table !== 'directory' || row.value === null) return;
+    if (row.value.kind === 'globalnetwork') adoptEverywhere(row.value.id);
+    // Another site may have come.
+    if (row.value.kind === 'partition') for (const id of ownNetworks()) kept.tell(id);
   }
 
   const adopt = (partition: string, network: string): void =>
@@ -167,7 +189,7 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
   }
 
   async function take(partitions: readonly string[]): Promise<void> {
-    if (partitions.length === 0) return;
+    if (partitions.length === 0 || isFenced) return;
     const scopes = partitions.map(partitionScope);
     for (const row of await ports.rows.rows('want', { scopes })) see(row);
     for (const row of await ports.rows.rows('holding', { scopes })) see(row);
@@ -182,104 +204,48 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     for (const { scope, key } of copies) if (copy.get('globalnetwork', key) === undefined) adopt(scopeId(scope), key);
   }
 
-  const siteOf = (peer: Peer): string => {
-    if (peer.kind !== 'site') throw refuseAsk('Forbidden', `only sites hand blocks over, not a ${peer.kind}`);
-    return peer.name;
-  };
-  /** A site speaks for its own partitions only (reliability.md §9). */
-  const speaksForPartition = (peer: Peer, partition: string): string => {
-    const member = siteOf(peer);
-    const owner = copy.entry('partition', partition)?.home;
-    if (owner === member) return member;
-    if (owner === undefined) throw refuseAsk('Unavailable', `partition ${partition} is not known at site ${site} yet`);
-    throw refuseAsk('Forbidden', `site ${member} can't speak for partition ${partition} of site ${owner}`);
-  };
-  const speaksForNetwork = (peer: Peer, network: string, partition: string): void => {
-    const member = siteOf(peer);
-    const owner = copy.entry('globalnetwork', network)?.home;
-    if (owner === undefined) throw refuseAsk('Unavailable', `network ${network} is not known at site ${site} yet`);
-    if (owner !== member) {
-      throw refuseAsk('Forbidden', `site ${member} can't speak for network ${network} of site ${owner}`);
-    }
-    if (!isHosted(partition)) throw refuseAsk('NotFound', `partition ${partition} is not hosted by site ${site}`);
-  };
+  async function takeUp(): Promise<void> {
+    for (const row of await ports.rows.rows('block', { scopes: [siteScope(site)] })) see(row);
+    await take([...ports.hosted()]);
+    for (const id of ownNetworks()) kept.tell(id);
+  }
 
-  /** The peer's partition is one of its own, ours is hosted here. */
-  const between = (peer: Peer, theirs: string, ours: string): string => {
-    const member = speaksForPartition(peer, theirs);
-    if (!isHosted(ours)) throw refuseAsk('NotFound', `partition ${ours} is not hosted by site ${site}`);
-    return member;
-  };
+  async function compareOnce(): Promise<Attempt> {
+    if (!isFenced) return 'done';
+    if ((await comparison.compare()) === 'later') return 'later';
+    isFenced = false;
+    options.compared?.();
+    await takeUp();
+    return 'done';
+  }
+  let comparing: Promise<Attempt> | undefined;
+  /** One at a time: what was told before must not be applied after the fence is down. */
+  function compare(): Promise<Attempt> {
+    comparing ??= compareOnce().finally(() => (comparing = undefined));
+    return comparing;
+  }
 
   return {
-    asks: {
-      'addresses.lend': async (body, peer) => {
-        const ask = loanMessages.lendSchema.parse(body);
-        return await loans.lend(ask, between(peer, ask.to, ask.lender));
-      },
-      'addresses.lent': async (body, peer) => {
-        const ask = loanMessages.returnedSchema.parse(body);
-        between(peer, ask.borrower, ask.lender);
-        return await loans.lent(ask);
-      },
-      'addresses.giveUp': async (body, peer) => {
-        const ask = loanMessages.giveUpSchema.parse(body);
-        between(peer, ask.lender, ask.borrower);
-        return await loans.giveUp(ask);
-      },
-      'addresses.back': async (body, peer) => {
-        const ask = loanMessages.backSchema.parse(body);
-        between(peer, ask.borrower, ask.lender);
-        return await loans.takeBack(ask);
-      },
-      'addresses.returned': async (body, peer) => {
-        const ask = loanMessages.returnedSchema.parse(body);
-        between(peer, ask.lender, ask.borrower);
-        return await loans.returned(ask);
-      },
-      'addresses.offer': async (body, peer) => {
-        const ask = loanMessages.offerSchema.parse(body);
-        return await loans.offered(ask, between(peer, ask.lender, ask.borrower));
-      },
-      'blocks.give': async (body, peer) => {
-        const ask = giveSchema.parse(body);
-        return await atHome.give(ask, speaksForPartition(peer, ask.partition));
-      },
-      'blocks.delivered': async (body, peer) => {
-        await atHome.delivered(deliveredSchema.parse(body), siteOf(peer));
-        return {};
-      },
-      'blocks.takeBack': async (body, peer) => {
-        const ask = takeBackSchema.parse(body);
-        speaksForPartition(peer, ask.partition);
-        await atHome.takeBack(ask);
-        return {};
-      },
-      'blocks.offer': async (body, peer) => {
-        const ask = offerSchema.parse(body);
-        speaksForNetwork(peer, ask.network, ask.partition);
-        return await holder.offer(ask);
-      },
-      'blocks.recall': async (body, peer) => {
-        const ask = recallSchema.parse(body);
-        speaksForNetwork(peer, ask.network, ask.partition);
-        return await holder.recall(ask);
-      },
-      'blocks.returned': async (body, peer) => {
-        const ask = returnedSchema.parse(body);
-        speaksForNetwork(peer, ask.network, ask.partition);
-        return await holder.returned(ask);
-      },
-    },
+    asks: createBlockAsks({
+      ports,
+      home: atHome,
+      holder,
+      loans,
+      kept,
+      fence: () => (isFenced ? FENCED(site) : undefined),
+    }),
     async start() {
-      for (const row of await ports.rows.rows('block', { scopes: [siteScope(site)] })) see(row);
-      await take([...ports.hosted()]);
+      if (isFenced) {
+        await comparison.fence();
+        attempts.run('compare', compare);
+      } else await takeUp();
       spareLater();
     },
     committed(entry) {
       for (const change of entry.changes) see(change);
     },
     async adopted(networks) {
+      if (isFenced) return;
       const asks = networks.flatMap((network) =>
         ports.hosted().map((partition) => holder.adopt(partition, network).catch(() => undefined)),
       );
@@ -296,6 +262,7 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
       await take(ports.hosted().filter((partition) => !started.has(partition)));
     },
     async recallAll(network) {
+      if (isFenced) return [FENCED(site)];
       const missing = new Set<string>();
       for (const family of ['IPv4', 'IPv6'] satisfies Family[]) {
         try {
@@ -309,6 +276,33 @@ export function createBlockDriver(options: BlockPorts): BlockDriver {
     },
     get open() {
       return attempts.open;
+    },
+    get restored() {
+      return isFenced ? { missing: comparison.missing } : null;
+    },
+    async closedBlocks() {
+      const scopes = ports.hosted().map(partitionScope);
+      const holdings = await ports.rows.rows('holding', { scopes });
+      return holdings.filter(({ value }) => value.state === 'doubtful').length;
+    },
+    async acceptLoss({ without }) {
+      if (isFenced && without) {
+        comparison.goOnWithout();
+        // One that began before did not know it.
+        if ((await compare()) === 'later') await compare();
+      }
+      if (isFenced) {
+        const missing = comparison.missing.length === 0 ? 'it is being compared' : comparison.missing.join('; ');
+        return conflict(`site ${site} is not compared with every other site yet: ${missing}`);
+      }
+      let blocks = 0;
+      const scopes = ports.hosted().map(partitionScope);
+      for (const { scope, key } of await ports.rows.rows('global_network', { scopes })) {
+        const trusted = await ports.ask(addressOf(scope, 'block', key), 'trust', {});
+        if (isRefusal(trusted)) return trusted;
+        blocks += trusted.blocks;
+      }
+      return { blocks };
     },
     close() {
       cancelSparing();

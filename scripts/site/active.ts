@@ -67,6 +67,9 @@ export async function serveSite(
   const standing = await checkStanding(ground.databaseUrl, config.folder);
   for (const lost of standing.lost)
     log.error({ lost, incarnation: standing.incarnation }, 'the database was restored: it lacks what this site wrote');
+  const isRestored = standing.restoredMs !== undefined;
+  if (isRestored)
+    log.warn({ restoredMs: standing.restoredMs }, 'global networks wait until the other sites were asked');
   const fences = await store.takeOver([own, ...partitions.map(partitionScope)], shards);
   steps['owned'] = since();
   log.info({ epoch: fences[0]?.epoch }, 'the scopes are ours: loading');
@@ -111,6 +114,7 @@ export async function serveSite(
   const keeper = keepStanding({
     siteFolder: config.folder,
     incarnation: standing.incarnation,
+    restoredMs: standing.restoredMs,
     epochs: fences,
     after: (delayMs, run) => world.after(delayMs, run),
     wallMs: () => world.wallMs(),
@@ -185,6 +189,11 @@ export async function serveSite(
   const step = faultAt(process.env['HANSE_FAULT']);
   const blocks = createBlockDriver({
     ...(step && { step }),
+    isRestored,
+    compared() {
+      keeper.compared();
+      log.info({}, 'the restored site was compared with the others');
+    },
     site: config.site,
     world,
     rows: store,
@@ -256,7 +265,7 @@ export async function serveSite(
       spread: async (record) => void (await Promise.all([federation.spread(record), adopted([record])])),
     },
     outcomes: createOutcomes((identity, key) => store.findOutcome(identity, key)),
-    health: createHealth({ store, federation, isHeld: () => lease.isHeld() }),
+    health: createHealth({ store, federation, isHeld: () => lease.isHeld(), restored: () => blocks.restored }),
     ...(traces === undefined ? {} : { traces }),
     onCommitted: listen(listeners),
     onBusMessage: listen(busListeners),
@@ -311,6 +320,7 @@ export async function serveSite(
         addFederationRoutes({
           joins,
           federation,
+          blocks,
           restart: () => life.end(EXIT_RESTART, 'joined: starting again with the identity of the federation'),
         }),
         insight.addRoutes,

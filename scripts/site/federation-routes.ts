@@ -1,29 +1,62 @@
 // The federation for operators: who belongs to it, tokens to join, the join itself. Admin role.
 import { z } from 'zod';
-import { unprocessable, unavailable } from '../../actors/refusal.ts';
+import { isRefusal, unprocessable, unavailable } from '../../actors/refusal.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route } from '../../http/route.ts';
+import type { BlockDriver } from '../../router/federation/blocks.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { JoinHost } from '../../router/federation/join.ts';
 
 export interface FederationRoutes {
   joins: Pick<JoinHost, 'invite' | 'joinWith'>;
   federation: Pick<Federation, 'status'>;
+  blocks: Pick<BlockDriver, 'restored' | 'closedBlocks' | 'acceptLoss'>;
   /** Starts this process again with its new identity, after the answer left. */
   restart(): void;
 }
 
+/** What a restored backup still costs. */
+export interface RestoredView {
+  /** Sites that it could not be compared with yet; null: it was, or nothing was restored. */
+  missing: readonly string[] | null;
+  /** Blocks out of which nothing is given until an operator accepts the loss. */
+  closedBlocks: number;
+}
+
 export const addFederationRoutes =
-  ({ joins, federation, restart }: FederationRoutes) =>
+  ({ joins, federation, blocks, restart }: FederationRoutes) =>
   (edge: Edge): void => {
     const { site } = edge;
-    route(edge, { method: 'get', path: '/v2/federation', role: 'admin', operation: 'federation' }, () =>
-      ok({ site: site.id, partitions: site.places.hosted(), members: federation.status() }),
+    const restoredView = async (): Promise<RestoredView> => ({
+      missing: blocks.restored?.missing ?? null,
+      closedBlocks: await blocks.closedBlocks(),
+    });
+    route(edge, { method: 'get', path: '/v2/federation', role: 'admin', operation: 'federation' }, async () =>
+      ok({
+        site: site.id,
+        partitions: site.places.hosted(),
+        members: federation.status(),
+        restored: await restoredView(),
+      }),
     );
     route(
       edge,
       { method: 'post', path: '/v2/federation/invite', role: 'admin', operation: 'invite', contentType: 'any' },
       () => ok({ token: joins.invite() }),
+    );
+    route(
+      edge,
+      {
+        method: 'post',
+        path: '/v2/federation/accept-loss',
+        role: 'admin',
+        operation: 'accept-loss',
+        body: z.object({ without: z.boolean().optional() }),
+      },
+      async ({ body }) => {
+        const accepted = await blocks.acceptLoss({ without: body.without ?? false });
+        return isRefusal(accepted) ? accepted : ok(accepted);
+      },
     );
     route(
       edge,

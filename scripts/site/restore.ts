@@ -167,10 +167,13 @@ export async function restoreSite(
     }
     renewal = setInterval(() => void acquire().catch(() => {}), LEASE_MS / 3);
     const file = readStandingFile(place.folder);
+    mkdirSync(place.folder, { recursive: true, mode: 0o700 });
+    const restored = { incarnation: (file?.incarnation ?? 1) + 1, atMs: Date.now(), restoredMs: Date.now() };
+    // Before the database is another one: whoever starts next must know, whatever becomes of us.
+    writeStandingFile(place.folder, { ...(file ?? { epochs: [], ends: [] }), ...restored });
     const standing = await loadDatabase(url, parts(path), { seen: file === undefined ? [] : [file] });
     if (plan.keys === 'missing' || options.replaceKeys) writeKeys(place, files);
-    mkdirSync(place.folder, { recursive: true, mode: 0o700 });
-    writeStandingFile(place.folder, { incarnation: (file?.incarnation ?? 1) + 1, atMs: Date.now(), ...standing });
+    writeStandingFile(place.folder, { ...restored, ...standing });
     return standing;
   } finally {
     clearInterval(renewal);

@@ -22,6 +22,7 @@ import type { Ground } from './ground.ts';
 import type { Lease } from './lease.ts';
 import type { Role } from './role.ts';
 import { refuseAgents } from './standby-agents.ts';
+import { noteStanding } from './standing.ts';
 
 export interface RolePorts {
   config: SiteConfig;
@@ -138,6 +139,9 @@ export async function standBy(ground: Ground): Promise<void> {
   });
 
   ground.threads.prepare(ground.shards);
+  await noteStanding(ground.databaseUrl, config.folder, world.wallMs()).catch((error: unknown) =>
+    odd('the standing of the site could not be noted', error),
+  );
 
   async function look(): Promise<void> {
     const rows = await store.rows('directory', { scopes: [own], owners: ['member', 'partition'] });

@@ -12,6 +12,8 @@ const shape = z.object({
   /** New whenever the database was found behind. */
   incarnation: z.number().int().min(1),
   atMs: z.number(),
+  /** When the database was restored, or found so; until the site has compared itself with the others (reliability.md F24). */
+  restoredMs: z.number().optional(),
   epochs: z.array(z.object({ scope, epoch: z.number() })),
   ends: z.array(z.object({ scope, shard: z.number(), epoch: z.number(), n: z.number() })),
 });
@@ -41,22 +43,51 @@ export interface StandingCheck {
   incarnation: number;
   /** What the database lacks; empty: it is as it was left, or further. */
   lost: string[];
+  /** Set: it was restored, now or before, and the site was not compared with the others yet. */
+  restoredMs?: number;
 }
 
-/** Compares the database with the file; if it is behind, raises its epochs above all that were. The lease must be held. */
-export async function checkStanding(databaseUrl: string, siteFolder: string): Promise<StandingCheck> {
+const NO_FILE = 'the site has written before, and the file that says how far it had come is missing';
+
+/**
+ * Compares the database with the file; if it is behind, or has a past that the file does not know, raises its epochs above
+ * all that were. The lease must be held.
+ */
+export async function checkStanding(
+  databaseUrl: string,
+  siteFolder: string,
+  nowMs = Date.now(),
+): Promise<StandingCheck> {
   const file = readStandingFile(siteFolder);
-  if (file === undefined) return { incarnation: 1, lost: [] };
   const sql = openForAudit(databaseUrl);
   try {
-    const lost = (await sql.begin('isolation level serializable', async (transaction) => {
+    return await sql.begin('isolation level serializable', async (transaction) => {
       const tx = transaction as unknown as Reading;
       const found = await readStanding(tx);
-      const missing = behind(found, file);
-      if (missing.length > 0) await liftEpochs(tx, highest(found, file));
-      return missing;
-    })) as string[];
-    return { incarnation: file.incarnation + (lost.length > 0 ? 1 : 0), lost };
+      const lost = file === undefined ? (found.epochs.length > 0 ? [NO_FILE] : []) : behind(found, file);
+      if (lost.length === 0) {
+        const restoredMs = file?.restoredMs;
+        return { incarnation: file?.incarnation ?? 1, lost, ...(restoredMs === undefined ? {} : { restoredMs }) };
+      }
+      const known: Omit<StandingFile, 'atMs'> = file ?? { incarnation: 1, epochs: [], ends: [] };
+      const restored = { incarnation: known.incarnation + 1, restoredMs: known.restoredMs ?? nowMs };
+      // First of all: once the epochs are raised, nothing else tells.
+      writeStandingFile(siteFolder, { ...known, ...restored, atMs: nowMs });
+      await liftEpochs(tx, highest(found, known));
+      return { ...restored, lost };
+    });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** For a process that stands by with a folder of its own: what another one writes at the moment was not restored. */
+export async function noteStanding(databaseUrl: string, siteFolder: string, atMs: number): Promise<void> {
+  if (existsSync(standingPath(siteFolder))) return;
+  const sql = openForAudit(databaseUrl);
+  try {
+    const standing = await readStanding(sql as unknown as Reading);
+    writeStandingFile(siteFolder, { incarnation: 1, atMs, ...standing });
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -65,6 +96,8 @@ export async function checkStanding(databaseUrl: string, siteFolder: string): Pr
 export interface StandingKeeper {
   /** To be called with every committed entry. */
   committed(entry: LogEntry): void;
+  /** The site was compared with the others: it is not restored any more, it is as it is. */
+  compared(): void;
   stop(): void;
 }
 
@@ -74,6 +107,7 @@ const WRITE_MS = 2_000;
 export function keepStanding(options: {
   siteFolder: string;
   incarnation: number;
+  restoredMs?: number | undefined;
   epochs: Standing['epochs'];
   after(delayMs: number, run: () => void): () => void;
   wallMs(): number;
@@ -82,13 +116,15 @@ export function keepStanding(options: {
   const { siteFolder, incarnation } = options;
   const epochs = new Map(options.epochs.map(({ scope: of, epoch }) => [of, epoch]));
   const ends = new Map<string, Standing['ends'][number]>();
+  let { restoredMs } = options;
   let isChanged = false;
   let cancel = (): void => {};
 
   function write(): void {
     try {
       const standing = { epochs: [...epochs].map(([of, epoch]) => ({ scope: of, epoch })), ends: [...ends.values()] };
-      writeStandingFile(siteFolder, { incarnation, atMs: options.wallMs(), ...standing });
+      const restored = restoredMs === undefined ? {} : { restoredMs };
+      writeStandingFile(siteFolder, { incarnation, atMs: options.wallMs(), ...restored, ...standing });
       isChanged = false;
     } catch (error) {
       options.odd('the standing of the site could not be written', error);
@@ -112,6 +148,10 @@ export function keepStanding(options: {
       ends.set(name, { scope: of, shard, epoch, n });
       epochs.set(of, Math.max(epochs.get(of) ?? 0, epoch));
       isChanged = true;
+    },
+    compared() {
+      restoredMs = undefined;
+      write();
     },
     stop() {
       cancel();

@@ -42,6 +42,19 @@ const membersText = ({ members }: SiteStatus): Value => {
   return { text: text.join(', '), paint: members.every(({ up }) => up) ? green : yellow };
 };
 
+/** Empty: no backup was restored, or all of it is settled. */
+function restoredLines({ restored }: SiteStatus): Array<[string, Value]> {
+  if (restored === null) return [];
+  const waits = restored.missing?.length === 0 ? 'is being compared with the other sites' : undefined;
+  const missing = restored.missing === null ? [] : [waits ?? `waits for ${restored.missing.join('; ')}`];
+  const closed =
+    restored.closedBlocks === 0
+      ? []
+      : [`${restored.closedBlocks} blocks of global networks give nothing out: npm run -s site -- accept-loss`];
+  const all = [...missing, ...closed];
+  return all.length === 0 ? [] : [['restored', { text: all.join(', '), paint: yellow }]];
+}
+
 export function statusText(status: SiteStatus): string {
   const { keys, standing } = status;
   const certificate =
@@ -55,6 +68,7 @@ export function statusText(status: SiteStatus): string {
       status.partitions === null ? { text: 'unknown', paint: yellow } : status.partitions.join(', ') || 'none yet',
     ],
     ['members', membersText(status)],
+    ...restoredLines(status),
     ...databaseLines(status),
     ['folder', status.folder],
     ['keys', keys.authority ? certificate : { text: 'none: the site was never started', paint: red }],

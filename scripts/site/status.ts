@@ -9,6 +9,7 @@ import { openForAudit } from '../../storage/audit/index.ts';
 import { callApi } from '../api-client.ts';
 import { readEndpoint } from '../endpoint.ts';
 import { credentialsIn } from '../join.ts';
+import type { RestoredView } from './federation-routes.ts';
 import { openDatabase, type SitePlace } from './place.ts';
 import { readStandingFile } from './standing.ts';
 
@@ -20,6 +21,7 @@ export interface SiteStatus {
   health: Health | null;
   partitions: string[] | null;
   members: ReturnType<Federation['status']> | null;
+  restored: RestoredView | null;
   database: DatabaseStatus | { problem: string };
   keys: { authority: boolean; certificateUntilMs: number | null };
   standing: { incarnation: number; atMs: number } | null;
@@ -79,8 +81,8 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
 async function lookAtAddress(
   place: SitePlace,
   url: string | undefined,
-): Promise<Pick<SiteStatus, 'health' | 'partitions' | 'members'>> {
-  const nothing = { health: null, partitions: null, members: null };
+): Promise<Pick<SiteStatus, 'health' | 'partitions' | 'members' | 'restored'>> {
+  const nothing = { health: null, partitions: null, members: null, restored: null };
   if (url === undefined) return nothing;
   const get = async <T>(path: string, isOpen: boolean): Promise<T | null> => {
     try {
@@ -94,9 +96,17 @@ async function lookAtAddress(
   };
   const [health, federation] = await Promise.all([
     get<Health>('/v1/health', true),
-    get<{ partitions: string[]; members: NonNullable<SiteStatus['members']> }>('/v2/federation', false),
+    get<{ partitions: string[]; members: NonNullable<SiteStatus['members']>; restored: RestoredView }>(
+      '/v2/federation',
+      false,
+    ),
   ]);
-  return { health, partitions: federation?.partitions ?? null, members: federation?.members ?? null };
+  return {
+    health,
+    partitions: federation?.partitions ?? null,
+    members: federation?.members ?? null,
+    restored: federation?.restored ?? null,
+  };
 }
 
 function lookAtKeys(folder: string): SiteStatus['keys'] {

@@ -50,9 +50,9 @@ export function auditBlocks(sites: readonly SiteRows[], isQuiet: boolean): strin
       const block = ledger.get(place);
       const isHolder = block !== undefined && partitionScope(block.value.holder) === scope && block.value.h === value.h;
       // One that goes back may have been given away already; it gives nothing out.
-      if (value.state === 'held' && !isHolder && given.has(homes.get(value.network) ?? site.site))
+      if (value.state !== 'returning' && !isHolder && given.has(homes.get(value.network) ?? site.site))
         violations.push(`block holder: ${name} is held, the ledger says ${block?.value.holder ?? 'nobody'}`);
-      if (value.state !== 'held') {
+      if (value.state === 'returning') {
         if (isQuiet) violations.push(`block on its way: ${name} is ${value.state} although all is quiet`);
         continue;
       }

@@ -1,0 +1,151 @@
+// What the other sites may ask about blocks and single addresses. Each speaks for its own partitions and networks only
+// (reliability.md §9).
+import { refuseAsk } from '../link/failure.ts';
+import type { Peer } from '../link/link.ts';
+import type { AskHandler } from '../link/serve.ts';
+import type { BlockHolder } from './blocks-holder.ts';
+import type { BlockHome } from './blocks-home.ts';
+import type { KeptBlocks } from './blocks-kept.ts';
+import {
+  deliveredSchema,
+  giveSchema,
+  offerSchema,
+  recallSchema,
+  returnedSchema,
+  takeBackSchema,
+} from './blocks-messages.ts';
+import type { BlockPorts } from './blocks-ports.ts';
+import * as loanMessages from './loans-messages.ts';
+import type { Loans } from './loans.ts';
+import { answerInventory } from './restored-answers.ts';
+import { INVENTORY_ASK, KEEP_ASK, keepSchema } from './restored-messages.ts';
+
+export interface BlockAsksOptions {
+  ports: BlockPorts;
+  home: BlockHome;
+  holder: BlockHolder;
+  loans: Loans;
+  kept: KeptBlocks;
+  /** Why nothing is answered at the moment; undefined: it is. */
+  fence(): string | undefined;
+}
+
+export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHandler> {
+  const { ports, home: atHome, holder, loans, kept } = options;
+  const { site, copy } = ports;
+  const isHosted = (partition: string): boolean => ports.hosted().includes(partition);
+
+  const siteOf = (peer: Peer): string => {
+    if (peer.kind !== 'site') throw refuseAsk('Forbidden', `only sites hand blocks over, not a ${peer.kind}`);
+    return peer.name;
+  };
+  /** A site speaks for its own partitions only (reliability.md §9). */
+  const speaksForPartition = (peer: Peer, partition: string): string => {
+    const member = siteOf(peer);
+    const owner = copy.entry('partition', partition)?.home;
+    if (owner === member) return member;
+    if (owner === undefined) throw refuseAsk('Unavailable', `partition ${partition} is not known at site ${site} yet`);
+    throw refuseAsk('Forbidden', `site ${member} can't speak for partition ${partition} of site ${owner}`);
+  };
+  const speaksForNetwork = (peer: Peer, network: string, partition: string): void => {
+    const member = siteOf(peer);
+    const owner = copy.entry('globalnetwork', network)?.home;
+    if (owner === undefined) throw refuseAsk('Unavailable', `network ${network} is not known at site ${site} yet`);
+    if (owner !== member) {
+      throw refuseAsk('Forbidden', `site ${member} can't speak for network ${network} of site ${owner}`);
+    }
+    if (!isHosted(partition)) throw refuseAsk('NotFound', `partition ${partition} is not hosted by site ${site}`);
+  };
+
+  /** The peer's partition is one of its own, ours is hosted here. */
+  const between = (peer: Peer, theirs: string, ours: string): string => {
+    const member = speaksForPartition(peer, theirs);
+    if (!isHosted(ours)) throw refuseAsk('NotFound', `partition ${ours} is not hosted by site ${site}`);
+    return member;
+  };
+
+  /** What the other sites may ask once this one knows how things stand. */
+  const unfenced = (asks: Record<string, AskHandler>): Record<string, AskHandler> =>
+    Object.fromEntries(
+      Object.entries(asks).map(([kind, handler]): [string, AskHandler] => [
+        kind,
+        (body, peer, deadlineMs) => {
+          const why = options.fence();
+          if (why !== undefined) throw refuseAsk('Unavailable', why);
+          return handler(body, peer, deadlineMs);
+        },
+      ]),
+    );
+  const inventory = answerInventory(ports);
+
+  return {
+    [KEEP_ASK]: async (body, peer) => {
+      const ask = keepSchema.parse(body);
+      const member = siteOf(peer);
+      if (copy.entry('globalnetwork', ask.network)?.home !== member) {
+        throw refuseAsk('Unavailable', `network ${ask.network} is not known at site ${site} as one of ${member} yet`);
+      }
+      return await kept.note(ask);
+    },
+    ...unfenced({
+      [INVENTORY_ASK]: async (body, peer) => await inventory(body, siteOf(peer)),
+      'addresses.lend': async (body, peer) => {
+        const ask = loanMessages.lendSchema.parse(body);
+        return await loans.lend(ask, between(peer, ask.to, ask.lender));
+      },
+      'addresses.lent': async (body, peer) => {
+        const ask = loanMessages.returnedSchema.parse(body);
+        between(peer, ask.borrower, ask.lender);
+        return await loans.lent(ask);
+      },
+      'addresses.giveUp': async (body, peer) => {
+        const ask = loanMessages.giveUpSchema.parse(body);
+        between(peer, ask.lender, ask.borrower);
+        return await loans.giveUp(ask);
+      },
+      'addresses.back': async (body, peer) => {
+        const ask = loanMessages.backSchema.parse(body);
+        between(peer, ask.borrower, ask.lender);
+        return await loans.takeBack(ask);
+      },
+      'addresses.returned': async (body, peer) => {
+        const ask = loanMessages.returnedSchema.parse(body);
+        between(peer, ask.lender, ask.borrower);
+        return await loans.returned(ask);
+      },
+      'addresses.offer': async (body, peer) => {
+        const ask = loanMessages.offerSchema.parse(body);
+        return await loans.offered(ask, between(peer, ask.lender, ask.borrower));
+      },
+      'blocks.give': async (body, peer) => {
+        const ask = giveSchema.parse(body);
+        return await atHome.give(ask, speaksForPartition(peer, ask.partition));
+      },
+      'blocks.delivered': async (body, peer) => {
+        await atHome.delivered(deliveredSchema.parse(body), siteOf(peer));
+        return {};
+      },
+      'blocks.takeBack': async (body, peer) => {
+        const ask = takeBackSchema.parse(body);
+        speaksForPartition(peer, ask.partition);
+        await atHome.takeBack(ask);
+        return {};
+      },
+      'blocks.offer': async (body, peer) => {
+        const ask = offerSchema.parse(body);
+        speaksForNetwork(peer, ask.network, ask.partition);
+        return await holder.offer(ask);
+      },
+      'blocks.recall': async (body, peer) => {
+        const ask = recallSchema.parse(body);
+        speaksForNetwork(peer, ask.network, ask.partition);
+        return await holder.recall(ask);
+      },
+      'blocks.returned': async (body, peer) => {
+        const ask = returnedSchema.parse(body);
+        speaksForNetwork(peer, ask.network, ask.partition);
+        return await holder.returned(ask);
+      },
+    }),
+  };
+}

@@ -1,0 +1,158 @@
+// A site restored from an older backup, beside sites that went on (reliability.md F24).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IpRecord } from '../../actors/network/record.ts';
+import { isInUseHere } from '../../actors/network/standing.ts';
+import { granted, refused } from '../../actors/network/plant.fixture.ts';
+import { isRefusal } from '../../actors/refusal.ts';
+import { league } from './blocks.fixture.ts';
+
+type League = Awaited<ReturnType<typeof league>>;
+const PREFIX = '203.0.113.0/24';
+
+const inUse = (scene: League, id: string): string[] =>
+  scene
+    .of(id)
+    .plant.store.live('ip')
+    .map(({ value }) => value as IpRecord)
+    .filter(isInUseHere)
+    .map(({ address }) => address)
+    .sort();
+const holdings = (scene: League, id: string): Map<string, string> =>
+  new Map(
+    scene
+      .of(id)
+      .plant.store.live('holding')
+      .map(({ value }) => value as { first: string; state: string })
+      .map(({ first, state }) => [first, state]),
+  );
+/** Takes until nothing comes; the addresses. */
+async function takeAll(scene: League, id: string, most = 300): Promise<string[]> {
+  const taken: string[] = [];
+  while (taken.length < most) {
+    const answer = await scene.until(scene.acquire(id));
+    if (isRefusal(answer)) break;
+    taken.push(answer.address);
+  }
+  return taken;
+}
+async function take(scene: League, id: string, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  for (let i = 0; i < count; i++) taken.push(granted(await scene.until(scene.acquire(id))).address);
+  return taken;
+}
+const noneTwice = (addresses: readonly string[]): void => assert.equal(new Set(addresses).size, addresses.length);
+
+for (const restored of ['a', 'b']) {
+  test(`reliability.md F24: ${restored === 'a' ? 'the home' : 'a holder'} of a global network restored from a backup gives out nothing twice`, async () => {
+    const scene = await league(PREFIX, { sites: ['a', 'b', 'c'] });
+    const before = [...(await take(scene, 'a', 5)), ...(await take(scene, 'b', 5)), ...(await take(scene, 'c', 2))];
+    await scene.run(200);
+    const backup = scene.of(restored).backup();
+    // More than one block each, so that ledger and holdings move on.
+    const after = [...(await take(scene, 'a', 40)), ...(await take(scene, 'b', 40)), ...(await take(scene, 'c', 20))];
+    await scene.run(500);
+
+    await scene.of(restored).restoreFrom(backup);
+    await scene.run(3_000);
+    assert.equal(scene.of(restored).driver.restored, null, 'compared');
+    const others = ['a', 'b', 'c'].filter((id) => id !== restored);
+    for (const id of others) assert.equal(new Set(holdings(scene, id).values()).has('doubtful'), false);
+
+    // Everything that can still be given out: nothing of what anybody was ever given.
+    const rest = [...(await takeAll(scene, restored)), ...(await takeAll(scene, others[0]!))];
+    assert.ok(rest.length > 20, `${rest.length} came`);
+    noneTwice([...before, ...after, ...rest]);
+
+    // An operator accepts that what the restored site gave out after the backup is void.
+    const { blocks } = granted(await scene.until(scene.of(restored).driver.acceptLoss({ without: false })));
+    assert.ok(blocks >= 3, `${blocks} blocks`);
+    assert.deepEqual([...new Set(holdings(scene, restored).values())], ['held']);
+    await scene.run(1_000);
+    scene.check();
+    const more = await takeAll(scene, restored);
+    noneTwice([...inUse(scene, 'a'), ...inUse(scene, 'b'), ...inUse(scene, 'c')]);
+    assert.ok(more.length > 0);
+    scene.close();
+  });
+}
+
+test('reliability.md F24: fenced until every site has answered, and says for whom it waits; what is there stays readable', async () => {
+  const scene = await league(PREFIX);
+  const [kept] = await take(scene, 'b', 3);
+  const backup = scene.of('b').backup();
+  scene.weather.cut.add('a');
+  await scene.of('b').restoreFrom(backup);
+  await scene.run(1_000);
+  assert.match(scene.of('b').driver.restored!.missing.join(), /^site a: /);
+  refused(await scene.until(scene.acquire('b')), 'Unavailable', 'was restored from a backup');
+  refused(await scene.until(scene.attach('b', kept!) as Promise<never>), 'Unavailable', 'was restored from a backup');
+  refused(await scene.until(scene.of('b').driver.acceptLoss({ without: false })), 'Conflict', 'site a');
+  assert.equal(granted(await scene.until(scene.getIp('b', kept!))).address, kept);
+  // What others ask meanwhile is put off.
+  scene.weather.cut.clear();
+  await scene.run(3_000);
+  assert.equal(scene.of('b').driver.restored, null);
+  const next = granted(await scene.until(scene.acquire('b')));
+  assert.ok(next.address !== kept);
+  scene.close();
+});
+
+test('reliability.md F24: an operator goes on without a site that is lost', async () => {
+  const scene = await league(PREFIX);
+  await take(scene, 'b', 3);
+  const backup = scene.of('a').backup();
+  scene.weather.cut.add('b');
+  await scene.of('a').restoreFrom(backup);
+  await scene.run(500);
+  assert.ok(granted(await scene.until(scene.of('a').driver.acceptLoss({ without: true }))).blocks > 0);
+  // What b was given stays b's.
+  const taken = await takeAll(scene, 'a');
+  noneTwice([...taken, ...inUse(scene, 'b')]);
+  scene.close();
+});
+
+test('reliability.md F24: loans made, ended and forgotten since the backup, at either end', async () => {
+  for (const restored of ['a', 'b']) {
+    const scene = await league(PREFIX);
+    const [early, ended, late] = (await take(scene, 'a', 3)) as [string, string, string];
+    // Lent at the backup, and back since; lent only after it.
+    granted(await scene.until(scene.bring('b', ended, 'a')));
+    await scene.run(300);
+    const backup = scene.of(restored).backup();
+    granted(await scene.until(scene.bring('a', ended, 'b')));
+    granted(await scene.until(scene.bring('b', early, 'a')));
+    const [born] = (await take(scene, 'a', 1)) as [string];
+    granted(await scene.until(scene.bring('b', born, 'a')));
+    await scene.run(300);
+
+    await scene.of(restored).restoreFrom(backup);
+    await scene.run(8_000);
+    assert.equal(scene.of(restored).driver.restored, null);
+    granted(await scene.until(scene.of(restored).driver.acceptLoss({ without: false })));
+    await scene.run(8_000);
+    scene.check();
+    noneTwice([...inUse(scene, 'a'), ...inUse(scene, 'b')]);
+    assert.deepEqual(inUse(scene, 'b'), [early, born].sort(), `${restored} was restored`);
+    assert.ok(inUse(scene, 'a').includes(late));
+    assert.ok(inUse(scene, 'a').includes(ended), `${ended} is back at a although ${restored} was restored`);
+    scene.close();
+  }
+});
+
+test('reliability.md F24: what a restored home had made since comes back from the other sites', async () => {
+  const scene = await league(PREFIX);
+  const backup = scene.of('a').backup();
+  await scene.makeNetwork('late', '198.51.100.0/24');
+  await scene.run(300);
+  const taken = granted(await scene.until(scene.acquire('b', {}, 'late'))).address;
+  await scene.run(300);
+  await scene.of('a').restoreFrom(backup);
+  await scene.run(3_000);
+  assert.equal(scene.of('a').driver.restored, null);
+  assert.ok(scene.of('a').copy.get('globalnetwork', 'late') !== undefined);
+  const there = await takeAll(scene, 'b', 20);
+  const here = granted(await scene.until(scene.acquire('a', {}, 'late'))).address;
+  assert.ok(here !== taken && !there.includes(here));
+  scene.close();
+});

@@ -1,0 +1,3 @@
+import { restoredBackup } from './restored-backup.ts';
+
+restoredBackup('fra');
