@@ -47,8 +47,8 @@ async function checkClaims(site: Site, h: string, claims: unknown): Promise<Refu
 /** The site as it is, save that nothing can be changed through it. What would be is put into `changes`. */
 export const drySite = (site: Site, changes: WouldChange[]): Site => ({
   ...site,
-  ask: (async (to, command, body, { who, withinMs }) => {
-    const options: AskOptions = { who, dry: true, ...(withinMs === undefined ? {} : { withinMs }) };
+  ask: (async (to, command, body, { who, withinMs, asker }) => {
+    const options: AskOptions = { who, dry: true, asker, ...(withinMs === undefined ? {} : { withinMs }) };
     const answer: unknown = await site.ask(to, command, body, options);
     if (!isDryAnswer(answer)) return answer;
     changes.push(...answer.changes);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Hono } from 'hono';
+import type { Asker } from '../actors/asker.ts';
 import type { Authenticate } from './auth/authenticate.ts';
 import type { z } from 'zod';
 import type { Role } from './auth/roles.ts';
@@ -14,6 +15,8 @@ export interface Bindings {
   via?: 'http' | 'link';
   /** Site at the other end of the link. */
   peer?: string;
+  /** Who waits at the other end of the socket or the link. */
+  asker?: Asker | undefined;
 }
 
 export interface EdgeEnv {

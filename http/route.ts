@@ -108,6 +108,8 @@ const DATABASE_AWAY = unavailable(
   'the database does not answer at the moment; whether anything was changed is not known',
 );
 
+const NOBODY_WAITS = unavailable('whoever asked has left before it was begun; nothing was changed');
+
 /** A list that was not answered is nobody's mistake (reliability.md F07): storage's failures that another try may not meet. */
 const isDatabaseAway = (error: unknown): boolean => {
   const { name, kind } = error as { name?: unknown; kind?: unknown };
@@ -160,9 +162,11 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     }
     const body = check === undefined ? { value: undefined as B } : await bodyOf(c, check);
     if (body instanceof Response) return body;
+    const asker = (c.env ??= {}).asker;
+    if (asker?.isGone === true) return refusalResponse(NOBODY_WAITS);
     const answer = await handler({
       caller,
-      as: { who: caller.email },
+      as: { who: caller.email, asker },
       body: body.value,
       site,
       param: (name) => c.req.param(name) ?? '',

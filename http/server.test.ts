@@ -2,10 +2,13 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { z } from 'zod';
+import { addressOf, partitionScope } from '../actors/address.ts';
+import type { Asker } from '../actors/asker.ts';
+import { isRefusal } from '../actors/refusal.ts';
 import { createEdge, finishEdge } from './app.ts';
 import { ok, route } from './route.ts';
 import { dispatch, serveEdge, type EdgeRequest } from './server.ts';
-import { createTestSite, signed } from './testing.ts';
+import { createTestSite, signed, type Asked } from './testing.ts';
 
 const app = () => {
   const edge = createEdge(createTestSite());
@@ -95,4 +98,41 @@ test('a graceful stop answers what is in flight, then ends soon, also with clien
   assert.ok(performance.now() - sinceMs < 2_000, 'stopped only by the end of the grace');
   assert.deepEqual(await answer, { status: 200, text: '{"late":true}' });
   await assert.rejects(send(running.port, 'POST', ''), /ECONNREFUSED|ECONNRESET|hang up/);
+});
+
+test('design.md §4: who hangs up is known to have left, to whatever is asked in their name', async () => {
+  const site = createTestSite({
+    'allocator.pools': ({ options }: Asked) => {
+      asked(options.asker);
+      return new Promise(() => {});
+    },
+  });
+  const edge = createEdge(site);
+  let asked: (asker: Asker | undefined) => void = () => {};
+  route(edge, { method: 'get', path: '/v1/slow', role: 'view', operation: 'slow' }, async ({ as }) => {
+    const pools = await site.ask(addressOf(partitionScope('p'), 'allocator', 'p'), 'pools', {}, as);
+    return isRefusal(pools) ? pools : ok(pools);
+  });
+  const running = await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 });
+  try {
+    const asker = await new Promise<Asker | undefined>((resolve) => {
+      const outgoing = request({
+        port: running.port,
+        host: '127.0.0.1',
+        path: '/v1/slow',
+        headers: signed('Metal-View', 'GET'),
+      });
+      outgoing.on('error', () => {});
+      outgoing.end();
+      asked = (heard) => {
+        resolve(heard);
+        outgoing.destroy();
+      };
+    });
+    assert.ok(asker !== undefined);
+    await new Promise<void>((resolve) => void asker.whenGone(resolve));
+    assert.equal(asker.isGone, true);
+  } finally {
+    await running.stop(0);
+  }
 });

@@ -3,6 +3,8 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
+import type { Asker } from '../actors/asker.ts';
+import { askerOf } from '../router/socket-io.ts';
 import { isBodyFailure, readIncoming } from './body.ts';
 import type { EdgeEnv } from './env.ts';
 import { bodyFailureResponse, crashResponse } from './route.ts';
@@ -16,6 +18,7 @@ export interface EdgeRequest {
   headers: Array<[string, string]>;
   body: Uint8Array;
   via: 'http' | 'link';
+  asker?: Asker | undefined;
 }
 
 export interface EdgeAnswer {
@@ -82,9 +85,9 @@ export type EdgeApp = Pick<Hono<EdgeEnv>, 'fetch'>;
 
 /** Answers a request that came over a peer link, by the same app. */
 export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string): Promise<Response> {
-  const { method, path, headers, body } = request;
+  const { method, path, headers, body, asker } = request;
   // The bytes travel beside the Request, which would refuse them on a GET.
-  return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer });
+  return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer, asker });
 }
 
 interface Served {
@@ -118,18 +121,19 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
   };
 
   const serve = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Served> => {
+    const asker = askerOf(outgoing);
     try {
       if (isUpload(incoming.headers['content-type'])) {
-        return { response: await app.fetch(request, { incoming, outgoing, via: 'http' }), isOwn: false };
+        return { response: await app.fetch(request, { incoming, outgoing, asker, via: 'http' }), isOwn: false };
       }
       const body = await readIncoming(incoming);
       if (isBodyFailure(body)) return { response: bodyFailureResponse(body), isOwn: false };
       if (beforeApp !== undefined) {
         const { method = 'GET', url = '/', rawHeaders } = incoming;
-        const early = await beforeApp({ method, path: url, headers: pairs(rawHeaders), body, via: 'http' });
+        const early = await beforeApp({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
         if (early !== undefined) return { response: toResponse(early), isOwn: false };
       }
-      return { response: await app.fetch(request, { incoming, outgoing, body, via: 'http' }), isOwn: true };
+      return { response: await app.fetch(request, { incoming, outgoing, body, asker, via: 'http' }), isOwn: true };
     } catch (error) {
       report(error);
       return { response: crashResponse(), isOwn: false };

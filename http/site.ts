@@ -1,5 +1,6 @@
 // What the edge needs of the process it runs in. scripts/partition.ts builds it; tests build a small one.
 import type { Address, Kind } from '../actors/address.ts';
+import type { Asker } from '../actors/asker.ts';
 import type { BusMessage, IdempotencyKey, LogEntry, RowReader } from '../actors/ports.ts';
 import type { Ask, CommandName, Reply } from '../actors/protocol.ts';
 import type { DirectoryEntities, DirectoryEntry, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
@@ -27,6 +28,8 @@ export interface AskOptions {
   key?: IdempotencyKey;
   /** Decided and answered (`DryAnswer`), not applied. */
   dry?: boolean;
+  /** What has not begun when it leaves is not done. Not to be given to what completes or undoes something. */
+  asker?: Asker | undefined;
 }
 
 /** The site's copy of the directory: own entries and those of the other sites. Reads are synchronous. */

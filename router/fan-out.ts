@@ -64,7 +64,7 @@ async function partFrom(ports: FanOutPorts, member: Member, request: HttpRequest
   };
   if (!member.up) return failed();
   try {
-    const passing = { site: member.site, hops, deadlineMs: PART_MS, as: 'part' as const };
+    const passing = { site: member.site, hops, deadlineMs: PART_MS, as: 'part' as const, asker: request.asker };
     const { status, headers, body } = await passOn(ports.peers, request, passing);
     const bytes = await collect(body, PART_LIMIT_BYTES);
     if (bytes !== undefined) return { part: { status, headers, body: bytes } };

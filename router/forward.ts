@@ -71,7 +71,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     if (cameFromStandby(request)) return unreachableAnswer(`site "${site}" has no active process at the moment`);
     const as = isPart(request) ? 'part of standby' : 'standby';
     try {
-      return await answerOf(await passOn(peers, request, { site, hops: hopsOf(request), as }));
+      return await answerOf(await passOn(peers, request, { site, hops: hopsOf(request), as, asker: request.asker }));
     } catch (error) {
       const { message } = linkFailureOf(error);
       return unreachableAnswer(`the active process of site "${site}" can't be reached: ${message}`);
@@ -100,7 +100,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   ): Promise<HttpAnswer | undefined> => {
     const wasUp = memberOf(place).up;
     try {
-      const answer = await passOn(peers, request, { site: place.site, hops });
+      const answer = await passOn(peers, request, { site: place.site, hops, asker: request.asker });
       if (answer.status !== 421) return await answerOf(answer);
       await discard(answer.body);
       return undefined;

@@ -1,4 +1,5 @@
 // Requests and answers as they pass through: whole, unread, and which headers of them go further.
+import type { Asker } from '../actors/asker.ts';
 import type { HttpHeaders } from './link/frames.ts';
 
 /** A request as it came. */
@@ -11,6 +12,8 @@ export interface HttpRequest {
   readonly body: Uint8Array;
   /** From a client's socket, or over a peer link. Only the second may carry headers of ours. */
   readonly via: 'http' | 'link';
+  /** Who waits at the other end. */
+  readonly asker?: Asker | undefined;
 }
 
 export interface HttpAnswer {

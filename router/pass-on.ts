@@ -1,4 +1,5 @@
 // One exchange with another process: the bytes as they came, the answer as it comes.
+import type { Asker } from '../actors/asker.ts';
 import { isLinkFailure, type LinkFailure } from './link/failure.ts';
 import { endToEnd, HOPS_HEADER, PART_HEADER, STANDBY_HEADER, streamOf, type HttpAnswer } from './message.ts';
 import type { PeerAnswer, PeerExchange, PeerHead } from './peers.ts';
@@ -11,14 +12,15 @@ export interface Passing {
   readonly hops: number;
   readonly deadlineMs?: number;
   readonly as?: 'part' | 'standby' | 'part of standby';
-  readonly signal?: AbortSignal | undefined;
+  /** When it leaves, the other process hears of it. */
+  readonly asker?: Asker | undefined;
 }
 
 /** Sends once, never again. Rejects with a `LinkFailure`. */
 export async function passOn(
   peers: Pick<PeerExchange, 'request'>,
   request: PeerHead & { readonly body: Uint8Array | AsyncIterable<Uint8Array> },
-  { site, hops, deadlineMs = FORWARD_MS, as, signal }: Passing,
+  { site, hops, deadlineMs = FORWARD_MS, as, asker }: Passing,
 ): Promise<PeerAnswer> {
   const headers = endToEnd(request.headers);
   headers.push([HOPS_HEADER, String(hops)]);
@@ -28,7 +30,7 @@ export async function passOn(
   const isEmpty = body instanceof Uint8Array && body.byteLength === 0;
   return await peers.request(site, { method, path, headers }, isEmpty ? undefined : body, {
     deadlineMs,
-    ...(signal === undefined ? {} : { signal }),
+    asker,
   });
 }
 

@@ -1,6 +1,7 @@
 // The other sites, as the way to them needs them. router/federation implements it for sites, router/sites.ts for the
 // router process, both over router/link.
 import { z } from 'zod';
+import type { Asker } from '../actors/asker.ts';
 import type { HttpHeaders } from './link/frames.ts';
 
 /** A site that belongs to the federation. */
@@ -37,7 +38,7 @@ export interface PeerExchange {
     site: string,
     head: PeerHead,
     body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
-    options: { deadlineMs: number; signal?: AbortSignal },
+    options: { deadlineMs: number; asker?: Asker | undefined },
   ): Promise<PeerAnswer>;
   /** A system ask to the site; the reply is not validated. Rejects with a `LinkFailure`. */
   ask(site: string, kind: string, body: unknown, deadlineMs: number): Promise<unknown>;

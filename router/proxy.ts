@@ -1,6 +1,7 @@
 // The router: one address for all sites. It finds the site of a request by the same rules as the sites do, and passes
 // the bytes on. It keeps no state but what it remembers of places; it merges nothing.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Asker } from '../actors/asker.ts';
 import { matchOperation, placeOf, type Located, type Match } from './locate.ts';
 import { askName, createLocations, type Place } from './locations.ts';
 import { readPath, refusePath } from './path.ts';
@@ -8,7 +9,7 @@ import { answerOf, discard, linkFailureOf, mayHaveActed, passOn } from './pass-o
 import type { PeerAnswer } from './peers.ts';
 import type { HttpAnswer } from './message.ts';
 import { originForm, refuseFraming } from './raw-request.ts';
-import { hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
+import { askerOf, hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
 import { resolve, type Knowledge } from './resolve.ts';
 import type { Sites } from './sites.ts';
 import { nameOf } from './stale.ts';
@@ -34,7 +35,7 @@ interface Incoming {
   readonly path: string;
   readonly headers: Array<[string, string]>;
   readonly body: Uint8Array | AsyncIterable<Uint8Array>;
-  readonly signal: AbortSignal;
+  readonly asker: Asker;
 }
 
 /** Where a request goes, and what was remembered of that. */
@@ -100,7 +101,7 @@ export function createProxy(
     nameOf({ site, partitions: place === undefined || place.partition === '' ? [] : [place.partition] });
 
   const send = async (incoming: Incoming, course: Course): Promise<PeerAnswer> =>
-    await passOn(sites, incoming, { site: course.site, hops: 1, signal: incoming.signal });
+    await passOn(sites, incoming, { site: course.site, hops: 1, asker: incoming.asker });
 
   const exchange = async (incoming: Incoming, course: Course, access: 'r' | 'w'): Promise<HttpAnswer> => {
     const wasUp = isUp(course.site);
@@ -110,7 +111,7 @@ export function createProxy(
       const failure = linkFailureOf(error);
       const other = sites.first(course.site);
       // A read may be asked again, of somebody who has a copy or a better link. A write never is.
-      if (access === 'r' && other !== undefined && incoming.body instanceof Uint8Array && !incoming.signal.aborted) {
+      if (access === 'r' && other !== undefined && incoming.body instanceof Uint8Array && !incoming.asker.isGone) {
         return await exchange(incoming, { site: other }, 'w');
       }
       const unsure = access === 'w' && mayHaveActed(failure, wasUp) ? '; whether it was done is not known' : '';
@@ -156,8 +157,7 @@ export function createProxy(
   };
 
   return async (request, response) => {
-    const gone = new AbortController();
-    response.on('close', () => gone.abort());
+    const asker = askerOf(response);
     try {
       const target = originForm(request.url ?? '/', request.headers.host);
       const refused = refusalOf(request, target);
@@ -174,7 +174,7 @@ export function createProxy(
       const headers: Array<[string, string]> = [];
       const { rawHeaders } = request;
       for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i]!, rawHeaders[i + 1]!]);
-      return await sendAnswer(response, await route({ method, path, headers, body, signal: gone.signal }, match));
+      return await sendAnswer(response, await route({ method, path, headers, body, asker }, match));
     } catch (error) {
       odd?.(`${request.method} ${request.url} failed`, error);
       if (response.headersSent) response.destroy();

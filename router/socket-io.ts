@@ -1,10 +1,18 @@
 // Bodies from and answers to a socket of node:http.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createAsker, type Asker } from '../actors/asker.ts';
 import type { HttpAnswer } from './message.ts';
 
 export type BodyFailure = 'too-large' | 'aborted' | 'too-slow';
 
 const NOTHING = new Uint8Array(0);
+
+/** Who waits for this answer: until it is out, or its connection has ended. */
+export function askerOf(response: ServerResponse): Asker {
+  const asker = createAsker();
+  response.once('close', asker.leave);
+  return asker;
+}
 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

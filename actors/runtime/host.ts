@@ -1,5 +1,6 @@
 // The main thread's side: one thread a shard, the ports, asks, restart with backoff.
 import { addressText, shardOf, type Address, type Scope } from '../address.ts';
+import type { Asker } from '../asker.ts';
 import type { Fence, IdempotencyKey, LogCursor, LogEntry, World } from '../ports.ts';
 import { isRefusal, notFound, unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
@@ -42,8 +43,8 @@ export interface HostAsk {
   deadlineMs: number;
   key?: IdempotencyKey | undefined;
   dry?: boolean | undefined;
-  /** Aborts when nobody waits for the answer any more: what is not in a group yet is dropped. */
-  signal?: AbortSignal | undefined;
+  /** What is not in a group yet when the asker leaves is dropped; what is in one is finished. */
+  asker?: Asker | undefined;
 }
 
 export interface ShardHost {
@@ -307,22 +308,28 @@ export function createShardHost(options: HostOptions): ShardHost {
     });
   }
 
-  function call(shard: number, signal: AbortSignal | undefined, envelope: (id: number) => Envelope): Promise<unknown> {
+  function call(shard: number, asker: Asker | undefined, envelope: (id: number) => Envelope): Promise<unknown> {
     const slot = slots[shard] as Slot;
     return new Promise((resolve) => {
       if (slot.pipe === undefined)
         return resolve(unavailable(`shard ${shard} is being restarted; nothing was changed`));
+      if (asker?.isGone === true)
+        return resolve(unavailable('nobody waits for the answer any more; nothing was changed'));
       const id = nextAsk++;
-      slot.asks.set(id, resolve);
-      slot.pipe.send(envelope(id));
-      signal?.addEventListener('abort', () => slot.pipe?.send({ m: 'abandon', id }), { once: true });
+      const { pipe } = slot;
+      const stay = asker?.whenGone(() => pipe.send({ m: 'abandon', id }));
+      slot.asks.set(id, (value) => {
+        stay?.();
+        resolve(value);
+      });
+      pipe.send(envelope(id));
     });
   }
 
   for (let shard = 0; shard < options.shards; shard++) launch(shard, true);
 
-  const ask: ShardHost['ask'] = (to, name, body, { who, deadlineMs, key, dry = false, signal }) =>
-    call(shardOf(to, options.shards), signal, (id) => ({
+  const ask: ShardHost['ask'] = (to, name, body, { who, deadlineMs, key, dry = false, asker }) =>
+    call(shardOf(to, options.shards), asker, (id) => ({
       m: 'ask',
       id,
       from: MAIN,

@@ -165,6 +165,10 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
     return () => answers.get(id);
   }
 
+  /** Whoever sent the last ask, to this bag, waits no more. */
+  const leave = (bag: string): void =>
+    shards[shardOf(addressOf(scope, 'machine', bag), shardCount)]?.deliver({ m: 'abandon', id: nextId - 1 });
+
   const settle = (ms = 1_000): void => void world.run(world.monotonicMs() + ms);
   /** Bags that lie on different shards. */
   const bagOn = (shard: number, from = 0): string => {
@@ -173,7 +177,7 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
   };
   for (let index = 0; index < shardCount; index++) boot(index);
   settle(50);
-  return { world, store, log, fenced, shards, ask, settle, boot, bagOn, refusals: () => refusals };
+  return { world, store, log, fenced, shards, ask, leave, settle, boot, bagOn, refusals: () => refusals };
 }
 
 const kindOf = (answer: unknown): string => (isRefusal(answer) ? (answer as Refusal).kind : 'ok');
@@ -429,6 +433,27 @@ describe('coordination over shards', () => {
     const real = plant.ask(bags[1] as string, 'take', { n: 4 });
     plant.settle();
     assert.equal(real(), 4);
+  });
+
+  it('design.md §4: whoever asked for something of several actors leaves at any moment: all of it is done, or nothing and nothing is kept', () => {
+    const outcomes = new Set<string>();
+    for (let leftMs = 0; leftMs < 8; leftMs += 0.2) {
+      const plant = createPlant(2);
+      const bags = [plant.bagOn(0), plant.bagOn(1)];
+      for (const bag of bags) plant.ask(bag, 'list', {});
+      plant.settle();
+      const asked = plant.ask(bags[0] as string, 'takeAll', { bags, n: 4 });
+      plant.settle(leftMs);
+      plant.leave(bags[0] as string);
+      plant.settle();
+      assert.notEqual(asked(), undefined, `left after ${leftMs} ms`);
+      const isDone = plant.log.length === 1;
+      outcomes.add(isDone ? 'done' : 'dropped');
+      const again = bags.map((bag) => plant.ask(bag, 'take', { n: 4 }));
+      plant.settle();
+      for (const taken of again) assert.equal(isRefusal(taken()), isDone, `left after ${leftMs} ms`);
+    }
+    assert.deepEqual([...outcomes].sort(), ['done', 'dropped']);
   });
 
   it('I10: a key that has an outcome refuses the operation over several actors once, and lets go', () => {

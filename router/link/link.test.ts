@@ -1,4 +1,5 @@
 import { after, test } from 'node:test';
+import { createAsker } from '../../actors/asker.ts';
 import assert from 'node:assert/strict';
 import { request as httpsRequest } from 'node:https';
 import { createServer as createTcpServer, connect, type AddressInfo, type Socket } from 'node:net';
@@ -123,14 +124,14 @@ test('bodies of megabytes go both ways with backpressure, beside asks that do no
   assert.equal(size, 8_000_000);
 });
 
-test('leaving a response, an aborted signal and a failing handler end both sides', async () => {
+test('leaving a response, an asker who leaves and a failing handler end both sides', async () => {
   const muc = await processOf('muc', { odd: () => {} });
   const fra = await processOf('fra');
   const { port } = await listen(muc);
   const link = dial(fra, port, 'muc');
   const left = { resolve: (_how: string): void => {} };
-  muc.onRequest(async ({ path, signal }) => {
-    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  muc.onRequest(async ({ path, asker }) => {
+    const aborted = new Promise<void>((resolve) => void asker.whenGone(resolve));
     if (path === '/throw') throw new Error('a secret');
     void aborted.then(() => left.resolve(path));
     if (path === '/never') await aborted;
@@ -150,12 +151,12 @@ test('leaving a response, an aborted signal and a failing handler end both sides
   assert.equal(await leaving, '/watch');
 
   const aborting = new Promise<string>((resolve) => (left.resolve = resolve));
-  const controller = new AbortController();
+  const asker = createAsker();
   const never = link.request({ method: 'GET', path: '/never', headers: [] }, undefined, {
     deadlineMs: 5_000,
-    signal: controller.signal,
+    asker,
   });
-  controller.abort();
+  asker.leave();
   assert.equal((await failure(never)).kind, 'Aborted');
   // The abort may have overtaken the handler's start; then it never ran.
   void aborting;

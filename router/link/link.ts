@@ -1,3 +1,4 @@
+import type { Asker } from '../../actors/asker.ts';
 import type { AskOutcome } from './asks.ts';
 import type { PeerIdentity } from './certificates.ts';
 import type { RequestHead, ResponseHead } from './exchange.ts';
@@ -36,12 +37,12 @@ export interface Link {
   readonly lastFailure: string | undefined;
   /**
    * Sends an HTTP request as it is and resolves with the response's head; `deadlineMs` bounds the time to the head,
-   * `signal` the whole. The body must be read to its end or left (`break`), else it stays open.
+   * `asker` the whole. The body must be read to its end or left (`break`), else it stays open.
    */
   request(
     head: RequestHead,
     body: BodySource,
-    options: { deadlineMs: number; signal?: AbortSignal },
+    options: { deadlineMs: number; asker?: Asker | undefined },
   ): Promise<ResponseHead & { body: AsyncIterable<Uint8Array> }>;
   /** Asks the peer's owner; resolves with the reply, which is not validated. */
   ask(kind: string, body: unknown, deadlineMs: number): Promise<unknown>;
@@ -115,18 +116,18 @@ export function createLink(source: LinkSource): { link: Link; changed: () => voi
     get lastFailure() {
       return source.lastFailure();
     },
-    async request(head, body, { deadlineMs, signal }) {
+    async request(head, body, { deadlineMs, asker }) {
       const connection = usable();
-      if (signal?.aborted === true) throw linkFailure('Aborted', 'the request was given up before it was sent');
+      if (asker?.isGone === true) throw linkFailure('Aborted', 'the request was given up before it was sent');
       return await new Promise((resolve, reject) => {
-        const abort = (): void => exchange.abort('the caller gave up');
+        let stay: (() => void) | undefined;
         const exchange = connection.open(head, firstOf(body), deadlineMs, {
           head: (response, receiver) => resolve({ ...response, body: iterateBody(receiver) }),
           failed: (failure) => reject(named(failure)),
-          ended: () => signal?.removeEventListener('abort', abort),
+          ended: () => stay?.(),
         });
         // An exchange that has ended already has said so, and can't be aborted any more.
-        if (!exchange.over()) signal?.addEventListener('abort', abort, { once: true });
+        if (!exchange.over()) stay = asker?.whenGone(() => exchange.abort('the caller gave up'));
         if (exchange.body === undefined || body === undefined || body instanceof Uint8Array) return;
         pumpBody(body, exchange.body).catch((error: unknown) =>
           exchange.abort(`the request's body failed: ${String(error)}`),

@@ -1,12 +1,13 @@
+import { createAsker, type Asker } from '../../actors/asker.ts';
 import { refusalOf, type AskAnswer } from './asks.ts';
 import type { IncomingExchange, RequestHead } from './exchange.ts';
 import type { LinkResponse, Peer } from './link.ts';
 import { firstOf, iterateBody, pumpBody } from './streams.ts';
 
-/** A request that a peer passed on. `signal` aborts when nobody waits for the answer any more. */
+/** A request that a peer passed on. */
 export type IncomingRequest = RequestHead & {
   readonly body: AsyncIterable<Uint8Array>;
-  readonly signal: AbortSignal;
+  readonly asker: Asker;
   /** Milliseconds that the asker waits for the head of the response. */
   readonly deadlineMs: number;
 };
@@ -24,10 +25,10 @@ export async function serveExchange(
   failed: (what: string, error: unknown) => void,
 ): Promise<void> {
   const { head, body, deadlineMs } = exchange;
-  const controller = new AbortController();
-  exchange.whenAborted(() => controller.abort());
+  const asker = createAsker();
+  exchange.whenAborted(asker.leave);
   try {
-    const response = await handler({ ...head, body: iterateBody(body), signal: controller.signal, deadlineMs }, peer);
+    const response = await handler({ ...head, body: iterateBody(body), asker, deadlineMs }, peer);
     const { status, headers } = response;
     const sender = exchange.respond({ status, headers }, firstOf(response.body));
     if (response.body === undefined || response.body instanceof Uint8Array) return;
@@ -35,7 +36,7 @@ export async function serveExchange(
     else await response.body[Symbol.asyncIterator]().return?.();
   } catch (error) {
     // A handler that stops because its asker left has not failed.
-    if (!controller.signal.aborted) failed(`${head.method} ${head.path}`, error);
+    if (!asker.isGone) failed(`${head.method} ${head.path}`, error);
     exchange.abort(refusalOf(error, `${head.method} ${head.path}`));
   }
 }

@@ -217,13 +217,14 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
     listeners.add((entry) => places.apply(entry));
     const [copy] = await Promise.all([openDirectoryCopy(store, id), fillPlaceIndex(places, store, id), host.ready]);
 
-    const ask = (async (to, command, body, { who, withinMs = options.askMs, key, dry }) => {
+    const ask = (async (to, command, body, { who, withinMs = options.askMs, key, dry, asker }) => {
       const sentMs = world.monotonicMs();
       const answer = await host.ask(to, command, body, {
         who,
         deadlineMs: sentMs + parts.withinMs(withinMs),
         key,
         dry,
+        asker,
       });
       const tookMs = world.monotonicMs() - sentMs;
       if (tookMs > withinMs + LATE_MS && main.stalledMs === 0)

@@ -133,8 +133,14 @@ export async function serveSite(
 
   steps['loaded'] = since();
   const ask = around(
-    (async (to, command, body, { who, withinMs = ASK_MS, key, dry }) =>
-      await host.ask(to, command, body, { who, key, dry, deadlineMs: world.monotonicMs() + withinMs })) as Site['ask'],
+    (async (to, command, body, { who, withinMs = ASK_MS, key, dry, asker }) =>
+      await host.ask(to, command, body, {
+        who,
+        key,
+        dry,
+        asker,
+        deadlineMs: world.monotonicMs() + withinMs,
+      })) as Site['ask'],
   );
   const asSystem = { who: 'hanse' };
 

@@ -27,7 +27,7 @@ export async function askApp(app: EdgeApp, request: HttpRequest, peer: string): 
 /** Answers the requests that arrive over links. */
 export const answerPeers =
   (role: () => Role, gate: Gate): RequestHandler =>
-  async ({ method, path, headers, body: source }, peer) => {
+  async ({ method, path, headers, body: source, asker }, peer) => {
     const header = (name: string): string | undefined => headerOf(headers, name);
     const leave = gate({ method, path, header });
     if (typeof leave !== 'function') return { ...leave, body: leave.body ?? undefined };
@@ -43,7 +43,7 @@ export const answerPeers =
     async function serve(): Promise<{ answer: LinkResponse; isOwn: boolean }> {
       const body = await collect(source, REQUEST_LIMIT_BYTES);
       if (body === undefined) return { answer: { status: 413, headers: [], body: undefined }, isOwn: false };
-      const request: HttpRequest = { method, path, headers, body, via: 'link' };
+      const request: HttpRequest = { method, path, headers, body, via: 'link', asker };
       const early = await role().beforeApp(request);
       // Meanwhile it may be another one.
       const answer = early ?? (await askApp(role().app, request, peer.name));
