@@ -5,15 +5,18 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { openPool } from '../../storage/driver/open.ts';
+import { openPool, type Sql } from '../../storage/driver/open.ts';
 import { serverAccount } from '../../storage/engine/account.ts';
 import { databaseUrl, ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
+import { cpuOf } from './processes.ts';
 
 export interface BenchDatabase {
   /** Kind, version, and the settings that decide whether a commit is durable. */
   about: string;
   pid: number;
+  /** CPU time of all its processes. */
+  cpuMs(): number;
   /** Creates the database if it isn't there. */
   database(name: string): Promise<string>;
   stop(): Promise<void>;
@@ -47,22 +50,28 @@ export function benchFolder(): string {
   return folder;
 }
 
-async function aboutServer(kind: string, url: string): Promise<string> {
+/** Runs statements of the benchmark's own. */
+export async function withDatabase<T>(url: string, timeoutMs: number, run: (sql: Sql) => Promise<T>): Promise<T> {
   const sql = openPool(url, {
     max: 1,
     isolation: 'read committed',
     applicationName: 'hanse bench',
-    statementTimeoutMs: 10_000,
+    statementTimeoutMs: timeoutMs,
   });
   try {
-    const [row] = await sql.unsafe<Array<{ version: string; fsync: string; commit: string }>>(
-      `select current_setting('server_version') as version, current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit`,
-    );
-    return `${kind} ${row?.version}, fsync ${row?.fsync}, synchronous_commit ${row?.commit}`;
+    return await run(sql);
   } finally {
     await sql.end({ timeout: 1 });
   }
 }
+
+const aboutServer = (kind: string, url: string): Promise<string> =>
+  withDatabase(url, 10_000, async (sql) => {
+    const [row] = await sql.unsafe<Array<{ version: string; fsync: string; commit: string }>>(
+      `select current_setting('server_version') as version, current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit`,
+    );
+    return `${kind} ${row?.version}, fsync ${row?.fsync}, synchronous_commit ${row?.commit}`;
+  });
 
 async function debian(bin: string): Promise<BenchDatabase> {
   const folder = benchFolder();
@@ -99,7 +108,13 @@ async function debian(bin: string): Promise<BenchDatabase> {
   for (let attempt = 1; ; attempt++) {
     try {
       const about = await aboutServer('PostgreSQL of this machine', url);
-      return { about, pid: server.pid!, database: (name) => ensureDatabase(url, name), stop };
+      return {
+        about,
+        pid: server.pid!,
+        cpuMs: () => cpuOf(server.pid!),
+        database: (name) => ensureDatabase(url, name),
+        stop,
+      };
     } catch (error) {
       if (attempt === 100) {
         await stop();
@@ -118,6 +133,7 @@ async function bundled(): Promise<BenchDatabase> {
   return {
     about: await aboutServer('bundled PostgreSQL', engine.url('postgres')),
     pid: engine.pid,
+    cpuMs: () => cpuOf(engine.pid),
     database: (name) => ensureDatabase(databaseUrl(engine.url('postgres'), 'postgres'), name),
     stop: async () => {
       await engine.stop();

@@ -1,54 +1,25 @@
 // Acquiring addresses of one network over HTTP, beside go-ipam on the same server, and beside what the same edge can do at all.
+import { join } from 'node:path';
 import { startDatabase } from './database.ts';
 import { goIpamObstacle, runGoIpam, type GoIpamResult } from './go-ipam.ts';
-import { doublesIn, runLoad, type LoadPlan, type LoadResult } from './load.ts';
-import { makePartition, PARTITION, startPlant, type Plant, type PlantCpu } from './plant.ts';
+import { doublesIn } from './load.ts';
+import { LOAD_COLUMNS, loadRow, measure, oddOf, type Measured } from './measured.ts';
+import { makeNetwork, makePartition, startPlant, type Plant } from './plant.ts';
+import type { Plot } from './plot.ts';
 import { atLeast, atMost, median, ms, number, perSecond, type Bench, type Report } from './report.ts';
 
 const CLIENTS = [1, 16, 64];
 const MOST_CLIENTS = 64;
-
-interface Measured extends LoadResult {
-  siteCpuUs: number;
-  databaseCpuUs: number;
-}
-
-async function measure(plant: Plant, plan: LoadPlan): Promise<Measured> {
-  let siteMs = 0;
-  let databaseMs = 0;
-  const result = await runLoad<PlantCpu>(plan, {
-    read: () => plant.cpu(),
-    window: (begin, end) => {
-      siteMs = end.siteMs - begin.siteMs;
-      databaseMs = end.databaseMs - begin.databaseMs;
-    },
-  });
-  const each = 1_000 / Math.max(1, result.answers);
-  return { ...result, siteCpuUs: siteMs * each, databaseCpuUs: databaseMs * each };
-}
-
-const oddOf = (what: string, { statuses, broken, odd }: LoadResult, wanted: number): string[] => {
-  const others = Object.entries(statuses).filter(([status]) => Number(status) !== wanted);
-  return others.length === 0 && broken === 0
-    ? []
-    : [`${what}: statuses ${JSON.stringify(statuses)}, ${broken} connections broke; ${odd[0] ?? ''}`];
-};
+/** The same process of a site, but that acquisitions are answered without the actors. */
+const CONSTANT_SITE = ['--import', 'tsx', join(import.meta.dirname, 'constant-site.ts')];
 
 type Series = Map<string, Measured[]>;
 const put = <T>(series: Map<string, T[]>, name: string, one: T): void => {
   series.set(name, [...(series.get(name) ?? []), one]);
 };
 const middle = <T>(runs: readonly T[] | undefined, of: (run: T) => number): number => median((runs ?? []).map(of));
-
-const rowOf = (what: string, runs: readonly Measured[]): string[] => [
-  what,
-  perSecond(middle(runs, (run) => run.perSecond)),
-  ms(middle(runs, (run) => run.p50Ms)),
-  ms(middle(runs, (run) => run.p99Ms)),
-  `${number(middle(runs, (run) => run.siteCpuUs))} µs`,
-  `${number(middle(runs, (run) => run.databaseCpuUs))} µs`,
-  `${number(middle(runs, (run) => run.generatorCpuUs))} µs`,
-];
+const rowOf = (what: string, runs: readonly Measured[] | undefined): string[] =>
+  loadRow(what, (pick) => middle(runs, pick));
 
 async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Report> {
   const rounds = quick ? 1 : 3;
@@ -63,73 +34,53 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
   let doubles = 0;
 
   const database = await startDatabase();
-  let plant: Plant | undefined;
+  const plants: Plant[] = [];
   try {
-    plant = await startPlant({ database });
-    const { project } = await makePartition(plant);
-    const plan = { host: plant.host, port: plant.httpPort, credentials: plant.admin, seconds, warmUpSeconds };
-    let networks = 0;
-    const freshNetwork = async (): Promise<string> => {
-      const id = `bench-${networks}`;
-      await plant!.call('PUT', '/v1/network', {
-        id,
-        name: id,
-        partitionid: PARTITION,
-        projectid: project,
-        // 262,142 addresses: more than a run can take.
-        prefixes: [`10.${4 * networks++}.0.0/14`],
-        destinationprefixes: [],
-        privatesuper: false,
-        nat: false,
-        underlay: false,
-      });
-      return id;
+    const open = async (program?: string[]): Promise<{ plant: Plant; project: string }> => {
+      const plant = await startPlant({ database, program });
+      plants.push(plant);
+      return { plant, ...(await makePartition(plant)) };
     };
-    const acquire = async (clients: number): Promise<Measured> => {
-      const body = {
-        networkid: await freshNetwork(),
-        projectid: project,
-        name: 'bench',
-        type: 'ephemeral',
-        description: '',
-      };
-      const result = await measure(plant!, {
-        ...plan,
+    const real = await open();
+    const mock = await open(CONSTANT_SITE);
+    let networks = 0;
+    const load = async ({ plant, project }: typeof real, clients: number, keeps: boolean): Promise<Measured> => {
+      // 262,142 addresses: more than a run can take.
+      const networkid = `bench-${networks}`;
+      await makeNetwork(plant, { id: networkid, project, prefix: `10.${4 * networks++}.0.0/14` });
+      const body = { networkid, projectid: project, name: 'bench', type: 'ephemeral', description: '' };
+      const result = await measure(plant, {
+        host: plant.host,
+        port: plant.httpPort,
+        credentials: plant.admin,
+        seconds,
+        warmUpSeconds,
         clients,
         requests: [{ method: 'POST', path: '/v1/ip/allocate', body }],
         each: 'again and again',
-        keep: { field: 'ipaddress' },
+        keep: keeps ? { field: 'ipaddress' } : 'nothing',
         wantedStatus: 201,
       });
+      notes.push(...oddOf(`${keeps ? '' : 'constant, '}${clients} clients`, result, 201));
+      return result;
+    };
+    const acquire = async (clients: number): Promise<Measured> => {
+      const result = await load(real, clients, true);
       const twice = doublesIn(result.kept);
       addresses += result.kept.length;
       doubles += twice.count;
       if (twice.one !== undefined) notes.push(`given out twice: ${twice.one} and ${twice.count - 1} more`);
-      notes.push(...oddOf(`${clients} clients`, result, 201));
-      return result;
-    };
-    const answerConstant = async (clients: number, networkid: string): Promise<Measured> => {
-      const body = { networkid, projectid: project, name: 'bench', type: 'ephemeral', addressfamily: 'IPv5' };
-      const result = await measure(plant!, {
-        ...plan,
-        clients,
-        requests: [{ method: 'POST', path: '/v1/ip/allocate', body }],
-        each: 'again and again',
-        keep: 'nothing',
-        wantedStatus: 422,
-      });
-      notes.push(...oddOf(`constant, ${clients} clients`, result, 422));
       return result;
     };
 
     progress('warming up');
-    const warm = await freshNetwork();
     await acquire(16);
+    await load(mock, 16, false);
     for (let round = 1; round <= rounds; round++) {
       for (const clients of CLIENTS) {
         progress(`round ${round} of ${rounds}, ${clients} clients`);
         put(ours, String(clients), await acquire(clients));
-        put(constant, String(clients), await answerConstant(clients, warm));
+        put(constant, String(clients), await load(mock, clients, false));
         if (obstacle === false) {
           const url = await database.database('goipam');
           put(theirs, String(clients), await runGoIpam(url, clients, seconds));
@@ -137,7 +88,7 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
       }
     }
   } finally {
-    await plant?.stop();
+    for (const plant of plants) await plant.stop();
     await database.stop();
   }
 
@@ -151,8 +102,8 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
     const name = String(clients);
     const others = theirs.get(name);
     return [
-      rowOf(`hanse, ${clients} clients`, ours.get(name) ?? []),
-      rowOf(`constant answer, ${clients} clients`, constant.get(name) ?? []),
+      rowOf(`hanse, ${clients} clients`, ours.get(name)),
+      rowOf(`constant answer, ${clients} clients`, constant.get(name)),
       ...(others === undefined
         ? []
         : [
@@ -184,13 +135,14 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
   return {
     name: 'ip-acquire',
     title: `addresses of one network by POST /v1/ip/allocate, median of ${rounds} runs of ${seconds} s, each on a fresh prefix`,
-    columns: ['', 'rate', 'p50', 'p99', 'CPU site', 'CPU database', 'CPU generator'],
+    columns: LOAD_COLUMNS,
     rows,
     verdicts,
     notes: [
       `${database.about}; one site process; ${number(addresses)} addresses acquired, ${doubles} of them twice.`,
-      'Constant answer: the same request with an address family that does not exist. It is located, authenticated, parsed and',
-      'validated like the others and then refused, with no actor and no database. CPU is per request; the generator runs beside.',
+      'Constant answer: the same request to the same process of a site, located, authenticated, parsed and validated like the',
+      'others, answered 201 with an address that stands fast where the actor would be asked. CPU is per request; the generator',
+      'runs beside.',
       obstacle === false
         ? `go-ipam: called directly, without HTTP or authentication in front of it; ${failures} of its calls failed.`
         : `go-ipam was not measured: ${obstacle}.`,
@@ -213,6 +165,25 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
       ),
       doubles,
     },
+    plots: [ratePlot(ours, constant, theirRates)],
+  };
+}
+
+function ratePlot(ours: Series, constant: Series, theirRates: readonly number[]): Plot {
+  const rate = (series: Series, clients: number): number =>
+    middle(series.get(String(clients)), (each) => each.perSecond);
+  const along = (of: (clients: number, at: number) => number): Array<[number, number]> =>
+    CLIENTS.map((clients, at) => [clients, of(clients, at)]);
+  return {
+    name: 'ip-acquire',
+    title: 'Addresses of one network acquired a second',
+    x: { label: 'clients', scale: 'log' },
+    y: { label: 'acquisitions a second', scale: 'log' },
+    series: [
+      { label: 'hanse', points: along((clients) => rate(ours, clients)) },
+      { label: 'the edge with a constant answer', points: along((clients) => rate(constant, clients)) },
+      { label: 'go-ipam, called directly', points: along((_, at) => theirRates[at] ?? NaN) },
+    ],
   };
 }
 

@@ -1,24 +1,48 @@
-// npm run bench [-- name… --quick --json FILE]: the figures that Hanse promises, measured on this machine.
-import { writeFileSync } from 'node:fs';
+// npm run bench [-- name… --quick --json FILE --markdown FILE --plots FOLDER]: the figures that Hanse promises, measured on
+// this machine.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { addressLoad } from './address-load.ts';
 import { ipAcquire } from './ip-acquire.ts';
-import { ipamMemory } from './ipam-memory-report.ts';
+import { addressSets, ipamMemory } from './ipam-memory-report.ts';
 import { machineAllocate } from './machine-allocate.ts';
+import { networkAllocate } from './network-allocate.ts';
+import { nthAddress } from './nth-address.ts';
+import { renderPlot } from './plot.ts';
 import { watchOthers } from './processes.ts';
-import { number, renderReport, thisMachine, type Bench, type Report } from './report.ts';
+import { markdownReport, number, renderReport, thisMachine, type Bench, type Machine, type Report } from './report.ts';
 import { startUp } from './start-up.ts';
 
-const BENCHES: readonly Bench[] = [ipAcquire, machineAllocate, startUp, ipamMemory];
+const IPAM: readonly Bench[] = [ipAcquire, nthAddress, networkAllocate, addressLoad, ipamMemory, addressSets];
+const BENCHES: readonly Bench[] = [...IPAM, machineAllocate, startUp];
+/** Names that stand for several. */
+const GROUPS: Readonly<Record<string, readonly Bench[]>> = { ipam: IPAM };
 
 const usage = (): string =>
   [
-    'usage: npm run bench [-- NAME… --quick --json FILE]',
+    'usage: npm run bench [-- NAME… --quick --json FILE --markdown FILE --plots FOLDER]',
     '',
     ...BENCHES.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`),
+    ...Object.entries(GROUPS).map(
+      ([name, benches]) => `  ${name.padEnd(18)} ${benches.map((bench) => bench.name).join(', ')}`,
+    ),
     '',
     '  --quick            one short run each: to see that it works, not to quote',
     '  --json FILE        also writes the figures as JSON',
+    '  --markdown FILE    also writes the reports as tables for BENCHMARKS.md',
+    '  --plots FOLDER     also draws the plots there',
   ].join('\n');
+
+const sentenceOf = (machine: Machine, quick: boolean): string =>
+  `${machine.cores} cores (${machine.cpu}), ${machine.memoryGib} GiB, Node ${machine.node}, ${machine.platform}${quick ? '; quick: not to be quoted' : ''}`;
+
+function drawPlots(reports: readonly Report[], folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const plot of reports.flatMap(({ plots = [] }) => plots)) {
+    writeFileSync(join(folder, `${plot.name}.svg`), renderPlot(plot));
+  }
+}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -26,6 +50,8 @@ async function main(): Promise<number> {
     options: {
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
+      markdown: { type: 'string' },
+      plots: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -33,16 +59,15 @@ async function main(): Promise<number> {
     console.log(usage());
     return 0;
   }
-  const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
+  const named = positionals.flatMap((name) => GROUPS[name]?.map((bench) => bench.name) ?? [name]);
+  const unknown = named.filter((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown.length > 0) {
     console.error(`no benchmark is called ${unknown.join(', ')}\n\n${usage()}`);
     return 2;
   }
-  const chosen = positionals.length === 0 ? BENCHES : BENCHES.filter(({ name }) => positionals.includes(name));
+  const chosen = named.length === 0 ? BENCHES : BENCHES.filter(({ name }) => named.includes(name));
   const machine = thisMachine();
-  console.log(
-    `${machine.cores} cores (${machine.cpu}), ${machine.memoryGib} GiB, Node ${machine.node}, ${machine.platform}${values.quick ? '; quick: not to be quoted' : ''}`,
-  );
+  console.log(sentenceOf(machine, values.quick));
   const isTerminal = process.stderr.isTTY === true;
   const reports: Report[] = [];
   const failed: string[] = [];
@@ -66,6 +91,15 @@ async function main(): Promise<number> {
   }
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify({ machine, quick: values.quick, reports, failed }, null, 2)}\n`);
+  }
+  if (values.plots !== undefined) drawPlots(reports, values.plots);
+  if (values.markdown !== undefined) {
+    const plots = relative(dirname(values.markdown), values.plots ?? 'docs');
+    const sections = reports.map((report) => markdownReport(report, plots));
+    writeFileSync(
+      values.markdown,
+      `${sentenceOf(machine, values.quick)}, ${machine.at.slice(0, 10)}\n\n${sections.join('\n')}`,
+    );
   }
   const missed = reports.flatMap(({ name, verdicts }) =>
     verdicts.filter(({ met }) => !met).map(({ what }) => `${name}: ${what}`),

@@ -176,7 +176,7 @@ export async function startPlant({ database, profile, program, remains }: PlantO
     agentFolder: join(identity, 'agents', PARTITION),
     pid: child.pid!,
     databaseUrl,
-    cpu: () => ({ siteMs: cpuOf(child.pid!), databaseMs: cpuOf(database.pid) }),
+    cpu: () => ({ siteMs: cpuOf(child.pid!), databaseMs: database.cpuMs() }),
     async call<T>(method: string, path: string, body?: unknown): Promise<T> {
       const answer = await callApi(url, admin, method, path, body);
       if (answer.status !== 200 && answer.status !== 201) {
@@ -208,4 +208,22 @@ export async function makePartition(plant: Plant): Promise<{ project: string }> 
     tenant_id: 'bench',
   });
   return { project: meta.id };
+}
+
+/** A network of the partition that gives out addresses of one prefix. */
+export async function makeNetwork(
+  plant: Plant,
+  { id, project, prefix }: { id: string; project: string; prefix: string },
+): Promise<void> {
+  await plant.call('PUT', '/v1/network', {
+    id,
+    name: id,
+    partitionid: PARTITION,
+    projectid: project,
+    prefixes: [prefix],
+    destinationprefixes: [],
+    privatesuper: false,
+    nat: false,
+    underlay: false,
+  });
 }

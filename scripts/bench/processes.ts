@@ -4,19 +4,21 @@ import { readdirSync, readFileSync } from 'node:fs';
 interface Seen {
   pid: number;
   parent: number;
-  /** User and system time. */
+  /** User and system time, with that of its children that have ended. */
   cpuMs: number;
 }
 
 /** USER_HZ: what /proc counts in; 100 on every Linux that Node runs on. */
 const TICK_MS = 10;
 
+const sumOf = (fields: readonly string[]): number => fields.reduce((sum, field) => sum + Number(field), 0);
+
 const seenAt = (pid: number): Seen | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command in brackets may hold anything; the numbers follow its last bracket.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { pid, parent: Number(fields[1]), cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS };
+    return { pid, parent: Number(fields[1]), cpuMs: sumOf(fields.slice(11, 15)) * TICK_MS };
   } catch {
     return undefined;
   }
@@ -36,7 +38,7 @@ export function processTree(root: number): Seen[] {
   return tree;
 }
 
-/** CPU time of the living processes of a tree, in ms. */
+/** CPU time of a tree in ms: a process that ended meanwhile is counted with its parent. */
 export const cpuOf = (root: number): number => processTree(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 
 /** Proportional set size in bytes: shared pages count by their part. 0 for a process that is gone. */
@@ -72,11 +74,12 @@ const cpuShares = (): CpuShares => {
     .split(/\s+/, 9)
     .map(Number);
   const stat = readFileSync('/proc/self/stat', 'utf8');
-  const own = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 15)
-    .reduce((sum, ticks) => sum + Number(ticks), 0);
+  const own = sumOf(
+    stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 15),
+  );
   return {
     busyMs: (user + nice + system + irq + softirq + steal) * TICK_MS,
     ownMs: own * TICK_MS,

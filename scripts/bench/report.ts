@@ -1,5 +1,6 @@
 // What a benchmark says, for people and for programs.
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import type { Plot } from './plot.ts';
 
 export interface Verdict {
   what: string;
@@ -19,6 +20,7 @@ export interface Report {
   notes: string[];
   /** The same, and more, as numbers. */
   figures: Record<string, number>;
+  plots?: Plot[];
 }
 
 export interface BenchOptions {
@@ -100,5 +102,30 @@ export function renderReport({ name, title, columns, rows, verdicts, notes }: Re
       ? []
       : ['', ...aligned([['', 'target', 'measured', 'wanted'], ...judged]).map((line) => `  ${line}`)]),
     ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `  ${note}`)]),
+  ].join('\n');
+}
+
+const markdownTable = (rows: readonly (readonly string[])[]): string[] =>
+  rows.flatMap((row, n) => {
+    const line = `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+    return n === 0 ? [line, `|${' --- |'.repeat(row.length)}`] : [line];
+  });
+
+/** The same for a paper; `folder` is where its plots lie from there. */
+export function markdownReport(
+  { name, title, columns, rows, verdicts, notes, plots = [] }: Report,
+  folder: string,
+): string {
+  const judged = verdicts.map(({ what, target, figure, met }) => [what, target, figure, met ? 'met' : '**missed**']);
+  return [
+    `## \`${name}\``,
+    '',
+    `${title.charAt(0).toUpperCase()}${title.slice(1)}.`,
+    '',
+    ...markdownTable([columns, ...rows]),
+    ...(judged.length === 0 ? [] : ['', ...markdownTable([['target', 'wanted', 'measured', ''], ...judged])]),
+    ...plots.flatMap((plot) => ['', `![${plot.title}](${folder}/${plot.name}.svg)`]),
+    ...(notes.length === 0 ? [] : ['', notes.join('\n')]),
+    '',
   ].join('\n');
 }

@@ -2,6 +2,10 @@
 // concurrent clients acquire from ONE prefix. It is the other side of our own benchmark.
 //
 //	goipam-bench -host 127.0.0.1 -port 5432 -user postgres -password x -db ipam -clients 64 -seconds 10
+//	goipam-bench ... -marks 10,1000,5000 -window 100
+//
+// With marks one client acquires, and for the addresses after each mark it prints two lines: that the window begins, and
+// when it ends how long its acquisitions took and how much CPU time of this process.
 //
 // Each run has a namespace of its own and so an empty prefix, because there an acquisition gets dearer with every
 // address held. Prints one JSON object: clients, seconds, acquired, per_second, failures, twice, p50_ms, p99_ms.
@@ -16,7 +20,10 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	ipam "github.com/metal-stack/go-ipam"
@@ -38,6 +45,8 @@ func main() {
 	clients := flag.Int("clients", 64, "concurrent clients")
 	seconds := flag.Int("seconds", 10, "how long they acquire")
 	cidr := flag.String("prefix", "10.64.0.0/12", "the one prefix")
+	marks := flag.String("marks", "", "measure the acquisitions after so many addresses each, ascending, instead of a time")
+	window := flag.Int("window", 100, "acquisitions measured after each mark")
 	flag.Parse()
 
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -49,6 +58,11 @@ func main() {
 	ctx := ipam.NewContextWithNamespace(context.Background(), namespace)
 	prefix, err := addresses.NewPrefix(ctx, *cidr)
 	exitOn("prefix", err)
+
+	if *marks != "" {
+		acquireByMarks(ctx, addresses, prefix.Cidr, *marks, *window)
+		return
+	}
 
 	tallies := make([]tally, *clients)
 	start := time.Now()
@@ -72,6 +86,43 @@ func (t *tally) acquireUntil(deadline time.Time, ctx context.Context, addresses 
 		t.millis = append(t.millis, float64(time.Since(asked).Microseconds())/1000)
 		t.addresses = append(t.addresses, ip.IP.String())
 	}
+}
+
+type markLine struct {
+	Is    string  `json:"is"`
+	Mark  int     `json:"mark"`
+	Count int     `json:"count"`
+	Ms    float64 `json:"ms"`
+	CpuMs float64 `json:"cpu_ms"`
+}
+
+func acquireByMarks(ctx context.Context, addresses ipam.Ipamer, cidr, marks string, window int) {
+	out := json.NewEncoder(os.Stdout)
+	held := 0
+	acquire := func(count int) {
+		for range count {
+			_, err := addresses.AcquireIP(ctx, cidr)
+			exitOn("acquire", err)
+			held++
+		}
+	}
+	for text := range strings.SplitSeq(marks, ",") {
+		mark, err := strconv.Atoi(text)
+		exitOn("marks", err)
+		acquire(mark - held)
+		exitOn("report", out.Encode(markLine{Is: "begin", Mark: mark}))
+		cpu, start := cpuMs(), time.Now()
+		acquire(window)
+		ms := float64(time.Since(start).Microseconds()) / 1000
+		exitOn("report", out.Encode(markLine{Is: "end", Mark: mark, Count: window, Ms: ms, CpuMs: cpuMs() - cpu}))
+	}
+}
+
+// cpuMs is the user and system time of this process so far.
+func cpuMs() float64 {
+	var usage syscall.Rusage
+	exitOn("rusage", syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e6
 }
 
 func report(clients int, seconds float64, tallies []tally) {
