@@ -31,6 +31,22 @@ describe('watchdog (reliability.md F03)', () => {
     assert.ok(hung[0]! - 10_000 <= 1_500, String(hung[0]));
   });
 
+  it('one that was caught in the middle of a period, too', () => {
+    let busy = 0.3;
+    const { world, hung } = watched(
+      () => busy < 0.5,
+      () => busy,
+    );
+    world.run(10_001);
+    // The ping of 10,000 ms was answered; of the period that follows it spends a part in the loop.
+    busy = 0.6;
+    world.run(10_251);
+    busy = 1;
+    world.run(60_000);
+    assert.equal(hung.length, 1);
+    assert.ok(hung[0]! - 10_000 <= 1_500, String(hung[0]));
+  });
+
   it('honest load answers; a thread that rests is only late', () => {
     const busy = watched(
       () => true,

@@ -24,7 +24,7 @@ const BUSY = 0.99;
 interface Dog {
   watched: Watched;
   heardMs: number;
-  /** Least utilization of the periods since it was heard. */
+  /** Least utilization of the whole periods since it was heard. */
   least: number;
 }
 
@@ -36,14 +36,16 @@ export function createWatchdog(world: Pick<World, 'monotonicMs' | 'after'>): Wat
   function look(): void {
     const now = world.monotonicMs();
     // We were stopped ourselves: nobody could have been heard.
-    const wasAway = now - lookedMs > 2 * PERIOD_MS;
+    const before = lookedMs;
+    const wasAway = now - before > 2 * PERIOD_MS;
     lookedMs = now;
     for (const [index, dog] of dogs) {
       const busy = dog.watched.utilization();
       if (wasAway || busy === undefined) {
         dog.heardMs = now;
         dog.least = 1;
-      } else dog.least = Math.min(dog.least, busy);
+        // It may have been caught in the middle of the period in which it still answered.
+      } else if (dog.heardMs <= before) dog.least = Math.min(dog.least, busy);
       const silentMs = now - dog.heardMs;
       if (silentMs >= SILENCE_MS && dog.least >= BUSY) {
         dogs.delete(index);
