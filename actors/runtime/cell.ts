@@ -3,8 +3,8 @@ import type { IdempotencyKey } from '../ports.ts';
 import type { Change, Row } from '../records.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 
-/** One message in an inbox. `respond` is called exactly once, with a reply, a Grant or a Refusal. */
-export interface Mail {
+/** A message as its sender sends it. */
+export interface Sent {
   name: string;
   body: unknown;
   who: string;
@@ -14,23 +14,54 @@ export interface Mail {
   reserve: string | null;
   /** Shard of the coordinator that reserves; only with `reserve`. */
   from: number;
-  respond(value: unknown): void;
+  /** Called exactly once, with a reply, a Grant or a Refusal. */
+  respond: (value: unknown) => void;
   /** Of a client that may repeat its request; stored with the outcome. */
   key: IdempotencyKey | null;
   /** Decide, answer what would be, change nothing. */
   dry: boolean;
   /** Its actor can't have a row yet: a cold one is not loaded for it. */
-  isUnborn?: boolean;
+  isUnborn: boolean;
+}
+
+/** One message in an inbox. Answered by {@link reply} alone. */
+export interface Mail extends Sent {
   /** Of a reservation: how often its coordinator's shard had been restarted when it came. */
-  life?: number;
+  life: number | null;
   /** How often it was decided; bounds what a wrong memory can cost. */
   attempts: number;
-  /** Observed already: its answer is noted. */
-  isHeard?: boolean;
+  /** Its line in its actor's history, once a turn has begun with it. */
+  note: Note | null;
   /** How often its actor threw at it. */
-  crashes?: number;
+  crashes: number;
   /** What saying which rows it needs threw; thrown again at its turn. */
-  thrown?: { error: unknown };
+  thrown: { error: unknown } | null;
+}
+
+/** The only place that makes one: all have the same fields in the same order, which the engine rewards. */
+export const createMail = (sent: Sent): Mail => ({
+  name: sent.name,
+  body: sent.body,
+  who: sent.who,
+  deadlineMs: sent.deadlineMs,
+  reserve: sent.reserve,
+  from: sent.from,
+  respond: sent.respond,
+  key: sent.key,
+  dry: sent.dry,
+  isUnborn: sent.isUnborn,
+  life: null,
+  attempts: 0,
+  note: null,
+  crashes: 0,
+  thrown: null,
+});
+
+/** Answers a message: whoever sent it, and its line in the history. */
+export function reply(mail: Mail, value: unknown): void {
+  const { note, respond } = mail;
+  if (note !== null) note.noter.answered(note, mail, value);
+  respond(value);
 }
 
 export type CellStatus =
@@ -47,21 +78,26 @@ export interface Held {
   from: number;
 }
 
-/** One message that an actor heard, for people who look. */
-export interface Heard {
+/** One message that an actor heard. */
+export interface Note {
   name: string;
   who: string;
-  /** Wall clock at the beginning of the turn that looked at it first. */
-  atMs: number;
+  /** Monotonic clock at the beginning of the turn that looked at it first. */
+  startMs: number;
   /** From then to its answer; null: not answered yet. */
   ms: number | null;
   /** `ok`, `reserved`, the kind of the refusal, or `open`. */
   outcome: string;
+  readonly noter: Noter;
+}
+
+export interface Noter {
+  answered(note: Note, mail: Mail, value: unknown): void;
 }
 
 /** The last messages and turns of an actor: two rings, with the place of the next entry. */
 export interface Recent {
-  messages: Heard[];
+  messages: Note[];
   nextMessage: number;
   turnsMs: number[];
   nextTurn: number;

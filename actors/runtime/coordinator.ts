@@ -4,7 +4,7 @@ import { addressText, type Address, type Scope } from '../address.ts';
 import type { Fence, World } from '../ports.ts';
 import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
-import type { Mail } from './cell.ts';
+import { reply, type Mail, type Sent } from './cell.ts';
 import type { Operation } from './committer.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';
@@ -17,7 +17,7 @@ export interface CoordinatorOptions {
   world: World;
   shard: number;
   /** Delivers to an actor, wherever its shard is; `respond` is called exactly once. */
-  send(to: Address, mail: Omit<Mail, 'attempts' | 'from'>): void;
+  send(to: Address, sent: Sent): void;
   /**
    * Ends reservations at their actors; `done` after every one of them has applied it. `reload`: the commit found the
    * memory wrong.
@@ -55,7 +55,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     const handle = {
       refuse(): void {
         over = true;
-        mail.respond(unavailable('the shard was restarted while the operation ran; nothing was changed'));
+        reply(mail, unavailable('the shard was restarted while the operation ran; nothing was changed'));
       },
     };
     running.add(handle);
@@ -79,7 +79,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     }
 
     function crashed(error: unknown): void {
-      mail.crashes = (mail.crashes ?? 0) + 1;
+      mail.crashes++;
       if (mail.crashes >= MOST_CRASHES) {
         return finish(internal(`${mail.name} failed, operation ${setAside(error)}: ${messageOf(error)}`));
       }
@@ -106,11 +106,12 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           who: mail.who,
           deadlineMs: mail.deadlineMs,
           reserve: reserving,
+          from: options.shard,
           // The key belongs to the operation as a whole: it is written once, with its commit.
           key: null,
           // Reservations of a dry run are held and cancelled like others, but wait for nothing.
           dry: mail.dry,
-          ...(question.isUnborn === true ? { isUnborn: true } : {}),
+          isUnborn: question.isUnborn === true,
           respond(value) {
             answers[i] = isDryAnswer(value) ? value.reply : value;
             if (--missing === 0) done(reserving === null ? (answers.find(isRefusal) ?? answers) : answers);
@@ -146,7 +147,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       const held = grants;
       grants = [];
       end(held, 'cancelled', () => {
-        if (!over) mail.respond(answer);
+        if (!over) reply(mail, answer);
       });
     }
 
@@ -174,18 +175,19 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
               for (const hint of [...grants.flatMap((grant) => grant.hints), ...(outcome.hints ?? [])]) {
                 options.hint(hint, mail.who);
               }
-              mail.respond(outcome.reply);
+              reply(mail, outcome.reply);
             });
           } else if (isRefusal(result)) {
-            end(grants, 'reload', () => mail.respond(result));
+            end(grants, 'reload', () => reply(mail, result));
           } else if (result !== 'redo' && result.refused === KEYED_TWICE) {
-            end(grants, 'reload', () => mail.respond(keyedTwice(mail.name)));
+            end(grants, 'reload', () => reply(mail, keyedTwice(mail.name)));
           } else {
             const again = attempt + 1 < MAX_ATTEMPTS && mail.deadlineMs > world.monotonicMs();
             end(grants, 'reload', () => {
               if (again) run(scope, mail, factory, setAside, attempt + 1);
               else
-                mail.respond(
+                reply(
+                  mail,
                   conflict(`${mail.name} met other changes ${attempt + 1} times (${reasonOf(result)}); try again`),
                 );
             });

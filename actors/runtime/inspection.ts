@@ -2,6 +2,7 @@
 import { scopeId, type Kind, type Scope } from '../address.ts';
 import type { Fence } from '../ports.ts';
 import { waitText, type Cell, type CellStatus } from './cell.ts';
+import type { Cells } from './cells.ts';
 import type { Committer, GroupFigures } from './committer.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Heard, Observation, Times } from './observation.ts';
@@ -96,7 +97,7 @@ export interface ShardParts {
   fences: Fence[];
   committer: Committer;
   coordinator: Coordinator;
-  cells: ReadonlyMap<string, Cell>;
+  cells: Pick<Cells, 'values'>;
   observation: Observation;
   nowMs: number;
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressOf, addressText } from '../address.ts';
+import { addressOf } from '../address.ts';
 import type { Row } from '../records.ts';
 import { unavailable, type Refusal } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
-import { createCell, type Cell } from './cell.ts';
+import { createCell } from './cell.ts';
+import { createCells } from './cells.ts';
 import { canonical, createMemoryAudit, type MemoryAudit } from './memory-audit.ts';
 import { createVirtualWorld } from './virtual-world.ts';
 
@@ -26,7 +27,8 @@ function plant(rows: Row[] | Refusal) {
     ['vrf|2', 8],
     ['vrf|1', 7],
   ]);
-  const cells = new Map<string, Cell>([[addressText(cell.address), cell]]);
+  const cells = createCells();
+  cells.add(cell);
   let during = (): void => {};
   const audit = createMemoryAudit({
     world,

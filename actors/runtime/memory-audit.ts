@@ -4,6 +4,7 @@ import { addressText, type Scope } from '../address.ts';
 import type { Fence, ShardStore, World } from '../ports.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Cell } from './cell.ts';
+import type { Cells } from './cells.ts';
 
 export interface MemoryAudit {
   /** Actors that were compared. */
@@ -19,7 +20,7 @@ export interface MemoryAudit {
 export interface MemoryAuditOptions {
   world: Pick<World, 'after'>;
   store: Pick<ShardStore, 'load'>;
-  cells: ReadonlyMap<string, Cell>;
+  cells: Pick<Cells, 'get' | 'values'>;
   fenceOf(scope: Scope): Fence;
 }
 
@@ -66,14 +67,14 @@ export function createMemoryAudit(options: MemoryAuditOptions) {
       if (tries <= 1) return done(null);
       world.after(AGAIN_MS, () => compare(cell, tries - 1, done));
     };
-    if (cells.get(addressText(cell.address)) !== cell) return done(null);
+    if (cells.get(cell.address) !== cell) return done(null);
     if (!isQuiet(cell)) return again();
     const { behaviour, address, turns } = cell;
     const wanted = behaviour.tables.map((table) => ({ table, owner: address.id }));
     store.load(address.scope, wanted, [options.fenceOf(address.scope)], (rows) => {
       if (isRefusal(rows)) return done(`memory: ${addressText(address)} could not be compared: ${rows.message}`);
       // Nothing changes an actor that holds no reservation but a turn of its own.
-      if (cells.get(addressText(address)) !== cell || !isQuiet(cell) || cell.turns !== turns) return again();
+      if (cells.get(address) !== cell || !isQuiet(cell) || cell.turns !== turns) return again();
       const fresh = behaviour.create(address.id, address.scope);
       for (const row of rows) behaviour.evolve(fresh, { ...row, prev: 0 });
       const view = behaviour.audited ?? behaviour.describe;

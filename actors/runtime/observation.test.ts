@@ -3,22 +3,23 @@ import { test } from 'node:test';
 import { addressOf } from '../address.ts';
 import { notFound } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
-import { createCell, type Cell, type Mail } from './cell.ts';
+import { createCell, createMail, reply, type Cell, type Mail } from './cell.ts';
 import { createObservation } from './observation.ts';
 
 const cellOf = (id: string): Cell => createCell(addressOf('partition:p', 'machine', id), {} as AnyBehaviour, 0);
-const mailOf = (name: string, respond: (value: unknown) => void = () => {}): Mail => ({
-  name,
-  body: {},
-  who: 'anna@example.org',
-  deadlineMs: 1_000,
-  reserve: null,
-  from: 0,
-  respond,
-  key: null,
-  dry: false,
-  attempts: 0,
-});
+const mailOf = (name: string, respond: (value: unknown) => void = () => {}): Mail =>
+  createMail({
+    name,
+    body: {},
+    who: 'anna@example.org',
+    deadlineMs: 1_000,
+    reserve: null,
+    from: 0,
+    respond,
+    key: null,
+    dry: false,
+    isUnborn: false,
+  });
 
 function clock() {
   let nowMs = 0;
@@ -39,9 +40,13 @@ test('a message has one line, however often it is decided: who, when, how long, 
     ms: null,
     outcome: 'open',
   });
-  for (let i = 0; i < 1_000; i++) observation.begin(cell, [mail]);
+  observation.decided(0);
+  for (let i = 0; i < 1_000; i++) {
+    observation.begin(cell, [mail]);
+    observation.decided(0);
+  }
   world.to(7);
-  mail.respond(notFound('no machine'));
+  reply(mail, notFound('no machine'));
   assert.equal(answers.length, 1);
   assert.deepEqual(
     observation.of(cell).messages.map(({ ms, outcome }) => [ms, outcome]),
@@ -62,7 +67,7 @@ test('the last 16 messages and 64 turns of an actor are kept, oldest first', () 
     cell.touchedMs = 0;
     world.to(i);
     observation.begin(cell, [mailOf(`message ${i}`)]);
-    observation.end(cell);
+    observation.end(cell, i);
   }
   const { messages, turnMs } = observation.of(cell);
   assert.deepEqual([messages.length, messages[0]?.name, messages.at(-1)?.name], [16, 'message 85', 'message 100']);

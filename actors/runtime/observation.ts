@@ -2,9 +2,13 @@
 // active last: a plant of idle actors pays nothing for it.
 import type { World } from '../ports.ts';
 import { isRefusal } from '../refusal.ts';
-import type { Cell, Heard, Mail, Recent } from './cell.ts';
+import type { Cell, Mail, Note, Noter, Recent } from './cell.ts';
 
-export type { Heard } from './cell.ts';
+/** One message that an actor heard, for people who look. */
+export interface Heard extends Pick<Note, 'name' | 'who' | 'ms' | 'outcome'> {
+  /** Wall clock at the beginning of the turn that looked at it first. */
+  atMs: number;
+}
 
 export interface Times {
   count: number;
@@ -14,10 +18,12 @@ export interface Times {
 }
 
 export interface Observation {
-  /** A turn begins with these messages; their answers are noted from here on. */
+  /** A turn begins with these messages at `cell.touchedMs`; their answers are noted from here on. */
   begin(cell: Cell, batch: Mail[]): void;
-  /** Its turn is over, commit included. */
-  end(cell: Cell): void;
+  /** What a turn can do at once is done: when, for the messages that it answered. */
+  decided(nowMs: number): void;
+  /** A turn is over, commit included. */
+  end(cell: Cell, nowMs: number): void;
   /** The actor leaves memory. */
   forget(cell: Cell): void;
   /** All of them do: the shard starts over. */
@@ -90,31 +96,51 @@ export function createObservation(
     return (cell.recent = { messages: [], nextMessage: 0, turnsMs: [], nextTurn: 0, isFresh: true });
   }
 
+  /** Answered by the turn that runs: it reads the clock once, at its end. */
+  const answeredNow: Note[] = [];
+  let isDeciding = false;
+  const noter: Noter = {
+    answered(note, mail, value) {
+      note.outcome = outcomeOf(mail, value);
+      if (isDeciding) answeredNow.push(note);
+      else note.ms = micro(world.monotonicMs() - note.startMs);
+    },
+  };
+
+  function note(recent: Recent, { name, who }: Mail, startMs: number): Note {
+    const { messages, nextMessage: place } = recent;
+    recent.nextMessage = (place + 1) % MESSAGES;
+    const old = messages[place];
+    // A line that nobody will write to any more is written over: making one for each message is garbage that lives long.
+    if (old === undefined || old.ms === null)
+      return (messages[place] = { name, who, startMs, ms: null, outcome: 'open', noter });
+    old.name = name;
+    old.who = who;
+    old.startMs = startMs;
+    old.ms = null;
+    old.outcome = 'open';
+    return old;
+  }
+
   return {
     begin(cell, batch) {
       const recent = recentOf(cell);
-      const startMs = cell.touchedMs;
-      const atMs = world.wallMs();
+      isDeciding = true;
       // Of a long batch only what the ring will keep: under load this costs next to nothing a message.
       for (let i = Math.max(0, batch.length - MESSAGES); i < batch.length; i++) {
         const mail = batch[i] as Mail;
-        // Decided again, or waited: it has its line already, and must not be wrapped once more each time.
-        if (mail.isHeard === true) continue;
-        mail.isHeard = true;
-        const heard: Heard = { name: mail.name, who: mail.who, atMs, ms: null, outcome: 'open' };
-        recent.messages[recent.nextMessage] = heard;
-        recent.nextMessage = (recent.nextMessage + 1) % MESSAGES;
-        const { respond } = mail;
-        mail.respond = (value) => {
-          heard.ms = micro(world.monotonicMs() - startMs);
-          heard.outcome = outcomeOf(mail, value);
-          respond(value);
-        };
+        // Decided again, or waited: it has its line already.
+        mail.note ??= note(recent, mail, cell.touchedMs);
       }
     },
-    end({ recent, touchedMs }) {
+    decided(nowMs) {
+      isDeciding = false;
+      for (const one of answeredNow) one.ms = micro(nowMs - one.startMs);
+      answeredNow.length = 0;
+    },
+    end({ recent, touchedMs }, nowMs) {
       if (recent === null) return;
-      recent.turnsMs[recent.nextTurn] = micro(world.monotonicMs() - touchedMs);
+      recent.turnsMs[recent.nextTurn] = micro(nowMs - touchedMs);
       recent.nextTurn = (recent.nextTurn + 1) % TURNS;
     },
     forget(cell) {
@@ -126,8 +152,15 @@ export function createObservation(
     },
     of({ recent }) {
       if (recent === null) return { messages: [], turnMs: null };
+      const zeroMs = world.wallMs() - world.monotonicMs();
       return {
-        messages: inOrder(recent.messages, recent.nextMessage, MESSAGES),
+        messages: inOrder(recent.messages, recent.nextMessage, MESSAGES).map(({ name, who, startMs, ms, outcome }) => ({
+          name,
+          who,
+          atMs: Math.round(zeroMs + startMs),
+          ms,
+          outcome,
+        })),
         turnMs: timesOf(inOrder(recent.turnsMs, recent.nextTurn, TURNS)),
       };
     },

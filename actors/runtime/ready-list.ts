@@ -8,8 +8,11 @@ export interface ReadyList<T> {
 /**
  * One list of what has work, one wake-up for all of it: an actor's message costs no timer and no promise.
  * Yields to the event loop when a slice has lasted `budgetMs`, so ports, sockets and timers get their turn.
+ *
+ * `run` is told by the monotonic clock when it begins and tells when it has ended: the clock costs a fifth of a short turn,
+ * so it is read once a turn and not by everybody who wants to know.
  */
-export function createReadyList<T>(world: World, run: (item: T) => void, budgetMs = 4): ReadyList<T> {
+export function createReadyList<T>(world: World, run: (item: T, nowMs: number) => number, budgetMs = 4): ReadyList<T> {
   let ready: T[] = [];
   let scheduled = false;
 
@@ -18,9 +21,10 @@ export function createReadyList<T>(world: World, run: (item: T) => void, budgetM
     const list = ready;
     ready = [];
     const start = world.monotonicMs();
+    let now = start;
     for (let i = 0; i < list.length; i++) {
-      run(list[i] as T);
-      if (i + 1 < list.length && world.monotonicMs() - start > budgetMs) {
+      now = run(list[i] as T, now);
+      if (i + 1 < list.length && now - start > budgetMs) {
         ready = list.slice(i + 1).concat(ready);
         break;
       }

@@ -1,5 +1,6 @@
 // Which actors stay in memory: those in use, and of the idle ones the latest, up to a number and a time.
 import type { Cell } from './cell.ts';
+import type { Cells } from './cells.ts';
 
 export interface ResidencyLimits {
   /** Actors of a shard; idle ones beyond it leave, the longest idle first. */
@@ -16,20 +17,19 @@ const mayLeave = (cell: Cell): boolean =>
   cell.held.size === 0 &&
   cell.behaviour.scans === undefined;
 
-/** Names of the cells that leave now. */
-export function leaving(cells: ReadonlyMap<string, Cell>, now: number, limits: ResidencyLimits): string[] {
-  const names: string[] = [];
-  const others: Array<{ name: string; touchedMs: number }> = [];
+/** Those that leave now. */
+export function leaving(cells: Pick<Cells, 'values' | 'size'>, now: number, limits: ResidencyLimits): Cell[] {
+  const left: Cell[] = [];
+  const others: Cell[] = [];
   const tooMany = cells.size > limits.resident;
-  for (const [name, cell] of cells) {
+  for (const cell of cells.values()) {
     if (!mayLeave(cell)) continue;
-    if (now - cell.touchedMs > limits.passivateMs) names.push(name);
-    else if (tooMany) others.push({ name, touchedMs: cell.touchedMs });
+    if (now - cell.touchedMs > limits.passivateMs) left.push(cell);
+    else if (tooMany) others.push(cell);
   }
   // Some more than needed, so that not every tick has to sort.
-  const surplus = tooMany ? cells.size - names.length - Math.floor(limits.resident * 0.9) : 0;
-  if (surplus <= 0) return names;
+  const surplus = tooMany ? cells.size - left.length - Math.floor(limits.resident * 0.9) : 0;
+  if (surplus <= 0) return left;
   others.sort((a, b) => a.touchedMs - b.touchedMs);
-  for (const { name } of others.slice(0, surplus)) names.push(name);
-  return names;
+  return left.concat(others.slice(0, surplus));
 }

@@ -568,7 +568,7 @@ describe('coordination over shards', () => {
       key: null,
       dry: false,
     });
-    const cell = shard.cells.get(addressText(address));
+    const cell = shard.cells.get(address);
     assert.equal(cell?.status, 'loading');
     shard.deliver({ m: 'restarted', shard: 0 });
     plant.settle();

@@ -4,7 +4,8 @@ import type { Address } from '../address.ts';
 import type { Fence, LogEntry, ShardStore, World } from '../ports.ts';
 import { unavailable } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
-import type { Cell, Mail } from './cell.ts';
+import { createMail, type Cell } from './cell.ts';
+import type { Cells } from './cells.ts';
 import { createCommitter } from './committer.ts';
 import { createCoordinator } from './coordinator.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
@@ -47,7 +48,7 @@ export interface Shard {
   start(ready: () => void): void;
   /** Answers everything accepted so far, then calls back. New asks are refused meanwhile. */
   stop(stopped: () => void): void;
-  readonly cells: ReadonlyMap<string, Cell>;
+  readonly cells: Pick<Cells, 'get' | 'values' | 'size'>;
 }
 
 export function createShard(options: ShardOptions): Shard {
@@ -63,7 +64,7 @@ export function createShard(options: ShardOptions): Shard {
   const crashes = createCrashes({ world, shard, pipe, log });
 
   // They need each other, so they reach those below them when they are called, not when they are made.
-  const ready = createReadyList<Cell>(world, (cell) => turns.run(cell));
+  const ready = createReadyList<Cell>(world, (cell, nowMs) => turns.run(cell, nowMs));
   const mail = createMailRoom({
     world,
     holdings,
@@ -109,7 +110,7 @@ export function createShard(options: ShardOptions): Shard {
         coordinator.start(cell.address.scope, one, factory, (error) => crashes.quarantine(cell, one, error)),
       submit,
       hint: mail.hint,
-      isVoid: (one) => one.life !== undefined && one.life !== restartsOf(one.from),
+      isVoid: (one) => one.life !== null && one.life !== restartsOf(one.from),
       crashed: crashes.crashed,
       quarantine: crashes.quarantine,
     },
@@ -145,19 +146,18 @@ export function createShard(options: ShardOptions): Shard {
     // What another shard asks belongs to something that was let in already.
     const refused = isOfMain ? gate.refuses(envelope.deadlineMs) : undefined;
     if (refused !== undefined) return answer(refused);
-    const letter: Mail = {
+    const letter = createMail({
       name: envelope.name,
       body: envelope.body,
       who: envelope.who,
       deadlineMs: envelope.deadlineMs,
       reserve: envelope.reserve === '' ? null : envelope.reserve,
       from: envelope.from,
+      respond: isOfMain ? gate.admit(envelope.id, answer) : answer,
       key: envelope.key,
       dry: envelope.dry,
-      ...(envelope.isUnborn === true ? { isUnborn: true } : {}),
-      respond: isOfMain ? gate.admit(envelope.id, answer) : answer,
-      attempts: 0,
-    };
+      isUnborn: envelope.isUnborn === true,
+    });
     if (letter.reserve !== null) letter.life = restartsOf(letter.from);
     if (isOfMain) gate.note(envelope.id, letter);
     mail.post({ scope: envelope.scope, kind: envelope.kind, id: envelope.actor }, letter);
@@ -166,7 +166,7 @@ export function createShard(options: ShardOptions): Shard {
   function inspect(actor: Address | null, filter: CellFilter | null): unknown {
     const nowMs = world.monotonicMs();
     if (actor !== null) {
-      const cell = holdings.cellOf(actor);
+      const cell = cells.get(actor);
       return cell === undefined ? null : inspectActor(cell, observation, nowMs);
     }
     const { phase: state } = holdings;

@@ -45,7 +45,7 @@ export function createCrashes({ world, shard, pipe, log }: CrashesOptions): Cras
           body: mail.body,
           who: mail.who,
           error: error instanceof Error ? error.message : String(error),
-          crashes: mail.crashes ?? 0,
+          crashes: mail.crashes,
           atMs: world.wallMs(),
         },
       });

@@ -1,14 +1,15 @@
 // What a shard holds: its actors, its fences, and which of its lives it is in. The shard's rooms share this object; who
 // changes what is said at each member.
-import { addressText, type Address, type Scope } from '../../address.ts';
+import type { Scope } from '../../address.ts';
 import type { Fence } from '../../ports.ts';
 import type { Cell } from '../cell.ts';
+import { createCells, type Cells } from '../cells.ts';
 import { createVersions, type Versions } from '../versions.ts';
 
 export interface Holdings {
   readonly shard: number;
-  /** In the order they came; mail.ts adds, life.ts and the wheel take away. */
-  readonly cells: Map<string, Cell>;
+  /** mail.ts adds, life.ts and the wheel take away. */
+  readonly cells: Cells;
   /** Those with mail that waits for a change. */
   readonly waiting: Set<Cell>;
   /** Those whose mail lies in the inbox until something else is over: a load, a commit, the shard's start. */
@@ -19,7 +20,6 @@ export interface Holdings {
   life: number;
   /** How often other shards were restarted in this one's life. */
   readonly restarts: Map<number, number>;
-  cellOf(actor: Address): Cell | undefined;
   owns(scope: Scope): boolean;
   fenceOf(scope: Scope): Fence;
   fences(): Fence[];
@@ -29,7 +29,7 @@ export interface Holdings {
 }
 
 export function createHoldings(shard: number, first: Fence[]): Holdings {
-  const cells = new Map<string, Cell>();
+  const cells = createCells();
   const fences = new Map<Scope, Fence>(first.map((fence) => [fence.scope, fence]));
   const versions = new Map<Scope, Versions>();
 
@@ -41,7 +41,6 @@ export function createHoldings(shard: number, first: Fence[]): Holdings {
     phase: 'starting',
     life: 0,
     restarts: new Map(),
-    cellOf: (actor) => cells.get(addressText(actor)),
     owns: (scope) => fences.has(scope),
     fenceOf: (scope) => fences.get(scope) ?? { scope, shard, epoch: 0 },
     fences: () => [...fences.values()],

@@ -1,7 +1,7 @@
 // A shard's life: it raises its epoch and serves, starts over when a commit stays in doubt, ends when it is fenced or stopped.
 import type { ShardStore, World } from '../../ports.ts';
 import { isRefusal, unavailable } from '../../refusal.ts';
-import { takeAgain, takeAll, type Cell, type Mail } from '../cell.ts';
+import { reply, takeAgain, takeAll, type Cell, type Mail } from '../cell.ts';
 import type { Committer } from '../committer.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Observation } from '../observation.ts';
@@ -57,7 +57,7 @@ export function createLife(options: LifeOptions): Life {
   function refuseEverything(why: string): void {
     coordinator.abandon();
     for (const operation of committer.abandon()) operation.done(unavailable(why));
-    for (const cell of cells.values()) for (const one of takeAll(cell)) one.respond(unavailable(why));
+    for (const cell of cells.values()) for (const one of takeAll(cell)) reply(one, unavailable(why));
     cells.clear();
     observation.clear();
   }

@@ -1,15 +1,17 @@
 // The way of a message to its actor's inbox, in this shard or in another one of the process.
-import { addressText, shardOf, type Address, type Kind } from '../../address.ts';
+import { shardOf, type Address, type Kind } from '../../address.ts';
 import type { World } from '../../ports.ts';
 import { internal, overloaded, unavailable } from '../../refusal.ts';
 import type { AnyBehaviour, Hint } from '../behaviour.ts';
-import { createCell, pushInbox, type Cell, type Mail } from '../cell.ts';
+import { createCell, createMail, pushInbox, reply, type Cell, type Mail, type Sent } from '../cell.ts';
 import type { Envelope, Pipe } from '../envelope.ts';
 import type { Neighbours } from '../neighbours.ts';
 import type { ReadyList } from '../ready-list.ts';
 import type { Holdings } from './holdings.ts';
 
 const HINT_DEADLINE_MS = 30_000;
+
+const nobodyWaits = (): void => {};
 
 export interface MailOptions {
   world: World;
@@ -25,7 +27,7 @@ export interface MailOptions {
 
 export interface MailRoom {
   /** To an actor wherever it lives in the process. */
-  send(to: Address, mail: Omit<Mail, 'attempts' | 'from'>): void;
+  send(to: Address, sent: Sent): void;
   /** To an actor of this shard. */
   post(to: Address, mail: Mail): void;
   /** A message that nobody waits for, wherever its actor lives. */
@@ -39,9 +41,11 @@ export function createMailRoom(options: MailOptions): MailRoom {
   const { shard, cells } = holdings;
   const behaviours = new Map<Kind, AnyBehaviour>(options.behaviours.map((behaviour) => [behaviour.kind, behaviour]));
 
-  function send(to: Address, mail: Omit<Mail, 'attempts' | 'from'>): void {
+  function send(to: Address, sent: Sent): void {
+    const cell = cells.get(to);
+    if (cell !== undefined) return put(cell, createMail(sent));
     const target = shardOf(to, options.shards);
-    if (target === shard) return post(to, { ...mail, attempts: 0, from: shard });
+    if (target === shard) return post(to, createMail(sent));
     const envelope = (id: number): Envelope => ({
       m: 'ask',
       id,
@@ -49,33 +53,38 @@ export function createMailRoom(options: MailOptions): MailRoom {
       scope: to.scope,
       kind: to.kind,
       actor: to.id,
-      name: mail.name,
-      body: mail.body,
-      who: mail.who,
-      deadlineMs: mail.deadlineMs,
-      reserve: mail.reserve ?? '',
-      key: mail.key,
-      dry: mail.dry,
-      ...(mail.isUnborn === true ? { isUnborn: true } : {}),
+      name: sent.name,
+      body: sent.body,
+      who: sent.who,
+      deadlineMs: sent.deadlineMs,
+      reserve: sent.reserve ?? '',
+      key: sent.key,
+      dry: sent.dry,
+      ...(sent.isUnborn ? { isUnborn: true } : {}),
     });
-    if (!neighbours.ask(target, envelope, mail.respond)) {
-      mail.respond(unavailable(`shard ${target} is being restarted`));
+    if (!neighbours.ask(target, envelope, sent.respond)) {
+      sent.respond(unavailable(`shard ${target} is being restarted`));
     }
   }
 
   function post(to: Address, mail: Mail): void {
-    if (holdings.phase === 'stopped') return mail.respond(unavailable('this process is stopping'));
-    if (!holdings.owns(to.scope)) return mail.respond(unavailable(`${to.scope} is not hosted by this process`));
+    const cell = cells.get(to);
+    if (cell !== undefined) return put(cell, mail);
+    if (holdings.phase === 'stopped') return reply(mail, unavailable('this process is stopping'));
+    if (!holdings.owns(to.scope)) return reply(mail, unavailable(`${to.scope} is not hosted by this process`));
     const behaviour = behaviours.get(to.kind);
-    if (behaviour === undefined) return mail.respond(internal(`no such kind of actor: ${to.kind}`));
-    const name = addressText(to);
-    let cell = cells.get(name);
-    if (cell === undefined) {
-      cell = createCell(to, behaviour, world.monotonicMs());
-      cells.set(name, cell);
-    }
+    if (behaviour === undefined) return reply(mail, internal(`no such kind of actor: ${to.kind}`));
+    const created = createCell(to, behaviour, world.monotonicMs());
+    cells.add(created);
+    put(created, mail);
+  }
+
+  /** Its scope is owned, or it would not be there. */
+  function put(cell: Cell, mail: Mail): void {
+    if (holdings.phase === 'stopped') return reply(mail, unavailable('this process is stopping'));
     if (cell.inbox.length >= options.inboxLimit) {
-      return mail.respond(overloaded(`${to.kind} ${to.id} has ${cell.inbox.length} requests waiting`));
+      const { kind, id } = cell.address;
+      return reply(mail, overloaded(`${kind} ${id} has ${cell.inbox.length} requests waiting`));
     }
     pushInbox(cell, mail);
     wake(cell);
@@ -94,25 +103,27 @@ export function createMailRoom(options: MailOptions): MailRoom {
     options.ready.add(cell);
   }
 
-  function hint(to: Hint, who: string): void {
-    const target = shardOf(to.to, options.shards);
+  function hint(hinted: Hint, who: string): void {
+    const { to, name, body } = hinted;
+    const cell = cells.get(to);
+    const target = cell === undefined ? shardOf(to, options.shards) : shard;
     if (target === shard) {
-      return post(to.to, {
-        name: to.name,
-        body: to.body,
+      const mail = createMail({
+        name,
+        body,
         who,
         deadlineMs: world.monotonicMs() + HINT_DEADLINE_MS,
         reserve: null,
         from: shard,
+        respond: nobodyWaits,
         key: null,
         dry: false,
-        respond: () => {},
-        attempts: 0,
+        isUnborn: false,
       });
+      return cell === undefined ? post(to, mail) : put(cell, mail);
     }
-    options
-      .pipe(target)
-      ?.send({ m: 'hint', scope: to.to.scope, kind: to.to.kind, actor: to.to.id, name: to.name, body: to.body, who });
+    const { scope, kind, id: actor } = to;
+    options.pipe(target)?.send({ m: 'hint', scope, kind, actor, name, body, who });
   }
 
   return { send, post, hint, wake };

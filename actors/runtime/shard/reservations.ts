@@ -54,7 +54,7 @@ export function createReservations(options: ReservationsOptions): Reservations {
   }
 
   function endHere(operation: string, actor: Address, how: Ending): void {
-    const cell = holdings.cellOf(actor);
+    const cell = holdings.cells.get(actor);
     if (cell === undefined) return;
     const held = unhold(cell, operation);
     if (cell.status === 'loading' || cell.status === 'cold') {

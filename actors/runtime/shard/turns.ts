@@ -1,10 +1,9 @@
 // An actor's way from its first message to the end of a turn: load its state, fetch the rows that its mail needs, decide,
 // wait for the commit.
-import { addressText } from '../../address.ts';
-import type { ShardStore, World } from '../../ports.ts';
+import type { RowKey, ShardStore, World } from '../../ports.ts';
 import type { Row } from '../../records.ts';
 import { isRefusal, unavailable } from '../../refusal.ts';
-import { takeAgain, takeAll, takeInbox, takeWaiting, type Cell, type Mail } from '../cell.ts';
+import { reply, takeAgain, takeAll, takeInbox, takeWaiting, type Cell, type Mail } from '../cell.ts';
 import { loadState } from '../loading.ts';
 import type { Observation } from '../observation.ts';
 import { decideBatch, neededRows, type TurnHost } from '../turn.ts';
@@ -26,8 +25,8 @@ export interface Turns {
   load(cell: Cell): void;
   /** Its memory may be wrong: loads it as soon as no turn of its is under way. */
   reload(cell: Cell): void;
-  /** The turn of an actor that stood in the ready list. */
-  run(cell: Cell): void;
+  /** The turn of an actor that stood in the ready list, begun now; answers when it was over, by the same clock. */
+  run(cell: Cell, nowMs: number): number;
   /** Its state changed from outside a turn: who waits for that is looked at again. */
   changed(cell: Cell): void;
 }
@@ -39,7 +38,7 @@ export function createTurns(options: TurnsOptions): Turns {
 
   function load(cell: Cell): void {
     // The shard started over while it had work: its mail lies in a new cell, and nobody can reach this one.
-    if (holdings.cellOf(cell.address) !== cell) return;
+    if (cells.get(cell.address) !== cell) return;
     const { address } = cell;
     const mine = holdings.life;
     cell.status = 'loading';
@@ -56,8 +55,8 @@ export function createTurns(options: TurnsOptions): Turns {
       if (mine !== holdings.life) return;
       if (isRefusal(loaded)) {
         cell.status = 'cold';
-        cells.delete(addressText(address));
-        for (const mail of takeAll(cell)) mail.respond(loaded);
+        cells.remove(address);
+        for (const mail of takeAll(cell)) reply(mail, loaded);
         return;
       }
       if (cell.stale) return load(cell);
@@ -79,29 +78,40 @@ export function createTurns(options: TurnsOptions): Turns {
     if (mails.length > 0) cell.inbox = [...mails, ...cell.inbox];
   }
 
-  function run(cell: Cell): void {
-    if (cell.status !== 'ready') return;
-    if (cell.stale) return load(cell);
-    cell.touchedMs = world.monotonicMs();
+  function run(cell: Cell, nowMs: number): number {
+    if (cell.status !== 'ready') return nowMs;
+    if (cell.stale) {
+      load(cell);
+      return nowMs;
+    }
+    cell.touchedMs = nowMs;
     cell.turns++;
-    const batch = inTime(takeInbox(cell, options.batchLimit), cell.touchedMs);
+    const batch = inTime(takeInbox(cell, options.batchLimit), nowMs);
     if (cell.inbox.length > 0) holdings.behind.add(cell);
     observation.begin(cell, batch);
     const wanted = neededRows(cell, batch);
-    if (wanted.length === 0) return decide(cell, batch, null);
+    if (wanted.length > 0) fetch(cell, batch, wanted);
+    const isOver = wanted.length === 0 && decide(cell, batch, null);
+    const endMs = world.monotonicMs();
+    observation.decided(endMs);
+    if (isOver) settle(cell, endMs);
+    return endMs;
+  }
+
+  function fetch(cell: Cell, batch: Mail[], wanted: RowKey[]): void {
     cell.status = 'fetching';
     // Confirmations that arrive while the rows are on their way are newer than what the fetch may see.
     cell.rows = new Map();
     const mine = holdings.life;
     store.fetch(cell.address.scope, wanted, [holdings.fenceOf(cell.address.scope)], (rows) => {
       if (mine !== holdings.life) {
-        for (const mail of batch) mail.respond(unavailable('the shard was restarted; nothing was changed'));
+        for (const mail of batch) reply(mail, unavailable('the shard was restarted; nothing was changed'));
         return;
       }
       if (isRefusal(rows)) {
         cell.rows = null;
         cell.status = 'idle';
-        for (const mail of batch) mail.respond(rows);
+        for (const mail of batch) reply(mail, rows);
         return wake(cell);
       }
       if (cell.stale) {
@@ -109,28 +119,30 @@ export function createTurns(options: TurnsOptions): Turns {
         requeue(cell, batch);
         return load(cell);
       }
-      decide(cell, batch, rows, wanted);
+      if (decide(cell, batch, rows, wanted)) settled(cell);
     });
   }
 
-  function decide(cell: Cell, batch: Mail[], rows: Row[] | null, wanted: Parameters<typeof decideBatch>[4] = []): void {
+  /** true: nothing is to be written, the turn is over. */
+  function decide(cell: Cell, batch: Mail[], rows: Row[] | null, wanted?: RowKey[]): boolean {
     const operations = decideBatch(host, cell, batch, rows, wanted);
     cell.rows = null;
     if (cell.waiting.length > 0) holdings.waiting.add(cell);
-    if (operations > 0) {
-      cell.status = 'committing';
-      return;
-    }
-    settled(cell);
+    if (operations > 0) cell.status = 'committing';
+    return operations === 0;
   }
 
   /** The batch is over: everything has its outcome. */
-  function settled(cell: Cell): void {
-    observation.end(cell);
+  function settle(cell: Cell, nowMs: number): void {
+    observation.end(cell, nowMs);
     if (cell.stale) return load(cell);
     cell.status = 'idle';
-    requeue(cell, takeAgain(cell));
+    if (cell.again.length > 0) requeue(cell, takeAgain(cell));
     wake(cell);
+  }
+
+  function settled(cell: Cell): void {
+    settle(cell, world.monotonicMs());
   }
 
   function changed(cell: Cell): void {

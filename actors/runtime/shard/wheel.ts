@@ -1,6 +1,6 @@
 // Everything that is about time and not about one message: deadlines of mail that lies, passivation, how late the shard runs.
 import type { World } from '../../ports.ts';
-import { waitText, type Cell } from '../cell.ts';
+import { waitText } from '../cell.ts';
 import type { Observation } from '../observation.ts';
 import { leaving } from '../residency.ts';
 import { inTime } from './deadlines.ts';
@@ -49,9 +49,9 @@ export function startWheel({ world, holdings, observation, gate, limits }: Wheel
   }
 
   function passivate(now: number): void {
-    for (const name of leaving(cells, now, limits)) {
-      observation.forget(cells.get(name) as Cell);
-      cells.delete(name);
+    for (const cell of leaving(cells, now, limits)) {
+      observation.forget(cell);
+      cells.remove(cell.address);
     }
   }
 
