@@ -43,6 +43,8 @@ const shape = z.object({
   /** Partitions to come, whose agents get their certificates before the partition is created. */
   HANSE_AGENT_PARTITIONS: list,
   HANSE_SHARDS: z.coerce.number().int().min(0).max(64).default(0),
+  /** Heap of each worker thread in MiB; beyond it the thread is replaced, not the process. */
+  HANSE_SHARD_HEAP_MB: z.coerce.number().int().min(64).max(65_536).default(1_024),
   HANSE_LEASE_MS: z.coerce.number().int().min(200).max(60_000).default(1_500),
   HANSE_PROVIDER_TENANT: z.string().min(1).default('metal-stack'),
   HANSE_BASE_PATH: z
@@ -85,6 +87,7 @@ export interface SiteConfig {
   agentPartitions: string[];
   /** 0: by the number of cores. */
   shards: number;
+  shardHeapMb: number;
   leaseMs: number;
   providerTenant: string;
   basePath: string;
@@ -117,6 +120,7 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
     advertise: env.HANSE_ADVERTISE.length > 0 ? env.HANSE_ADVERTISE : [env.HANSE_HOST],
     agentPartitions: env.HANSE_AGENT_PARTITIONS,
     shards: env.HANSE_SHARDS,
+    shardHeapMb: env.HANSE_SHARD_HEAP_MB,
     leaseMs: env.HANSE_LEASE_MS,
     providerTenant: env.HANSE_PROVIDER_TENANT,
     basePath: env.HANSE_BASE_PATH,

@@ -11,6 +11,7 @@ import { runShard, type ShardTask } from '../actors/runtime/worker.ts';
 import { switchBehaviour } from '../actors/switch/behaviour.ts';
 import { createShardStore } from '../storage/index.ts';
 import { createLogger } from './log.ts';
+import { POISON, poisonable } from './site/poison.ts';
 import { realWorld } from './world.ts';
 
 /** What the main thread passes to its workers. */
@@ -38,7 +39,7 @@ export async function shard(task: ShardTask & { port: MessagePort }): Promise<'d
     applicationName: `hanse ${config.site} shard ${task.shard}`,
   });
   return runShard(task, {
-    behaviours,
+    behaviours: process.env['HANSE_FAULT'] === POISON ? behaviours.map(poisonable) : behaviours,
     store,
     world: realWorld,
     log: (level, message, fields) => log[level](fields, message),

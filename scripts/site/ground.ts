@@ -87,6 +87,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
 
   const threads = piscinaThreads({
     module: { url: pathToFileURL(join(projectRoot, 'dist', 'shard.js')).href, name: 'shard' },
+    heapMb: config.shardHeapMb,
     failed: (error) => log.error({ error: String(error) }, 'worker pool failed'),
   });
   life.onEnd('spare threads', () => threads.close());

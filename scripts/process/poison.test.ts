@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
+import { addressOf, partitionScope, shardOf } from '../../actors/address.ts';
+import { test } from '../../storage/testing/register.ts';
+import { callApi, errorMessage, type ApiAnswer } from '../api-client.ts';
+import { auditDatabases } from './audit.ts';
+import { until } from './child.ts';
+import { withPlant, type PlantSite } from './plant.ts';
+import { addNetwork, seedPlace, type Seeded } from './seed.ts';
+
+const SHARDS = 2;
+/** Longest time for a thread to be back; on a quiet machine it is a second, after an endless loop five. */
+const BACK_WITHIN_MS = 30_000;
+
+/** An id of a network whose actor lives on that shard. */
+function networkOn(shard: number): string {
+  for (let i = 0; ; i++) {
+    const id = `net${i}`;
+    if (shardOf(addressOf(partitionScope('muc'), 'network', id), SHARDS) === shard) return id;
+  }
+}
+
+const take = (site: PlantSite, seeded: Seeded, network: string, name: string, timeoutMs?: number): Promise<ApiAnswer> =>
+  site.ask('POST', '/v1/ip/allocate', { networkid: network, projectid: seeded.project, name }, timeoutMs);
+
+/** Somebody with work on another shard, who may notice nothing. */
+function startNeighbour(site: PlantSite, seeded: Seeded, network: string) {
+  const run = { isOver: false };
+  const seen = { answers: 0, longestMs: 0, healthMs: [] as number[], strange: [] as string[] };
+  async function takeAndGive(): Promise<void> {
+    while (!run.isOver) {
+      const from = performance.now();
+      const taken = await take(site, seeded, network, 'neighbour');
+      if (taken.status !== 201) seen.strange.push(`${taken.status} ${errorMessage(taken.text)}`);
+      else {
+        const { ipaddress } = JSON.parse(taken.text) as { ipaddress: string };
+        const given = await site.ask('DELETE', `/v1/ip/free/${ipaddress}`);
+        if (given.status !== 200) seen.strange.push(`${given.status} ${errorMessage(given.text)}`);
+      }
+      seen.longestMs = Math.max(seen.longestMs, performance.now() - from);
+      seen.answers++;
+    }
+  }
+  async function lookAtHealth(): Promise<void> {
+    while (!run.isOver) {
+      const from = performance.now();
+      const answer = await callApi(site.url, null, 'GET', '/healthz');
+      if (answer.status !== 200) seen.strange.push(`health ${answer.status}`);
+      seen.healthMs.push(performance.now() - from);
+      await wait(10);
+    }
+  }
+  const noting = (error: unknown): void => void seen.strange.push(String(error));
+  const lives = [takeAndGive().catch(noting), lookAtHealth().catch(noting)];
+  return {
+    seen,
+    async stop() {
+      run.isOver = true;
+      await Promise.all(lives);
+    },
+  };
+}
+
+const p99 = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? 0;
+
+test('reliability.md F02, F03, F18: a thread that dies, fills its heap or hangs is replaced; only its own entities pause; a poison message is set aside', () =>
+  withPlant({ shards: SHARDS, env: { HANSE_FAULT: 'poison', HANSE_SHARD_HEAP_MB: '96' } }, async (plant) => {
+    const site = plant.first;
+    const { pid } = site.process;
+    const seeded = await seedPlace(plant, site, 'muc');
+    const [hurt, well] = [networkOn(0), networkOn(1)];
+    await addNetwork(site, seeded, hurt, '172.31.0.0/24');
+    await addNetwork(site, seeded, well, '172.31.1.0/24');
+    assert.equal((await take(site, seeded, hurt, 'before')).status, 201);
+
+    for (const [fault, what] of [
+      ['reject', 'an exception outside of every turn'],
+      ['exit', 'process.exit'],
+      ['fill', 'a full heap'],
+      ['spin', 'an endless loop'],
+    ] as const) {
+      const neighbour = startNeighbour(site, seeded, well);
+      const from = performance.now();
+      try {
+        const answer = await take(site, seeded, hurt, `poison: ${fault}`);
+        // What was decided just before the death may have been committed.
+        if (answer.status !== 201) assert.equal(answer.status, 503, `${what}: ${answer.status} ${answer.text}`);
+        await until(
+          `${hurt} gives out addresses after ${what}`,
+          async () => (await take(site, seeded, hurt, 'after', 5_000)).status === 201,
+          BACK_WITHIN_MS,
+        );
+      } finally {
+        await neighbour.stop();
+      }
+      const backMs = performance.now() - from;
+      const { answers, longestMs, healthMs, strange } = neighbour.seen;
+      console.log(
+        `${what}: back after ${Math.round(backMs)} ms; the other shard: ${answers} addresses, longest ${Math.round(longestMs)} ms; health p99 ${Math.round(p99(healthMs))} ms`,
+      );
+      assert.deepEqual(strange, [], what);
+      assert.ok(answers > 0, what);
+    }
+    assert.equal(site.process.pid, pid, 'the process lives on');
+
+    const refused = await take(site, seeded, hurt, 'poison: throw');
+    assert.equal(refused.status, 500, refused.text);
+    const { quarantine } = await site.call<{ quarantine: Array<{ id: string; name: string; crashes: number }> }>(
+      'GET',
+      '/v2/inspect/quarantine',
+    );
+    assert.deepEqual(
+      quarantine.map(({ name, crashes }) => [name, crashes]),
+      [['allocateIp', 3]],
+    );
+    assert.ok(errorMessage(refused.text).includes(quarantine[0]!.id), `${refused.text} names ${quarantine[0]!.id}`);
+    assert.equal((await take(site, seeded, hurt, 'again')).status, 201, 'the actor lives on');
+    assert.deepEqual(await auditDatabases([site.databaseUrl]), []);
+  }));
