@@ -192,7 +192,7 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
 export async function fillPlaceIndex(index: PlaceIndex, rows: RowReader, site: string): Promise<void> {
   for (const row of await rows.rows('directory')) index.put(row);
   const scopes: Scope[] = [siteScope(site), ...index.hosted().map(partitionScope)];
-  for (const row of await rows.rows('ip', { scopes, standing: ['lent', 'borrowed', 'freed', 'recalled'] })) {
+  for (const row of await rows.rows('ip', { scopes, standing: ['lent', 'borrowed', 'idle', 'freed', 'recalled'] })) {
     index.put(row);
   }
   for (const scope of scopes) {

@@ -12,6 +12,7 @@ import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
+import { freeLoanCommands, freeLoanNeeds } from './free-loans.ts';
 import { loanCommands, loanNeeds } from './loans.ts';
 import { checkOffer, isKnown } from './receive.ts';
 import { fenced, restoredCommands, restoredNeeds } from './restored.ts';
@@ -135,11 +136,12 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
   hold: holdBlockActor,
   addresses: (state, packed) => takeAddresses(state.space, packed),
   unhold: (state, _operation, changes) => unholdBlockActor(state, changes),
-  needs: { ...turns.needs, ...loanNeeds, ...restoredNeeds },
+  needs: { ...turns.needs, ...loanNeeds, ...freeLoanNeeds, ...restoredNeeds },
 
   commands: {
     ...turns.commands,
     ...loanCommands,
+    ...freeLoanCommands,
     ...restoredCommands,
 
     get(state) {
@@ -193,8 +195,9 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       };
     },
 
-    denied(state, { h, reason, detail, kind }, context) {
+    denied(state, { h, reason, detail, kind, ahead = false }, context) {
       const want = state.wants.get(h);
+      if (ahead && want?.value.ahead !== true) return { reply: {} };
       if (want === undefined || state.inFlight.has(`want:${state.id}|${h}`)) return { reply: {} };
       const denied = { reason, detail, atMs: context.nowMs, ...(kind === undefined ? {} : { kind }) };
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };

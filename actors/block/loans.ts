@@ -20,10 +20,10 @@ import { bringWant, wantRow } from './wants.ts';
 
 type Commands = Behaviour<'block', BlockState>['commands'];
 
-const ipAt = (state: BlockState, context: Context, address: string): RowOf<'ip'> | undefined =>
+export const ipAt = (state: BlockState, context: Context, address: string): RowOf<'ip'> | undefined =>
   context.row('ip', ipKey(state.id, address));
 
-const ipRow = (
+export const ipRow = (
   state: BlockState,
   context: Context,
   address: string,
@@ -47,9 +47,9 @@ const declined = ({ kind, message }: Refusal): { reply: LendReply } => ({
   reply: { as: 'declined', kind: kind === 'NotFound' ? 'NotFound' : 'Conflict', message },
 });
 
-const isBorrowed = (ip: IpRecord, h: string): ip is IpRecord & { loan: Extract<Loan, { as: 'borrowed' }> } =>
+export const isBorrowed = (ip: IpRecord, h: string): ip is IpRecord & { loan: Extract<Loan, { as: 'borrowed' }> } =>
   ip.loan?.as === 'borrowed' && ip.loan.h === h;
-const isLent = (ip: IpRecord, h: string): ip is IpRecord & { loan: Extract<Loan, { as: 'lent' }> } =>
+export const isLent = (ip: IpRecord, h: string): ip is IpRecord & { loan: Extract<Loan, { as: 'lent' }> } =>
   ip.loan?.as === 'lent' && ip.loan.h === h;
 
 /** Commands of `BlockCommands` about single addresses. */
@@ -118,7 +118,7 @@ export const loanCommands: Pick<
     return { reply: {}, changes: [ipRow(state, context, address, row, ip)] };
   },
 
-  giveUp(state, { address, h }, context) {
+  giveUp(state, { address, h, ifIdle = false }, context) {
     const row = ipAt(state, context, address);
     if (row === undefined || !isBorrowed(row.value, h)) {
       const want = state.wants.get(h);
@@ -129,6 +129,11 @@ export const loanCommands: Pick<
     if (waiting !== undefined) return waiting;
     const ip = row.value;
     if (ip.loan.state === 'freed') return { reply: { as: 'freed' } };
+    if (ip.loan.state === 'idle') {
+      const freed: IpRecord = { ...ip, loan: { ...ip.loan, state: 'freed' } };
+      return { reply: { as: 'freed' }, changes: [ipRow(state, context, address, row, freed)] };
+    }
+    if (ifIdle) return { reply: { as: 'declined' } };
     const given = { as: 'given', ip: settled(ip) } as const;
     if (ip.loan.state === 'recalled') return { reply: given };
     const attached = attachedTo(state, ip);
@@ -141,8 +146,9 @@ export const loanCommands: Pick<
     const row = ipAt(state, context, address);
     if (row === undefined || !isLent(row.value, h) || row.value.loan.to !== from) return { reply: {} };
     const network = state.copy?.value.network;
+    const wasIdle = row.value.loan.idle === true;
     const returned = (): IpRecord | null => {
-      if (back.as === 'declined') return settled(row.value);
+      if (back.as === 'declined') return wasIdle ? null : settled(row.value);
       if (back.as === 'given') return { ...settled(back.ip), address, network: state.id, prefix: row.value.prefix };
       return network === undefined ? null : released(row.value, network, context.nowMs);
     };

@@ -54,7 +54,14 @@ export interface BlockCommands extends IpCommands {
   };
   /** The home answered that nothing is left, or it can't be reached: waiting requests get this reason. */
   denied: {
-    ask: { h: string; reason: Denial['reason']; detail: string; kind?: NonNullable<Denial['kind']> };
+    ask: {
+      h: string;
+      reason: Denial['reason'];
+      detail: string;
+      kind?: NonNullable<Denial['kind']>;
+      /** It was asked ahead of need: nobody who waits by now is meant. */
+      ahead?: boolean;
+    };
     reply: Record<string, never>;
   };
   /**
@@ -71,11 +78,21 @@ export interface BlockCommands extends IpCommands {
   bring: { ask: { address: string; lender: Lender; site: string }; reply: Record<string, never> };
   /** Holder of the block: lends an address that is not attached. The same h is answered the same again. */
   lend: { ask: { address: string; h: string; to: string; site: string }; reply: LendReply };
+  /**
+   * Lends free addresses, up to `count`, or the one that is named, to a partition that has none left. The same h is
+   * answered the same again. `isComing`: none is free, but one that was borrowed goes back to its lender now.
+   */
+  lendFree: {
+    ask: { h: string; to: string; site: string; family: Family; count: number; address: string | null };
+    reply: { addresses: string[]; isComing: boolean };
+  };
+  /** Borrower: free addresses are here, for whoever asks next. Those not taken are nobody's here: nobody asks any more. */
+  borrowFree: { ask: { h: string; addresses: string[]; lender: Lender }; reply: { taken: string[] } };
   /** Borrower: the address is here. Not taken: nobody asks for it under this h any more. */
   borrow: { ask: { h: string; ip: IpRecord; lender: Lender }; reply: { taken: boolean } };
   lentDelivered: { ask: { address: string; h: string }; reply: Record<string, never> };
-  /** Borrower: gives an idle address back; refused (Conflict) while it is attached. */
-  giveUp: { ask: { address: string; h: string }; reply: GivenUp };
+  /** Borrower: gives an idle address back; refused (Conflict) while it is attached. `ifIdle`: declined once it was given out. */
+  giveUp: { ask: { address: string; h: string; ifIdle?: boolean }; reply: GivenUp };
   takeBackAddress: {
     ask: { address: string; h: string; from: string; back: GivenUp };
     reply: Record<string, never>;

@@ -82,6 +82,8 @@ export interface WantRecord {
   address: string | null;
   count: number;
   createdMs: number;
+  /** Nobody waits yet: a block will do, single addresses of others are left alone. */
+  ahead?: true;
   /** Set: not a block is wanted, but the address itself, of this partition. */
   lender?: Lender;
   /** Set while the last try got nothing; a later request clears it, which asks again under the same h. */

@@ -90,7 +90,10 @@ function reconciledLoans(state: BlockState, ask: BlockReconciliation, context: C
       if (done.has(one.address)) continue;
       done.add(one.address);
       const row = context.row('ip', ipKey(state.id, one.address));
-      if (says(row, as, one.h)) continue;
+      if (says(row, as, one.h)) {
+        // It may have been given out since; its user, or an operator, frees it.
+        if (row?.value.loan?.state !== 'idle') continue;
+      }
       // What was there belongs to the time before the address moved.
       const ip = settled(as === 'lent' ? (row?.value ?? one.ip) : one.ip);
       changes.push(...existing(ipRow(state, context, one.address, { ...ip, machines: [], loan: loanOf(one) })));

@@ -28,6 +28,8 @@ interface Wanted {
   address: string | null;
   /** Set: the address itself is wanted, not the block around it. */
   lender?: Lender;
+  /** Nobody waits yet. */
+  ahead?: true;
 }
 
 const isFor = (record: WantRecord, wanted: Wanted): boolean =>
@@ -83,10 +85,19 @@ export function newWant(state: BlockState, wanted: Wanted, context: Context): Ch
 const askAgain = (state: BlockState, want: Live<WantRecord>, context: Context): Change =>
   wantRow(state, context, want.value.h, want, { ...want.value, denied: null });
 
+/** Somebody waits for it now. */
+function needed(state: BlockState, want: Live<WantRecord>, context: Context): Change {
+  const value = { ...want.value, denied: null };
+  delete value.ahead;
+  return wantRow(state, context, want.value.h, want, value);
+}
+
 function refusalOf(state: BlockState, denial: Denial, home: string, wanted: Wanted, nowMs: number): Refusal {
   const counts = `partition ${partitionOf(state)} holds ${heldText(state.space, wanted.family, nowMs, BLOCKS)}`;
   if (denial.reason === 'exhausted')
-    return exhausted(noAddressLeft(state.id, `${counts}, and site ${home} has no block left`));
+    return exhausted(
+      noAddressLeft(state.id, `${counts}, site ${home} has no block left, and no partition has an address left`),
+    );
   if (denial.reason === 'elsewhere') return conflict(denial.detail);
   return unavailable(
     `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail} (${counts})`,
@@ -119,7 +130,10 @@ export function shortage(
   if (closed !== undefined || isBeingWritten(state, wanted)) return { wait };
   const want = openWant(state, wanted);
   if (want === undefined) return { wait, changes: newWant(state, wanted, context) };
-  const { denied } = want.value;
+  const { denied, ahead } = want.value;
+  if (ahead && !state.inFlight.has(`want:${state.id}|${want.value.h}`)) {
+    return { wait, changes: [needed(state, want, context)] };
+  }
   if (denied === null) return { wait };
   if (isWithin(context.nowMs, denied.atMs, DENIAL_HOLDS_MS))
     return refusalOf(state, denied, home, wanted, context.nowMs);
@@ -154,7 +168,7 @@ export function askAhead(state: BlockState, family: Family, context: Context): C
   const enough = blockSize(holding.value, family) / 4n + 2n;
   const free = freeAddresses(state.space, family, enough);
   if (4n * (free - 1n) >= blockSize(holding.value, family)) return [];
-  const wanted: Wanted = { family, address: null };
+  const wanted: Wanted = { family, address: null, ahead: true };
   const want = openWant(state, wanted);
   if (want === undefined) return isBeingWritten(state, wanted) ? [] : newWant(state, wanted, context);
   const { denied } = want.value;
@@ -168,6 +182,6 @@ export function askAhead(state: BlockState, family: Family, context: Context): C
 export const firstWants = (state: BlockState, families: readonly Family[], context: Context): Change[] =>
   families
     .filter((family) => ![...state.holdings.values()].some(({ piece }) => piece.set.prefix.family === family))
-    .map((family): Wanted => ({ family, address: null }))
+    .map((family): Wanted => ({ family, address: null, ahead: true }))
     .filter((wanted) => openWant(state, wanted) === undefined && !isBeingWritten(state, wanted))
     .flatMap((wanted) => newWant(state, wanted, context));

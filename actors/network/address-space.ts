@@ -41,6 +41,8 @@ export interface AddressSpace {
   readonly resting: Resting;
   /** Rows of single addresses that are away, or here from elsewhere, by canonical text. */
   readonly loans: Map<string, Loan>;
+  /** Borrowed addresses that are to be given out, with the version of their row. */
+  readonly idle: Map<string, { version: number; loan: Loan; family: Family }>;
   readonly growth: GrowthLog;
 }
 
@@ -51,6 +53,7 @@ export const createAddressSpace = (): AddressSpace => ({
   strays: new Map(),
   resting: createResting(),
   loans: new Map(),
+  idle: new Map(),
   growth: createGrowthLog(),
 });
 
@@ -67,6 +70,28 @@ export function lowestFree(space: AddressSpace, family: Family): { piece: Piece;
     if (!piece.open || piece.set.prefix.family !== family) continue;
     const address = piece.set.lowestFree();
     if (address !== undefined) return { piece, address };
+  }
+  return undefined;
+}
+
+/** The next free addresses, lowest first, of the open pieces of the family; nothing is taken by asking. */
+export function freeOnes(space: AddressSpace, family: Family, most: number): Array<{ piece: Piece; address: Address }> {
+  const found: Array<{ piece: Piece; address: Address }> = [];
+  for (const piece of space.pieces) {
+    if (!piece.open || piece.set.prefix.family !== family) continue;
+    const { prefix } = piece.set;
+    for (let address = piece.set.lowestFree(); address !== undefined && found.length < most;) {
+      found.push({ piece, address });
+      address = piece.set.lowestFreeFrom(BigInt(address.value) - BigInt(prefix.first) + 1n);
+    }
+  }
+  return found;
+}
+
+/** A borrowed address of the family that nobody has, or is about to get. */
+export function idleAddress(space: AddressSpace, family: Family): Address | undefined {
+  for (const [text, one] of space.idle) {
+    if (one.family === family && !space.inFlight.has(text)) return parseAddress(text);
   }
   return undefined;
 }
@@ -113,8 +138,11 @@ export function evolveIp(space: AddressSpace, change: Pick<ChangeOf<'ip'>, 'key'
   if (address === undefined) return;
   const { value } = change;
   space.resting.forget(text);
-  if (value?.loan === undefined) space.loans.delete(text);
-  else space.loans.set(text, value.loan);
+  const loan = value?.loan;
+  if (loan === undefined) space.loans.delete(text);
+  else space.loans.set(text, loan);
+  if (loan?.state !== 'idle') space.idle.delete(text);
+  else space.idle.set(text, { version: change.version, loan, family: address.family });
   if (value === null) {
     if (!unmark(space, address)) space.strays.delete(text);
     return;

@@ -2,17 +2,17 @@
 import { formatAddress, type Address, type Family } from '../ipam/address.ts';
 import { defaultReserved } from '../ipam/address-set.ts';
 import { alreadyAllocated } from '../ipam/refusal-texts.ts';
-import type { Prefix } from '../ipam/prefix.ts';
+import { contains, type Prefix } from '../ipam/prefix.ts';
 import type { RowKey } from '../ports.ts';
 import { changeRow } from '../change.ts';
 import type { Change, RowOf } from '../records.ts';
 import { conflict, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
-import { ipKey, isHeld, lowestFree, pieceOf, wake, type AddressSpace } from './address-space.ts';
+import { idleAddress, ipKey, isHeld, lowestFree, pieceOf, wake, type AddressSpace } from './address-space.ts';
 import * as rules from './ip-rules.ts';
 import type { IpPatch, IpRequest, IpsForMachine } from './messages.ts';
 import { released } from './quarantine.ts';
-import type { IpRecord, NetworkRecord } from './record.ts';
+import type { IpRecord, Loan, NetworkRecord } from './record.ts';
 import { isInUseHere } from './standing.ts';
 import { heldIn } from './usage.ts';
 
@@ -77,13 +77,17 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     if (wanted.address === undefined) {
       const family = rules.familyToAcquire(network, wanted.family);
       const free = lowestFree(space, family);
-      if (free === undefined) return source.shortage(state, { family, address: null }, network, context);
-      return { address: free.address, prefix: free.piece.prefix };
+      if (free !== undefined) return { address: free.address, prefix: free.piece.prefix };
+      const idle = idleAddress(space, family);
+      if (idle === undefined) return source.shortage(state, { family, address: null }, network, context);
+      return { address: idle, prefix: rules.prefixesOf(network).find(({ prefix }) => contains(prefix, idle))!.text };
     }
     const located = rules.locateSpecific(network, wanted.address);
     if (isRefusal(located)) return located;
     const { address, prefix, text } = located;
     const piece = pieceOf(space, address);
+    const known = formatAddress(address);
+    if (space.idle.has(known) && !space.inFlight.has(known)) return { address, prefix: text };
     if (isReserved(prefix, address) || isHeld(space, address)) return taken(space, address, context.nowMs);
     if (piece === undefined || !piece.open) {
       return source.shortage(state, { family: address.family, address: formatAddress(address) }, network, context);
@@ -107,9 +111,15 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       value,
     );
 
-  /** Nobody had the address, or its row rested for long enough. */
+  /** Nobody had the address, or its row rested for long enough, or it was borrowed to be given out. */
   function acquired(state: S, context: Context, ip: IpRecord): Change {
-    const version = source.space(state).resting.version(ip.address);
+    const { idle, resting } = source.space(state);
+    const borrowed = idle.get(ip.address);
+    if (borrowed !== undefined) {
+      const loan = { ...borrowed.loan, state: 'held' } as Loan;
+      return change(state, context, ip.address, borrowed, { ...ip, loan });
+    }
+    const version = resting.version(ip.address);
     return change(state, context, ip.address, version === undefined ? null : { version }, ip);
   }
 

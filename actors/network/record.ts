@@ -65,9 +65,10 @@ export interface IpRecord {
 
 /** One side of a single address moved between partitions; `h` is the operation id of the hand-over. */
 export type Loan =
-  | { as: 'lent'; to: string; site: string; h: string; state: 'sent' | 'delivered' }
-  /** `freed`, `recalled`: used by nobody, until the lender has confirmed. */
-  | { as: 'borrowed'; from: string; site: string; h: string; state: 'held' | 'freed' | 'recalled' };
+  /** `idle`: nobody had it when it was lent, because the borrower had no free address left. */
+  | { as: 'lent'; to: string; site: string; h: string; state: 'sent' | 'delivered'; idle?: true }
+  /** `idle`: here to be given out. `freed`, `recalled`: used by nobody, until the lender has confirmed. */
+  | { as: 'borrowed'; from: string; site: string; h: string; state: 'idle' | 'held' | 'freed' | 'recalled' };
 
 /** A number of the VRF or ASN pool that is taken. Free numbers have no row. */
 export interface PoolRecord {

@@ -2,10 +2,10 @@
 import type { IpRecord } from './record.ts';
 
 /**
- * `lent`: in use in another partition. `borrowed`: in use here, of another partition's block. `freed`, `recalled`: was
- * borrowed, and goes back. `resting`: released, and kept back for the quarantine of its network.
+ * `lent`: in use in another partition. `borrowed`: in use here, of another partition's block. `idle`: borrowed, and not
+ * given out yet. `freed`, `recalled`: was borrowed, and goes back. `resting`: released, and kept back for the quarantine of its network.
  */
-export type Standing = 'lent' | 'borrowed' | 'freed' | 'recalled' | 'resting';
+export type Standing = 'lent' | 'borrowed' | 'idle' | 'freed' | 'recalled' | 'resting';
 
 /** null: in use here, and of here. */
 export function standingOf({ loan, restingUntilMs }: Pick<IpRecord, 'loan' | 'restingUntilMs'>): Standing | null {

@@ -117,6 +117,17 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
         const ask = loanMessages.offerSchema.parse(body);
         return await loans.offered(ask, between(peer, ask.lender, ask.borrower));
       },
+      'addresses.lendFree': async (body, peer) => {
+        const ask = loanMessages.lendFreeSchema.parse(body);
+        speaksForNetwork(peer, ask.network, ask.lender);
+        const owner = copy.entry('partition', ask.to)?.home ?? ask.site;
+        if (owner !== ask.site) throw refuseAsk('Forbidden', `partition ${ask.to} is not of site ${ask.site}`);
+        return await loans.lendFree(ask);
+      },
+      'addresses.offerFree': async (body, peer) => {
+        const ask = loanMessages.offerFreeSchema.parse(body);
+        return await loans.offeredFree(ask, between(peer, ask.lender, ask.borrower));
+      },
       'blocks.give': async (body, peer) => {
         const ask = giveSchema.parse(body);
         return await atHome.give(ask, speaksForPartition(peer, ask.partition));

@@ -2,6 +2,7 @@
 // back what they return.
 import { addressOf, partitionScope } from '../../actors/address.ts';
 import type { WantRecord } from '../../actors/block/record.ts';
+import { alreadyAllocated } from '../../actors/ipam/refusal-texts.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Attempt } from './blocks-attempts.ts';
 import type { BlockHome, LocalHolder } from './blocks-home.ts';
@@ -13,6 +14,7 @@ import {
   type GiveReply,
   type TakeBackAsk,
 } from './blocks-messages.ts';
+import type { Loans } from './loans.ts';
 import { ASK_MS, isTransient, orThrow, reasonOf, type BlockPorts, type BlockStep } from './blocks-ports.ts';
 
 export interface BlockHolder extends LocalHolder {
@@ -29,7 +31,11 @@ const TRIES_SAID = 5;
 /** All idle blocks of a network that is gone. */
 const ALL = 65_536;
 
-export function createBlockHolder(ports: BlockPorts, home: () => BlockHome): BlockHolder {
+export function createBlockHolder(
+  ports: BlockPorts,
+  home: () => BlockHome,
+  loans: Pick<Loans, 'takeFree' | 'lendFree'>,
+): BlockHolder {
   const { site, copy } = ports;
   const step = (name: BlockStep): void => ports.step?.(name);
   const blockAt = (partition: string, network: string) => addressOf(partitionScope(partition), 'block', network);
@@ -96,22 +102,24 @@ export function createBlockHolder(ports: BlockPorts, home: () => BlockHome): Blo
       /** Tells those who wait. What was said already is not written again. */
       const deny = async (reason: 'exhausted' | 'unreachable' | 'elsewhere', detail: string): Promise<void> => {
         if (current()?.denied != null) return;
-        orThrow(await ports.ask(to, 'denied', { h, reason, detail }));
+        orThrow(await ports.ask(to, 'denied', { h, reason, detail, ahead: want.ahead === true }));
       };
 
       step('give');
       let answer: GiveReply;
       try {
-        answer = await give({ network, h, partition, family, address, count });
+        answer = await give({ network, h, partition, family, address, count, single: want.ahead !== true });
       } catch (error) {
         if (!isTransient(error)) ports.odd(`blocks of network ${network} for partition ${partition}`, error);
         await deny('unreachable', reasonOf(error));
         return 'later';
       }
+      if (answer.lent !== undefined) return await loans.takeFree(partition, network, h, answer.lent);
+      if (answer.isComing) return 'later';
       if (answer.blocks.length === 0) {
         if (answer.holder !== null && address !== null) {
-          const where = `address ${address} of network ${network} lies in a block that partition ${answer.holder} holds`;
-          await deny('elsewhere', `${where}; it is given out there`);
+          const where = `it lies in a block that partition ${answer.holder} holds, and is not free there`;
+          await deny('elsewhere', `${alreadyAllocated()}: ${address} of network ${network}, ${where}`);
           return 'done';
         }
         if (answer.unreachable.length > 0) {
@@ -147,6 +155,8 @@ export function createBlockHolder(ports: BlockPorts, home: () => BlockHome): Blo
       await holder.returned(ask);
       return 'done';
     },
+
+    lendFree: (ask) => loans.lendFree(ask),
 
     async offer({ network, partition, h, blocks }) {
       const received = await ports.ask(blockAt(partition, network), 'receive', { h, blocks, exhausted: false });

@@ -19,13 +19,15 @@ import {
   type ReturnedAsk,
   type TakeBackAsk,
 } from './blocks-messages.ts';
-import { orThrow, RECALL_MS, type BlockPorts } from './blocks-ports.ts';
+import { isTransient, orThrow, RECALL_MS, type BlockPorts } from './blocks-ports.ts';
+import { lendFreeReplySchema, type LendFreeAsk, type LendFreeReply } from './loans-messages.ts';
 
 /** What the home asks of a holder, when that is a partition of the home itself. */
 export interface LocalHolder {
   offer(ask: OfferAsk): Promise<{ refused: OfferAsk['blocks'] }>;
   recall(ask: RecallAsk): Promise<RecallReply>;
   returned(ask: ReturnedAsk): Promise<Record<string, never>>;
+  lendFree(ask: LendFreeAsk): Promise<LendFreeReply>;
 }
 
 export interface BlockHome {
@@ -118,6 +120,60 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     }
   }
 
+  type Asked = Omit<GiveAsk, 'network'> & { site: string };
+  type Given = Omit<GiveReply, 'unreachable'>;
+
+  async function askToLend(
+    network: string,
+    { h, partition: to, site: toSite, family, count, address }: Asked,
+    lender: { partition: string; site: string },
+  ): Promise<LendFreeReply> {
+    const ask: LendFreeAsk = { network, h, lender: lender.partition, to, site: toSite, family, count, address };
+    return await toHolder(lender.site, 'addresses.lendFree', ask, () => here.lendFree(ask), lendFreeReplySchema);
+  }
+
+  /** Nothing is exhausted while another partition has a free address: one after the other is asked for some. */
+  async function lendSingle(network: string, asked: Asked, given: Given, missing: string[]): Promise<GiveReply> {
+    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const holders = new Map(blocks.map(({ holder, holderSite }) => [holder, holderSite]));
+    holders.delete(asked.partition);
+    const unreachable = new Set(missing);
+    let isComing = false;
+    for (const [partition, holderSite] of holders) {
+      const silent = `partition ${partition} (site ${holderSite}) can't be reached`;
+      if (unreachable.has(silent)) continue;
+      try {
+        const lent = await askToLend(network, asked, { partition, site: holderSite });
+        if (lent.addresses.length > 0) {
+          const { addresses } = lent;
+          return { ...given, exhausted: false, unreachable: [], lent: { partition, site: holderSite, addresses } };
+        }
+        isComing ||= lent.isComing;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        unreachable.add(silent);
+      }
+    }
+    return { ...given, unreachable: [...unreachable].sort(), ...(isComing ? { isComing } : {}) };
+  }
+
+  /** The address that is asked for lies in the block of another partition, which lends it if nobody has it. */
+  async function askHolder(network: string, asked: Asked, given: Given): Promise<GiveReply> {
+    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const holderSite = blocks.find(({ holder }) => holder === given.holder)?.holderSite;
+    if (given.holder === null || holderSite === undefined || given.holder === asked.partition)
+      return { ...given, unreachable: [] };
+    try {
+      const lender = { partition: given.holder, site: holderSite };
+      const { addresses } = await askToLend(network, asked, lender);
+      return { ...given, unreachable: [], ...(addresses.length === 0 ? {} : { lent: { ...lender, addresses } }) };
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      const silent = `partition ${given.holder} (site ${holderSite}), whose block it lies in, can't be reached`;
+      return { ...given, holder: null, unreachable: [silent] };
+    }
+  }
+
   const home: BlockHome = {
     spareIdle,
     async give({ network, ...asked }, holderSite) {
@@ -130,10 +186,12 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
         return given;
       };
       const given = await giveBlocks();
+      if (given.holder !== null && asked.address !== null) return await askHolder(network, ask, given);
       if (!given.exhausted || asked.address !== null) return { ...given, unreachable: [] };
       const missing = await home.recallIdle(network, asked.family, { except: asked.partition, count: 1 });
       const again = await giveBlocks();
-      return { ...again, unreachable: again.exhausted ? missing : [] };
+      if (!again.exhausted) return { ...again, unreachable: [] };
+      return asked.single ? await lendSingle(network, ask, again, missing) : { ...again, unreachable: missing };
     },
 
     async delivered({ network, h, firsts }, holderSite) {

@@ -16,6 +16,8 @@ export const giveSchema = z.object({
   family,
   address: z.string().max(64).nullable(),
   count: z.int().min(1).max(256),
+  /** Somebody waits: where there is no block, free addresses of other partitions are lent. */
+  single: z.boolean().optional(),
 });
 export const giveReplySchema = z.object({
   blocks,
@@ -24,6 +26,10 @@ export const giveReplySchema = z.object({
   holder: z.string().nullable(),
   /** Holders that could not be asked for idle blocks, as text for people; only where nothing was given. */
   unreachable: z.array(z.string().max(512)).max(1_024),
+  /** No block, but free addresses out of another partition's. */
+  lent: z.object({ partition: id, site: id, addresses: z.array(first).min(1).max(256) }).optional(),
+  /** One is on its way back to where it can be lent again. */
+  isComing: z.boolean().optional(),
 });
 
 /** The receiver wrote these blocks of `h`. */

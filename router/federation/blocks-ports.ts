@@ -22,6 +22,8 @@ export type BlockStep =
   | 'home.offer'
   | 'home.deliver'
   | 'lend'
+  | 'lendFree'
+  | 'borrowFree'
   | 'borrow'
   | 'lent'
   | 'refuseLent'

@@ -87,15 +87,6 @@ test('design.md §6: exhausted only when every holder was asked; idle blocks com
   close();
 });
 
-test('an address in the block of another partition is refused naming the holder', async () => {
-  const { run, until, acquire, close } = await league('203.0.113.0/24');
-  await run(300);
-  const there = addressIn(await until(acquire('b')));
-  const next = there.replace(/\d+$/, (last) => String(Number(last) + 1));
-  refused(await until(acquire('a', { address: next })), 'Conflict', 'partition pb');
-  close();
-});
-
 for (const name of [
   'adopt',
   'give',

@@ -52,6 +52,9 @@ export interface BlockDriver {
 /** So long the ordinary way has to bring blocks to their receiver before the home offers them again. */
 const OFFER_AFTER_MS = 5_000;
 
+/** A borrowed address that nobody took goes back so soon: it was lent because somebody waited. */
+const IDLE_MS = 5_000;
+
 /** As long as a directory write waits for its members. */
 const ADOPTED_WITHIN_MS = 250;
 
@@ -91,11 +94,11 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     if (!isTransient(error)) ports.odd(`blocks: ${key}`, error);
   });
   let home: BlockHome | undefined;
-  const holder = createBlockHolder(ports, () => home as BlockHome);
+  const loans = createLoans(ports);
+  const holder = createBlockHolder(ports, () => home as BlockHome, loans);
   const kept = createKeptBlocks(ports, attempts);
   home = createBlockHome(ports, holder, kept);
   const atHome = home;
-  const loans = createLoans(ports);
   const comparison = createComparison(ports, holder);
   let isFenced = options.isRestored === true;
   /** Open requests of the hosted partitions, by scope and key; with the version, since rows and log may overtake. */
@@ -152,7 +155,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     moving.add(name);
     const at = { network: value.network, address: value.address, partition: scopeId(scope) };
     if (loan.as === 'lent') attempts.run(name, () => loans.offer({ ...at, loan }), OFFER_AFTER_MS);
-    else attempts.run(name, () => loans.giveBack({ ...at, loan }));
+    else attempts.run(name, () => loans.giveBack({ ...at, loan }), loan.state === 'idle' ? IDLE_MS : 0);
   }
 
   function see(row: Change | Row): void {
@@ -193,7 +196,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     const scopes = partitions.map(partitionScope);
     for (const row of await ports.rows.rows('want', { scopes })) see(row);
     for (const row of await ports.rows.rows('holding', { scopes })) see(row);
-    const standing: Standing[] = ['lent', 'freed', 'recalled'];
+    const standing: Standing[] = ['lent', 'idle', 'freed', 'recalled'];
     for (const row of await ports.rows.rows('ip', { scopes, standing })) see(row);
     const copies = await ports.rows.rows('global_network', { scopes });
     for (const partition of partitions) {

@@ -44,6 +44,31 @@ export const returnedSchema = z.object({ ...one, lender: id, borrower: id });
 export const offerSchema = z.object({ network: id, h: id, lender: id, borrower: id, ip });
 export const offerReplySchema = z.object({ taken: z.boolean() });
 
+/** The home of a network asks a holder, on behalf of a partition that has no address left; `site` is that one's. */
+export const lendFreeSchema = z.object({
+  network: id,
+  h: id,
+  lender: id,
+  to: id,
+  site: id,
+  family: z.enum(['IPv4', 'IPv6']),
+  count: z.int().min(1).max(256),
+  address: z.string().max(64).nullable(),
+});
+export const lendFreeReplySchema = z.object({ addresses: z.array(one.address).max(256), isComing: z.boolean() });
+/** The lender asks the borrower whether it has them. */
+export const offerFreeSchema = z.object({
+  network: id,
+  h: id,
+  lender: id,
+  borrower: id,
+  addresses: z.array(one.address).min(1).max(256),
+});
+export const offerFreeReplySchema = z.object({ taken: z.array(one.address).max(256) });
+
+export type LendFreeAsk = z.infer<typeof lendFreeSchema>;
+export type LendFreeReply = z.infer<typeof lendFreeReplySchema>;
+export type OfferFreeAsk = z.infer<typeof offerFreeSchema>;
 export type LendAsk = z.infer<typeof lendSchema>;
 export type LendReply = z.infer<typeof lendReplySchema>;
 /** As `ReturnedAsk`; the borrower is named for the peer's check only. */

@@ -6,19 +6,23 @@ import type { Loan } from '../../actors/network/record.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import { isLinkFailure } from '../link/failure.ts';
 import type { Attempt } from './blocks-attempts.ts';
-import { nothingSchema } from './blocks-messages.ts';
+import { nothingSchema, type GiveReply } from './blocks-messages.ts';
 import { ASK_MS, isTransient, orThrow, reasonOf, RECALL_MS, type BlockPorts, type BlockStep } from './blocks-ports.ts';
 import {
   givenUpSchema,
   lendReplySchema,
+  offerFreeReplySchema,
   offerReplySchema,
   type BackAsk,
   type GivenUp,
   type GiveUpAsk,
   type LendAsk,
+  type LendFreeAsk,
+  type LendFreeReply,
   type LendReply,
   type LentAsk,
   type OfferAsk,
+  type OfferFreeAsk,
   type ReturnedAsk,
 } from './loans-messages.ts';
 
@@ -41,7 +45,12 @@ export interface Loans {
   /** Lender: brings what stands as `sent` to its end: taken by the borrower, or taken back. */
   offer(at: LoanAt<Lent>): Promise<Attempt>;
 
+  /** Borrower: takes the free addresses that `lender` gave for one open request. */
+  takeFree(partition: string, network: string, h: string, lent: NonNullable<GiveReply['lent']>): Promise<Attempt>;
+
   // What the other site asks; `site` is the peer's.
+  lendFree(ask: LendFreeAsk): Promise<LendFreeReply>;
+  offeredFree(ask: OfferFreeAsk, site: string): Promise<{ taken: string[] }>;
   lend(ask: LendAsk, site: string): Promise<LendReply>;
   lent(ask: LentAsk): Promise<Record<string, never>>;
   giveUp(ask: GiveUpAsk): Promise<GivenUp>;
@@ -98,6 +107,23 @@ export function createLoans(ports: BlockPorts): Loans {
       RECALL_MS,
     ).catch(() => {});
     return undefined;
+  }
+
+  /** The same for an address that nobody had. */
+  async function offerFree({ network, address, partition, loan }: LoanAt<Lent>): Promise<Attempt> {
+    const { h, to: borrower } = loan;
+    step('lender.offer');
+    const ask: OfferFreeAsk = { network, h, lender: partition, borrower, addresses: [address] };
+    const { taken } = await at(
+      loan.site,
+      'addresses.offerFree',
+      ask,
+      () => loans.offeredFree(ask, site),
+      offerFreeReplySchema,
+    );
+    if (taken.includes(address)) await loans.lent({ network, address, h, lender: partition });
+    else await loans.takeBack({ network, address, h, lender: partition, borrower, back: { as: 'declined' } });
+    return 'done';
   }
 
   const loans: Loans = {
@@ -165,7 +191,10 @@ export function createLoans(ports: BlockPorts): Loans {
     async giveBack({ network, address, partition, loan }) {
       const { h, from: lender } = loan;
       step('bringBack');
-      const given = orThrow(await ports.ask(blockAt(partition, network), 'giveUp', { address, h }));
+      const ifIdle = loan.state === 'idle';
+      const given = orThrow(await ports.ask(blockAt(partition, network), 'giveUp', { address, h, ifIdle }));
+      // Somebody took it at the last moment.
+      if (ifIdle && given.as === 'declined') return 'done';
       const ask: BackAsk = { network, address, h, lender, borrower: partition, back: given as GivenUp };
       await at(loan.site, 'addresses.back', ask, () => loans.takeBack(ask), nothingSchema);
       step('broughtBack');
@@ -176,6 +205,7 @@ export function createLoans(ports: BlockPorts): Loans {
     async offer({ network, address, partition, loan }) {
       const { h, to: borrower } = loan;
       // The same h is answered the same again: this reads what was lent.
+      if (loan.idle) return await offerFree({ network, address, partition, loan });
       const lent = orThrow(await ports.ask(blockAt(partition, network), 'lend', { address, h, to: borrower, site }));
       if (lent.as !== 'lent') return 'done';
       step('lender.offer');
@@ -184,6 +214,34 @@ export function createLoans(ports: BlockPorts): Loans {
       if (taken) return (await loans.lent({ network, address, h, lender: partition }), 'done');
       await loans.takeBack({ network, address, h, lender: partition, borrower, back: { as: 'declined' } });
       return 'done';
+    },
+
+    async takeFree(partition, network, h, lent) {
+      const lender: Lender = { partition: lent.partition, site: lent.site };
+      step('borrowFree');
+      const body = { h, addresses: lent.addresses, lender };
+      const { taken } = orThrow(await ports.ask(blockAt(partition, network), 'borrowFree', body));
+      for (const address of lent.addresses) {
+        const told = { network, address, h, lender: lender.partition, borrower: partition };
+        if (taken.includes(address)) {
+          step('lent');
+          await at(lender.site, 'addresses.lent', told, () => loans.lent(told), nothingSchema);
+          continue;
+        }
+        const back: BackAsk = { ...told, back: { as: 'declined' } };
+        await at(lender.site, 'addresses.back', back, () => loans.takeBack(back), nothingSchema);
+      }
+      return 'done';
+    },
+
+    async lendFree({ network, lender, ...ask }) {
+      step('lendFree');
+      return orThrow(await ports.ask(blockAt(lender, network), 'lendFree', ask));
+    },
+
+    async offeredFree({ network, h, lender, borrower, addresses }, peer) {
+      const body = { h, addresses, lender: { partition: lender, site: peer } };
+      return orThrow(await ports.ask(blockAt(borrower, network), 'borrowFree', body));
     },
 
     async lend(ask, borrower) {

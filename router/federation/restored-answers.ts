@@ -33,7 +33,7 @@ async function inventoryFor(member: string, { site, rows, copy, hosted }: BlockP
     const { network, first, length, prefix, holder, holderSite, h } = value;
     if (holderSite === member) items.push({ is: 'block', partition: holder, network, first, length, prefix, h });
   }
-  const standing = ['lent', 'borrowed', 'freed', 'recalled'] as const;
+  const standing = ['lent', 'borrowed', 'idle', 'freed', 'recalled'] as const;
   for (const { scope, value } of await rows.rows('ip', { scopes, standing: [...standing] })) {
     const { loan, network, address } = value;
     if (loan?.site !== member) continue;

@@ -140,6 +140,35 @@ test('reliability.md F24: loans made, ended and forgotten since the backup, at e
   }
 });
 
+test('reliability.md F24: a free address that was lent is not given out again by a restored borrower or lender', async () => {
+  for (const restored of ['a', 'b']) {
+    const scene = await league('203.0.113.0/26');
+    const all = await takeAll(scene, 'b');
+    assert.equal(all.length, 62);
+    granted(await scene.until(scene.free('b', all[9]!)));
+    await scene.run(1_100);
+    // Lent to `a` at the backup of one, given out there after it.
+    const before = scene.of(restored).backup();
+    const [lent] = await take(scene, 'a', 1);
+    assert.equal(lent, all[9]);
+    await scene.run(500);
+    await scene.of(restored).restoreFrom(before);
+    await scene.run(4_000);
+    assert.equal(scene.of(restored).driver.restored, null);
+    for (const id of ['a', 'b']) {
+      for (const address of await takeAll(scene, id)) assert.fail(`${address} was given out twice, by ${id}`);
+    }
+    assert.deepEqual(inUse(scene, 'a'), [lent], `${restored} was restored`);
+    granted(await scene.until(scene.free('a', lent!)));
+    await scene.run(8_000);
+    granted(await scene.until(scene.of(restored).driver.acceptLoss({ without: false })));
+    await scene.run(1_100);
+    assert.deepEqual(await take(scene, 'b', 1), [lent]);
+    scene.check();
+    scene.close();
+  }
+});
+
 test('reliability.md F24: what a restored home had made since comes back from the other sites', async () => {
   const scene = await league(PREFIX);
   const backup = scene.of('a').backup();
