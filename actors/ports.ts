@@ -1,5 +1,6 @@
 // What the actors need from outside, as small interfaces. Production implements them in storage/, router/ and scripts/;
 // the simulation implements them in one process from one seed. Callbacks, not promises: the core has nothing to drain.
+import type { Excerpt, ExcerptedTable } from './excerpt.ts';
 import type { Change, Row, TableName } from './records.ts';
 import type { Scope } from './address.ts';
 import type { Family } from './ipam/address.ts';
@@ -130,12 +131,12 @@ export interface ShardStore {
   ): void;
   /** Named live rows, under the same proof. */
   fetch(scope: Scope, wanted: RowKey[], fences: Fence[], done: (rows: Row[] | Refusal) => void): void;
-  /** All live rows of whole tables in a scope, in portions, for actors that keep an index (the allocator). */
+  /** Excerpts of all live rows of whole tables in a scope, in portions, for actors that keep an index (the allocator). */
   scan(
     scope: Scope,
-    tables: TableName[],
+    tables: ExcerptedTable[],
     fences: Fence[],
-    each: (rows: Row[]) => void,
+    each: (excerpts: Excerpt[]) => void,
     done: (result: Refusal | undefined) => void,
   ): void;
 }

@@ -7,8 +7,8 @@ import type { Row, TableName } from '../actors/records.ts';
 import { arrayLiteral } from './array.ts';
 import { fenceParameters, type Statement } from './statement.ts';
 
-/** By what rows are found: their owner, their key, or nothing (all of the scope). */
-export type FoundBy = 'owner' | 'key' | 'scope';
+/** By what rows are found. */
+export type FoundBy = 'owner' | 'key';
 
 export interface LoadedRow {
   /** '' in the one row that says the fences held; a table's name in the others. */
@@ -28,18 +28,20 @@ function branch(table: TableName, by: FoundBy, parameter: number, isPacked: bool
   const apart = isPacked && table === 'ip' ? ' and r.standing is not null' : '';
   const rows = `select '${table}' as kind, r.key, r.owner, r.version, r.body from ${table} r
 where (select held from fence) = $4::int8 and r.scope = $5::text and not r.released${apart}`;
-  if (by === 'scope') return `union all ${rows}`;
   return `union all select f.kind, f.key, f.owner, f.version, f.body from unnest($${parameter}::text[]) as w (wanted) cross join lateral (
 ${rows} and r.${by} = w.wanted ${by === 'key' ? 'limit 1' : 'offset 0'}) f`;
 }
 
+/** The first row of an answer says that the fences hold; nothing else comes where they don't. */
+export const PROOF = `with fence as (
+  select count(*) as held from ownership o, unnest($1::text[], $2::int4[], $3::int8[]) as p (scope, shard, epoch)
+  where o.scope = p.scope and o.shard = p.shard and o.epoch = p.epoch
+)`;
+
 /** Text for loads from these tables; a constant for each combination. `isPacked`: of `ip` only what stands apart. */
 export function loadText(tables: readonly TableName[], by: FoundBy, isPacked = false): string {
   const branches = tables.map((table, i) => branch(table, by, 6 + i, isPacked));
-  return `with fence as (
-  select count(*) as held from ownership o, unnest($1::text[], $2::int4[], $3::int8[]) as p (scope, shard, epoch)
-  where o.scope = p.scope and o.shard = p.shard and o.epoch = p.epoch
-)
+  return `${PROOF}
 select '' as kind, '' as key, '' as owner, 0::int8 as version, null::jsonb as body from fence where held = $4::int8
 ${branches.join('\n')}`;
 }
@@ -58,7 +60,7 @@ export function loadStatement(
   const name = `${by}:${tables.join()}:${isPacked}`;
   let text = texts.get(name);
   if (text === undefined) texts.set(name, (text = loadText(tables, by, isPacked)));
-  const values = by === 'scope' ? [] : tables.map((table) => arrayLiteral(wanted.get(table)!));
+  const values = tables.map((table) => arrayLiteral(wanted.get(table)!));
   // Without a table only the proof is left, and no parameter may be there that the text does not use.
   return { text, parameters: [...fenceParameters(fences), ...(tables.length === 0 ? [] : [scope]), ...values] };
 }

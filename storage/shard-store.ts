@@ -1,14 +1,17 @@
 // A shard's side of the database (actors/ports.ts). Callbacks outside, promises inside; each call answers exactly once.
+import type { Excerpt, ExcerptedTable } from '../actors/excerpt.ts';
 import type { Fence, PackedAddresses, ShardStore } from '../actors/ports.ts';
 import type { Row, TableName } from '../actors/records.ts';
 import type { Scope } from '../actors/address.ts';
 import { internal, isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
 import { commitGroup, resolveGroup } from './commit.ts';
 import { toStatementFailure } from './driver/failure.ts';
-import { createPool } from './driver/pool.ts';
+import { createPool, type Transaction } from './driver/pool.ts';
+import { excerptsOf, scanStatement, type ScannedPart } from './excerpt.ts';
 import { loadStatement, PACKED, type FoundBy, type LoadedAddresses, type LoadedRow } from './loading.ts';
 import { raiseEpochs } from './ownership.ts';
 import { createRetryBudget, retrying } from './retry.ts';
+import type { Statement } from './statement.ts';
 
 export interface ShardStoreOptions {
   url: string;
@@ -80,7 +83,43 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
   // Beyond it the committer waits for longer, with all that came meanwhile in one group.
   const budget = createRetryBudget();
 
-  /** Streams the rows to `each`; nothing reaches it after the answer. */
+  /**
+   * Streams the answer of a statement that proves the fences, in one serializable transaction; nothing reaches `take` after
+   * it is over. `kind` '' is the proof. `more`: reads on in the same transaction, once the proof held.
+   */
+  async function stream<R extends { kind: string }>(
+    asked: { scope: Scope; fences: Fence[]; statement: Statement; portion: number; deadlineMs: number },
+    take: (rows: R[]) => void,
+    more?: (sql: Transaction, stillWanted: () => void) => Promise<void>,
+  ): Promise<Refusal | undefined> {
+    const { scope, fences, statement, deadlineMs } = asked;
+    if (!fences.some((fence) => fence.scope === scope))
+      return unavailable(`${scope} can't be read without a fence of its own`);
+    let isProven = false;
+    let isOver = false;
+    const stillWanted = (): void => {
+      if (isOver) throw new Error('the deadline of this load has passed');
+    };
+    try {
+      await reads.transaction(
+        async (sql) => {
+          const query = sql.unsafe<R[]>(statement.text, statement.parameters as never[]);
+          await query.cursor(asked.portion, (answered: R[]) => {
+            stillWanted();
+            const rows = answered.filter(({ kind }) => kind !== '');
+            if (rows.length < answered.length) isProven = true;
+            if (rows.length > 0) take(rows);
+          });
+          if (isProven) await more?.(sql, stillWanted);
+        },
+        { deadlineMs, readOnly: true },
+      );
+      return isProven ? undefined : lost(scope);
+    } finally {
+      isOver = true;
+    }
+  }
+
   async function read(
     scope: Scope,
     wanted: ReadonlyMap<TableName, readonly string[]>,
@@ -91,39 +130,26 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     /** Owners whose addresses are wanted packed, and who takes them. */
     packed?: { owners: readonly string[]; each: (addresses: PackedAddresses) => void },
   ): Promise<Refusal | undefined> {
-    if (!fences.some((fence) => fence.scope === scope))
-      return unavailable(`${scope} can't be read without a fence of its own`);
-    const { text, parameters } = loadStatement(scope, wanted, by, fences, packed !== undefined);
-    let isProven = false;
-    let isOver = false;
-    const hand = (loaded: LoadedRow[]): void => {
-      if (isOver) throw new Error('the deadline of this load has passed');
-      const rows: Row[] = [];
-      for (const { kind, key, owner, version, body } of loaded) {
-        if (kind === '') isProven = true;
-        else rows.push({ table: kind, scope, key, owner, version, value: body } as Row);
-      }
-      if (rows.length > 0) each(rows);
-    };
-    try {
-      await reads.transaction(
-        async (sql) => {
-          await sql.unsafe<LoadedRow[]>(text, parameters as never[]).cursor(portion, hand);
-          for (const owner of isProven ? (packed?.owners ?? []) : []) {
-            const query = sql.unsafe<LoadedAddresses[]>(PACKED, [scope, owner]);
-            // A part of a million is 64 KiB: the loop is free between them.
-            await query.cursor(1, (parts) => {
-              if (isOver) throw new Error('the deadline of this load has passed');
-              for (const { size, bytes } of parts) packed?.each({ family: size === 4 ? 'IPv4' : 'IPv6', bytes });
-            });
-          }
-        },
-        { deadlineMs, readOnly: true },
-      );
-      return isProven ? undefined : lost(scope);
-    } finally {
-      isOver = true;
-    }
+    const statement = loadStatement(scope, wanted, by, fences, packed !== undefined);
+    return await stream<LoadedRow>(
+      { scope, fences, statement, portion, deadlineMs },
+      (rows) =>
+        each(
+          rows.map(
+            ({ kind, key, owner, version, body }) => ({ table: kind, scope, key, owner, version, value: body }) as Row,
+          ),
+        ),
+      async (sql, stillWanted) => {
+        for (const owner of packed?.owners ?? []) {
+          const query = sql.unsafe<LoadedAddresses[]>(PACKED, [scope, owner]);
+          // A part of a million is 64 KiB: the loop is free between them.
+          await query.cursor(1, (parts) => {
+            stillWanted();
+            for (const { size, bytes } of parts) packed?.each({ family: size === 4 ? 'IPv4' : 'IPv6', bytes });
+          });
+        }
+      },
+    );
   }
 
   const failed = (what: string, error: unknown): Refusal =>
@@ -154,25 +180,19 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
 
   const scan = async (
     scope: Scope,
-    tables: TableName[],
+    tables: ExcerptedTable[],
     fences: Fence[],
-    each: (rows: Row[]) => void,
+    each: (excerpts: Excerpt[]) => void,
   ): Promise<Refusal | undefined> => {
+    const statement = scanStatement(scope, tables, fences);
     let isBegun = false;
     const refused = await retrying(
-      async (leftMs) => {
+      async (deadlineMs) => {
         try {
-          return await read(
-            scope,
-            byTable(tables.map((table) => [table, ''] as const)),
-            'scope',
-            fences,
-            leftMs,
-            (rows) => {
-              isBegun = true;
-              each(rows);
-            },
-          );
+          return await stream<ScannedPart>({ scope, fences, statement, portion: 1, deadlineMs }, (parts) => {
+            isBegun = true;
+            for (const { kind, rows } of parts) if (kind !== '' && rows !== null) each(excerptsOf(kind, rows));
+          });
         } catch (error) {
           // What was handed out can't be taken back: only a scan that has handed out nothing begins again by itself.
           if (isBegun) return failed(`the scan of ${scope} broke off, begin it again`, error);

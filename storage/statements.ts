@@ -2,6 +2,7 @@ import { COLUMNS } from './backup/catalogue.ts';
 import { END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
+import { scanText } from './excerpt.ts';
 import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, OPEN_STREAMS } from './inspection.ts';
 import { ACQUIRE, HOLDER, RELEASE, RENEW } from './lease.ts';
 import { loadText, PACKED } from './loading.ts';
@@ -70,7 +71,8 @@ export const allStatements = (): string[] => [
   ...tableNames.map((table) => groupText([table])),
   groupText(tableNames),
   groupText(tableNames, true),
-  ...(['owner', 'key', 'scope'] as const).map((by) => loadText(tableNames, by)),
+  ...(['owner', 'key'] as const).map((by) => loadText(tableNames, by)),
+  scanText(['machine', 'allocation', 'provisioning', 'switch', 'switch_port', 'network']),
   ...tableNames.flatMap((table) => [
     sweepRowsText(table),
     countByOwnerText(table),

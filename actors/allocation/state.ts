@@ -1,8 +1,9 @@
 // What the partition's allocator remembers: its two pools, and indexes over what others own.
 import type { Scope } from '../address.ts';
 import { changeRow, liveAfter, type Live } from '../change.ts';
+import type { Excerpt } from '../excerpt.ts';
 import type { PoolRecord } from '../network/record.ts';
-import type { Change, Row } from '../records.ts';
+import type { Change } from '../records.ts';
 import type { Context } from '../runtime/behaviour.ts';
 import { createCandidates, type Candidates } from './candidates.ts';
 import { createFabric, type Fabric } from './fabric.ts';
@@ -86,31 +87,20 @@ export const unholdNumbers = (state: AllocatorState, changes: readonly Change[])
 };
 
 /** Takes a row of somebody else's into the indexes. */
-export const absorbRow = (state: AllocatorState, row: Row): void => {
+export const absorbRow = (state: AllocatorState, row: Excerpt): void => {
   const { version } = row;
   switch (row.table) {
-    case 'machine': {
-      const { size, rack, waiting, state: machineState } = row.value;
-      const value = { size, rack, stateValue: machineState.value, waiting };
-      state.candidates.apply({ machine: row.key, record: { version, value } });
+    case 'machine':
+      state.candidates.apply({ machine: row.key, record: { version, value: row.value } });
       break;
-    }
-    case 'allocation': {
-      const { uuid, project, role, tags } = row.value;
-      state.candidates.apply({ machine: row.key, allocation: { version, value: { uuid, project, role, tags } } });
+    case 'allocation':
+      state.candidates.apply({ machine: row.key, allocation: { version, value: row.value } });
       break;
-    }
     case 'provisioning':
-      state.candidates.apply({
-        machine: row.key,
-        provisioning: { version, value: { liveliness: row.value.liveliness } },
-      });
+      state.candidates.apply({ machine: row.key, provisioning: { version, value: row.value } });
       break;
     case 'switch':
-      state.fabric.apply({
-        switch: row.key,
-        record: { version, value: { name: row.value.name, rack: row.value.rack } },
-      });
+      state.fabric.apply({ switch: row.key, record: { version, value: row.value } });
       break;
     case 'switch_port': {
       const { switch: id, nic, machine } = row.value;

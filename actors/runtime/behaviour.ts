@@ -1,6 +1,7 @@
 // What an actor is to the runtime: pure functions over its state. The runtime supplies time, chance and versions, and
 // is the only one that talks to the store.
 import type { Address, Kind, Scope } from '../address.ts';
+import type { Excerpt, ExcerptedTable } from '../excerpt.ts';
 import type { BusMessage, Fence, PackedAddresses, RowKey } from '../ports.ts';
 import type {
   Ask,
@@ -11,7 +12,7 @@ import type {
   ReservationName,
   ReservationReply,
 } from '../protocol.ts';
-import type { Change, Row, RowOf, TableName } from '../records.ts';
+import type { Change, RowOf, TableName } from '../records.ts';
 import type { Refusal } from '../refusal.ts';
 
 /** So many packed addresses are taken into a state before others have their turn: a few milliseconds. */
@@ -167,8 +168,8 @@ export interface Behaviour<K extends Kind, S> {
   kind: K;
   /** Tables whose rows (of this owner) make up the state. Loading is `evolve` over them. */
   tables: TableName[];
-  /** Tables read whole, for actors that keep an index over others' rows (`absorb`). */
-  scans?: TableName[];
+  /** Tables of which excerpts are read, for actors that keep an index over others' rows (`absorb`). */
+  scans?: ExcerptedTable[];
   /**
    * Takes addresses of own `ip` rows into the state, which then are not loaded as rows: a million of them would be half a
    * gigabyte of objects. Called in portions of at most {@link ADDRESSES_AT_ONCE}.
@@ -177,8 +178,8 @@ export interface Behaviour<K extends Kind, S> {
   create(id: string, scope: Scope): S;
   /** Applies one committed (or tentatively decided) change of an own row. Mutates the state; must not fail. */
   evolve(state: S, change: Change): void;
-  /** Takes one row of a scanned table into the index. */
-  absorb?(state: S, row: Row): void;
+  /** Takes a row of a scanned table into the index. */
+  absorb?(state: S, excerpt: Excerpt): void;
   commands: CommandHandlers<K, S>;
   reservations: ReservationHandlers<K, S>;
   needs?: Needs<K, S>;

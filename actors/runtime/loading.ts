@@ -1,6 +1,6 @@
 // An actor's state is the fold of its rows: reads them under the proof of ownership and folds them.
+import type { Excerpt } from '../excerpt.ts';
 import type { Fence, PackedAddresses, ShardStore, World } from '../ports.ts';
-import type { Row } from '../records.ts';
 import { internal, isRefusal, type Refusal } from '../refusal.ts';
 import type { Cell } from './cell.ts';
 import { portionsOf } from './packed.ts';
@@ -69,9 +69,9 @@ export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: 
     );
 
   if (behaviour.scans === undefined) return takeOwned();
-  const absorb = (rows: Row[]): void =>
+  const absorb = (excerpts: Excerpt[]): void =>
     reading(() => {
-      for (const row of rows) behaviour.absorb?.(state, row);
+      for (const excerpt of excerpts) behaviour.absorb?.(state, excerpt);
     });
   store.scan(address.scope, behaviour.scans, proof, absorb, (failure) => {
     if (!isWanted()) return;

@@ -1,6 +1,7 @@
 // The shard's side of a database in memory: the calls travel, may be lost on the way, and are answered later. For tests of
 // the runtime and of behaviours, and for the simulation; storage/contract.ts runs the same suite over it.
 import type { Scope } from '../address.ts';
+import { excerptOf } from '../excerpt.ts';
 import type { CommitOutcome, Fence, LogEntry, ShardStore, World } from '../ports.ts';
 import type { Change, Row, TableName } from '../records.ts';
 import { unavailable, type Refusal } from '../refusal.ts';
@@ -106,7 +107,9 @@ export function connectShard(model: StoreModel, way: StoreWay): ShardStore {
         () => model.load({ scope, fences, rows: { tables } }),
         (rows) => {
           if (!Array.isArray(rows)) return done(rows);
-          for (let i = 0; i < rows.length; i += PORTION) each(rows.slice(i, i + PORTION));
+          for (let i = 0; i < rows.length; i += PORTION) {
+            each(rows.slice(i, i + PORTION).flatMap((row) => excerptOf(row) ?? []));
+          }
           done(undefined);
         },
       ),

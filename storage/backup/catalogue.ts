@@ -3,7 +3,7 @@ import type { Reading } from '../audit/rows.ts';
 
 export interface TableShape {
   table: string;
-  /** Name and SQL type, in the order of the table. */
+  /** Name and SQL type, in the order of the table; without those that the server computes. */
   columns: Array<[name: string, type: string]>;
 }
 
@@ -15,7 +15,7 @@ const IDENTIFIER = /^[a-z_][a-z0-9_]*$/;
 export const COLUMNS = `select c.table_name as "table", c.column_name as "column", c.data_type as type
 from information_schema.columns c join information_schema.tables t
   on t.table_schema = c.table_schema and t.table_name = c.table_name
-where c.table_schema = 'public' and t.table_type = 'BASE TABLE'
+where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.is_generated not in ('ALWAYS', 'YES')
 order by c.table_name, c.ordinal_position`;
 
 /** Tables with the site's content, by name. Throws at a name that would need quotes: no migration makes one. */

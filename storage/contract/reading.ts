@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Change, Row } from '../../actors/records.ts';
+import type { AllocationRecord } from '../../actors/machine/record.ts';
+import { aliveContainer, machineRecord, networkRecord, switchRecord } from '../../actors/allocation/testing/plant.ts';
+import { excerptOf, type Excerpt } from '../../actors/excerpt.ts';
 import { addressFromBytes, formatAddress } from '../../actors/ipam/address.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { Stores } from '../contract.ts';
@@ -97,7 +100,7 @@ export function readingContract({ store, site }: Stores): void {
     for (const answer of [
       await store().load(scope, [{ table: 'ip', owner: 'n1' }], fences),
       await store().fetch(scope, [{ table: 'ip', key: 'n1|10.0.0.1' }], fences),
-      await store().scan(scope, ['ip'], fences, (rows) => (handed += rows.length)),
+      await store().scan(scope, ['machine'], fences, (rows) => (handed += rows.length)),
       await store().load(scope, [{ table: 'ip', owner: 'n1' }], []),
     ])
       assert.ok(isRefusal(answer) && answer.kind === 'Unavailable', JSON.stringify(answer));
@@ -106,16 +109,45 @@ export function readingContract({ store, site }: Stores): void {
     assert.equal(handed, 0);
   });
 
-  test('a scan hands out all live rows of whole tables in portions', async () => {
+  test('a scan hands out the excerpts of all live rows of whole tables, in portions', async () => {
     const scope = freshScope();
     const fences = await site().takeOver([scope], 1);
-    const changes = Array.from({ length: 1200 }, (_, i) => ipChange(scope, `n${i % 7}`, `10.2.${i >> 8}.${i & 255}`));
+    const at = { scope, owner: 'o', prev: 0, version: 3 } as const;
+    const allocation: Partial<AllocationRecord> = { uuid: 'u', project: 'p1', role: 'firewall', tags: ['a=b', 'ü "'] };
+    const changes: Change[] = Array.from({ length: 600 }, (_, i) => {
+      const id = `m${i}`;
+      const plain = machineRecord(id, `r${i % 5}`, 1, { waiting: i % 2 === 0 });
+      const machine = { ...plain, state: { ...plain.state, value: i % 3 === 0 ? ('LOCKED' as const) : ('' as const) } };
+      return { ...at, table: 'machine', key: id, value: machine };
+    });
+    changes.push(
+      { ...at, table: 'provisioning', key: 'm1', value: aliveContainer() },
+      { ...at, table: 'allocation', key: 'm1', value: allocation as AllocationRecord },
+      { ...at, table: 'switch', key: 's1', value: switchRecord('s1', 'r1') },
+      { ...at, table: 'switch_port', key: 's1|n', value: { switch: 's1', nic: 'n', machine: 'm1', vrf: '' } as never },
+      {
+        ...at,
+        table: 'network',
+        key: 'n1',
+        value: networkRecord({ id: 'n1', prefixes: ['10.0.0.0/8'], underlay: true }),
+      },
+    );
+    const portions: Excerpt[][] = [];
     assert.equal((await store().commit(groupOf(fences, changes, 1))).outcome, 'committed');
-    const portions: Row[][] = [];
-    assert.equal(await store().scan(scope, ['ip', 'pool'], fences, (rows) => portions.push(rows)), undefined);
-    assert.ok(portions.length >= 3 && portions.every((rows) => rows.length <= 500), `${portions.length} portions`);
-    assert.equal(new Set(portions.flat().map((row) => row.key)).size, 1200);
-    assert.deepEqual(portions[0]![0]!.value, changes.find((change) => change.key === portions[0]![0]!.key)!.value);
+    const gone: Change = { ...changes[0]!, prev: 3, version: 4, value: null };
+    assert.equal((await store().commit(groupOf(fences, [gone], 2))).outcome, 'committed');
+    const tables = ['machine', 'allocation', 'provisioning', 'switch', 'switch_port', 'network'] as const;
+    assert.equal(await store().scan(scope, [...tables], fences, (excerpts) => portions.push(excerpts)), undefined);
+    assert.ok(portions.length >= 2 && portions.every((excerpts) => excerpts.length <= 500));
+    const nameOf = ({ table, key }: { table: string; key: string }): string => `${table} ${key}`;
+    const byName = (a: Excerpt, b: Excerpt): number => (nameOf(a) < nameOf(b) ? -1 : 1);
+    assert.deepEqual(
+      portions.flat().sort(byName),
+      changes
+        .slice(1)
+        .map((change) => excerptOf(change as Row)!)
+        .sort(byName),
+    );
   });
 
   test('lists: every filter that is given must hold', async () => {

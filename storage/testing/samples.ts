@@ -1,6 +1,7 @@
 // Rows and groups for the tests of a store.
 import { randomUUID } from 'node:crypto';
 import type { Scope } from '../../actors/address.ts';
+import type { Excerpt, ExcerptedTable } from '../../actors/excerpt.ts';
 import type {
   CommitOutcome,
   Fence,
@@ -97,9 +98,9 @@ export interface AskedStore {
   fetch(scope: Scope, wanted: RowKey[], fences: Fence[]): Promise<Row[] | Refusal>;
   scan(
     scope: Scope,
-    tables: Row['table'][],
+    tables: ExcerptedTable[],
     fences: Fence[],
-    each: (rows: Row[]) => void,
+    each: (excerpts: Excerpt[]) => void,
   ): Promise<Refusal | undefined>;
 }
 
