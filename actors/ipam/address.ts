@@ -25,9 +25,6 @@ export const addressBits = (family: Family): 32 | 128 => (family === 'IPv4' ? 32
 /** Bytes of an address: 4 or 16. */
 export const addressLength = (family: Family): 4 | 16 => (family === 'IPv4' ? 4 : 16);
 
-/** The family of an address, prefix, or anything else that carries one. */
-export const familyOf = (subject: { readonly family: Family }): Family => subject.family;
-
 /** The family that a request names, in any case (networks.md N13: one spelling inside). `undefined` for anything else. */
 export function parseFamily(text: string): Family | undefined {
   const lower = text.toLowerCase();
@@ -94,22 +91,14 @@ export function formatAddress(address: Address): string {
   return new ipaddr.IPv6(parts).toRFC5952String();
 }
 
-/** Order of lists: IPv4 before IPv6, then by value. Negative, zero, or positive. */
-export function compareAddresses(a: Address, b: Address): number {
-  if (a.family !== b.family) return a.family === 'IPv4' ? -1 : 1;
-  return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
-}
-
 /** The address in network byte order: 4 or 16 bytes, as a database row or a frame holds it. */
 export function addressBytes(address: Address): Uint8Array {
-  const bytes = new Uint8Array(addressLength(address.family));
+  const { family, value } = address;
+  if (family === 'IPv4') return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+  const bytes = new Uint8Array(addressLength(family));
   const view = new DataView(bytes.buffer);
-  if (address.family === 'IPv4') {
-    view.setUint32(0, address.value);
-  } else {
-    view.setBigUint64(0, address.value >> 64n);
-    view.setBigUint64(8, BigInt.asUintN(64, address.value));
-  }
+  view.setBigUint64(0, value >> 64n);
+  view.setBigUint64(8, BigInt.asUintN(64, value));
   return bytes;
 }
 

@@ -57,9 +57,6 @@ export function parsePrefix(text: string): Prefix | undefined {
   return prefixOf(address, Number(lengthText));
 }
 
-/** Canonical text, the same as `prefix.canonical`. */
-export const formatPrefix = (prefix: Prefix): string => prefix.canonical;
-
 /** Bits of the host part: 24 of a `/8`, 64 of an IPv6 `/64`. */
 export const hostBits = (prefix: Prefix): number => addressBits(prefix.family) - prefix.length;
 

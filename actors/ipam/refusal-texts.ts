@@ -1,6 +1,4 @@
 // What a refused request says. Scripts match these texts (networks.md §1.3, §2.2, §3.7), so they stand in one place.
-import { formatAddress } from './address.ts';
-import type { Address } from './address.ts';
 import type { ChildSpace } from './child-prefixes.ts';
 import type { Prefix } from './prefix.ts';
 
@@ -22,18 +20,9 @@ export function noChildPrefix(space: ChildSpace, length: number): string {
   return `${wanted}, but ${listed(free)} ${free.length === 1 ? 'is' : 'are'} available`;
 }
 
-/** Why a child space did not give exactly this child. */
-export const childNotAvailable = (parent: Prefix, child: Prefix): string =>
-  child.length <= parent.length
-    ? `given length:${child.length} must be greater than prefix length:${parent.length}`
-    : `specific prefix ${child.canonical} is not available in prefix ${parent.canonical}`;
-
 /** New first, then the stored one (networks.md §1.3, check 13). */
 export const prefixesOverlap = (added: Prefix, stored: Prefix): string =>
   `${added.canonical} overlaps ${stored.canonical}`;
-
-export const unparsableCidr = (text: string): string =>
-  `unable to parse cidr:${text}, expected an address and a length such as 10.0.0.0/16 or 2001:db8::/48`;
 
 export const unparsableAddress = (text: string): string =>
   `unable to parse specific ip: ${text}, expected an address such as 10.0.0.1 or 2001:db8::1, without leading zeros or zone`;
@@ -42,9 +31,6 @@ export const notInPrefixes = (): string => 'specific ip not contained in any of 
 
 export const alreadyAllocated = (): string => 'ip already allocated';
 
-export const addressNotHeld = (address: Address, prefix: Prefix): string =>
-  `unable to release ip:${formatAddress(address)} because it is not allocated in prefix:${prefix.canonical}`;
-
 /** `counts`: why, e.g. `2 prefixes of /26, 124 of 124 addresses held`. */
 export const noAddressLeft = (network: string, counts: string): string =>
   `cannot allocate free ip in ipam, no ips left in network ${network}: ${counts}`;
@@ -52,11 +38,3 @@ export const noAddressLeft = (network: string, counts: string): string =>
 /** A child network (or a prefix) can't go while somebody holds an address in it. */
 export const prefixHasAddresses = (prefix: Prefix): string =>
   `prefix ${prefix.canonical} has ips, deletion not possible`;
-
-/** A prefix that gives addresses can't be cut. */
-export const parentHasAddresses = (prefix: Prefix): string =>
-  `prefix ${prefix.canonical} has ips, acquire child prefix not possible`;
-
-/** A prefix that is cut can't give addresses. */
-export const parentHasChildren = (prefix: Prefix): string =>
-  `prefix ${prefix.canonical} has childprefixes, acquire ip not possible`;

@@ -4,6 +4,7 @@ import {
   addressFromBytes,
   addressLength,
   formatAddress,
+  offsetIn,
   parseAddress,
   type Address,
   type Family,
@@ -82,7 +83,7 @@ export function freeOnes(space: AddressSpace, family: Family, most: number): Arr
     const { prefix } = piece.set;
     for (let address = piece.set.lowestFree(); address !== undefined && found.length < most;) {
       found.push({ piece, address });
-      address = piece.set.lowestFreeFrom(BigInt(address.value) - BigInt(prefix.first) + 1n);
+      address = piece.set.lowestFreeFrom(offsetIn(prefix, address) + 1n);
     }
   }
   return found;

@@ -10,15 +10,6 @@ export const machineTag = (machine: string): string => `${MACHINE_TAG}=${machine
 /** Sorted by code unit and without duplicates, as every write through metal-api leaves them. */
 export const uniqueTags = (tags: readonly string[]): string[] => [...new Set(tags)].sort();
 
-/** Machines that the tags name, and the tags that name none (a bare machine tag without a value is one of those). */
-export function splitMachineTags(tags: readonly string[]): { machines: string[]; others: string[] } {
-  const named = tags.filter((tag) => tag.startsWith(`${MACHINE_TAG}=`) && tag.length > MACHINE_TAG.length + 1);
-  return {
-    machines: uniqueTags(named.map((tag) => tag.slice(MACHINE_TAG.length + 1))),
-    others: tags.filter((tag) => !named.includes(tag)),
-  };
-}
-
 /** All tags of an address as the wire shows them. */
 export const renderTags = (ip: Pick<IpRecord, 'tags' | 'machines'>): string[] =>
   uniqueTags([...ip.tags, ...ip.machines.map(machineTag)]);
