@@ -1,9 +1,10 @@
 // What the edge needs of the process it runs in. scripts/partition.ts builds it; tests build a small one.
-import type { Address, Kind } from '../actors/address.ts';
+import type { Address, Kind, Scope } from '../actors/address.ts';
 import type { Asker } from '../actors/asker.ts';
 import type { BusMessage, IdempotencyKey, LogEntry, RowReader } from '../actors/ports.ts';
 import type { Ask, CommandName, Reply } from '../actors/protocol.ts';
 import type { DirectoryEntities, DirectoryEntry, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
+import type { GrowthSample } from '../actors/network/growth.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import type { Refusal } from '../actors/refusal.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -95,6 +96,8 @@ export interface Site {
   places: Places;
   federation: Federation;
   health(): Promise<Health>;
+  /** What a network held in the scope at most a week ago; undefined: nobody noted it. */
+  growth?(scope: Scope, network: string): GrowthSample | undefined;
   /** The audit trail; absent: switched off. */
   traces?: Traces;
   /** Every committed log entry of this process, in order per stream; answers how to stop listening. */

@@ -149,10 +149,10 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       return network === undefined ? noSuchNetwork(state.id) : { reply: viewOfCopy(state, network) };
     },
 
-    usage(state, _ask, context) {
+    usage(state, { before }, context) {
       if (state.copy === null) return noSuchNetwork(state.id);
       wake(state.space, context.nowMs);
-      const more = { children: [], inOperation: 0 };
+      const more = { children: [], inOperation: 0, before };
       return { reply: usagePart(state.id, state.space, state.space.growth, context.nowMs, more) };
     },
 

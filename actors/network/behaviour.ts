@@ -159,14 +159,14 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       return state.network === null ? noSuchNetwork(state.id) : { reply: viewOf(state, state.network.value) };
     },
 
-    usage(state, _ask, context) {
+    usage(state, { before }, context) {
       const network = state.network?.value;
       if (network === undefined) return noSuchNetwork(state.id);
       wake(state.space, context.nowMs);
       const children = (network.privateSuper ? prefixesOf(network) : []).map(({ prefix }) =>
         childrenUsage(prefix, state.children.get(prefix.canonical)),
       );
-      const more = { children, inOperation: state.prefixesInFlight.size };
+      const more = { children, inOperation: state.prefixesInFlight.size, before };
       return { reply: usagePart(state.id, state.space, state.space.growth, context.nowMs, more) };
     },
 

@@ -2,6 +2,7 @@
 import type { Family } from '../ipam/address.ts';
 import type { Usage } from '../ipam/usage.ts';
 import type { BlockRecord, KeptBlock } from '../block/record.ts';
+import type { GrowthSample } from './growth.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
 import type { SpareUsage, UsagePart } from './usage.ts';
 
@@ -40,7 +41,8 @@ export interface IpCommands {
   updateIp: { ask: IpPatch; reply: IpRecord };
   freeIp: { ask: { address: string }; reply: IpRecord };
   get: { ask: Record<string, never>; reply: NetworkView };
-  usage: { ask: Record<string, never>; reply: UsagePart };
+  /** `before`: what was held earlier than this actor has watched, e.g. before a restart. */
+  usage: { ask: { before?: GrowthSample }; reply: UsagePart };
 }
 
 /** What a machine allocation takes from a network. */

@@ -26,6 +26,15 @@ test('the rate is that of the last week, and unknown for the first ten minutes',
   assert.equal(log.at(1_000, 5), null, 'a clock that was set back begins anew');
 });
 
+test('what was held before a restart comes with the question', () => {
+  const log = createGrowthLog();
+  assert.deepEqual(log.at(10 * HOUR_MS, 200, { atMs: 0, held: 100 }), { perDay: 240, overHours: 10 });
+  log.note(9 * HOUR_MS, () => 190);
+  assert.deepEqual(log.at(10 * HOUR_MS, 200, { atMs: 0, held: 100 }), { perDay: 240, overHours: 10 });
+  assert.deepEqual(log.at(10 * HOUR_MS, 200), { perDay: 240, overHours: 1 });
+  assert.deepEqual(log.at(10 * HOUR_MS, 200, { atMs: 9.5 * HOUR_MS, held: 0 }), { perDay: 240, overHours: 1 });
+});
+
 test('fragmentation: how much of the free space is not the largest block', () => {
   const parent = parsePrefix('10.0.0.0/24')!;
   assert.deepEqual(childrenUsage(parent, undefined), {

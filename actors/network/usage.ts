@@ -3,7 +3,7 @@ import { addressBits } from '../ipam/address.ts';
 import type { ChildSpace } from '../ipam/child-prefixes.ts';
 import { contains, size, type Prefix } from '../ipam/prefix.ts';
 import { parseAddress } from '../ipam/address.ts';
-import { hoursUntilFull, type Growth, type GrowthLog } from './growth.ts';
+import { hoursUntilFull, type Growth, type GrowthLog, type GrowthSample } from './growth.ts';
 import type { AddressSpace } from './address-space.ts';
 import { standingOf, type Standing } from './standing.ts';
 
@@ -107,12 +107,12 @@ export function usagePart(
   space: AddressSpace,
   growth: GrowthLog,
   nowMs: number,
-  more: { children: ChildrenUsage[]; inOperation: number },
+  more: { children: ChildrenUsage[]; inOperation: number; before?: GrowthSample | undefined },
 ): UsagePart {
   const ranges = rangesOf(space);
   const held = heldIn(space);
   growth.note(nowMs, () => held);
-  const rate = growth.at(nowMs, held);
+  const rate = growth.at(nowMs, held, more.before);
   const free = ranges.reduce((sum, range) => sum + (range.open ? range.free : 0), 0);
   return {
     network,

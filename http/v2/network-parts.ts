@@ -1,5 +1,6 @@
 // What each site knows of a network: the parts of its partitions, and at the home of a global one the ledger of blocks.
-import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import { addressOf, partitionScope, siteScope, type Scope } from '../../actors/address.ts';
+import type { Ask } from '../../actors/protocol.ts';
 import type { BlockRecord } from '../../actors/block/record.ts';
 import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import type { SpareUsage, UsagePart } from '../../actors/network/usage.ts';
@@ -25,6 +26,12 @@ export interface NetworkParts extends SiteParts {
 
 const PARTS_WITHIN_MS = 2_000;
 
+/** How the question for usage begins: with what the actor may have forgotten. */
+export function watched(site: Pick<Site, 'growth'>, scope: Scope, network: string): Ask<'network', 'usage'> {
+  const before = site.growth?.(scope, network);
+  return before === undefined ? {} : { before };
+}
+
 /** What this site has of a network; nothing, if it has never heard of it. */
 export async function networkParts(site: Site, network: string, as: AskOptions): Promise<SiteParts | Refusal> {
   const none: SiteParts = { parts: [], ledger: null };
@@ -33,11 +40,12 @@ export async function networkParts(site: Site, network: string, as: AskOptions):
   const options = { ...as, withinMs: PARTS_WITHIN_MS };
   if (place.partition !== '') {
     const at = addressOf(partitionScope(place.partition), 'network', network);
-    const part = await site.ask(at, 'usage', {}, options);
+    const part = await site.ask(at, 'usage', watched(site, at.scope, network), options);
     return isRefusal(part) ? part : { parts: [{ ...part, partition: place.partition }], ledger: null };
   }
   const asked = site.places.hosted().map(async (partition): Promise<PartitionPart | undefined | Refusal> => {
-    const part = await site.ask(addressOf(partitionScope(partition), 'block', network), 'usage', {}, options);
+    const at = addressOf(partitionScope(partition), 'block', network);
+    const part = await site.ask(at, 'usage', watched(site, at.scope, network), options);
     // A partition that has not heard of it yet holds nothing.
     if (isRefusal(part)) return part.kind === 'NotFound' ? undefined : part;
     return { ...part, partition };

@@ -21,12 +21,14 @@ import { createForwarder } from '../../router/forward.ts';
 import { refuseAsk } from '../../router/link/failure.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
+import { createGrowthStore } from '../../storage/growth.ts';
 import { createTraceStore } from '../../storage/trace.ts';
 import { EXIT_FENCED, EXIT_RESTART } from '../exit-codes.ts';
 import type { ShardConfig } from '../shard.ts';
 import { MIN_CLIENT_VERSION, version } from './build-info.ts';
 import { faultAt } from './fault.ts';
 import { addFederationRoutes } from './federation-routes.ts';
+import { keepGrowth } from './growth.ts';
 import type { Ground } from './ground.ts';
 import { createHealth } from './health.ts';
 import { openInsight } from './insight.ts';
@@ -244,6 +246,14 @@ export async function serveSite(
       })
     : undefined;
   if (traces !== undefined) life.onEnd('traces', () => traces.stop());
+  const growth = keepGrowth({
+    store: createGrowthStore({ url: ground.databaseUrl, applicationName: `hanse-${config.site}` }),
+    rows: store,
+    world,
+    hosted: () => places.hosted(),
+    odd,
+  });
+  life.onEnd('growth', () => growth.stop());
   const site: Site = {
     id: config.site,
     config: {
@@ -272,6 +282,7 @@ export async function serveSite(
     },
     outcomes: createOutcomes((identity, key) => store.findOutcome(identity, key)),
     health: createHealth({ store, federation, isHeld: () => lease.isHeld(), restored: () => blocks.restored }),
+    growth: (scope, network) => growth.earlier(scope, network),
     ...(traces === undefined ? {} : { traces }),
     onCommitted: listen(listeners),
     onBusMessage: listen(busListeners),

@@ -3,6 +3,7 @@ import { addressOf, partitionScope, siteScope } from '../../../actors/address.ts
 import type { BlockRecord, HoldingRecord, WantRecord } from '../../../actors/block/record.ts';
 import { isRefusal } from '../../../actors/refusal.ts';
 import type { Site } from '../../../http/site.ts';
+import { watched } from '../../../http/v2/network-parts.ts';
 
 const USAGE_WITHIN_MS = 1_000;
 
@@ -36,7 +37,7 @@ export interface BlocksView {
 }
 
 export async function blocksOf(
-  site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places'>,
+  site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'growth'>,
   open: number,
 ): Promise<BlocksView> {
   const hosted = site.places.hosted();
@@ -51,7 +52,10 @@ export async function blocksOf(
   const hoursLeftOf = async (network: string): Promise<NetworkBlocks['hoursLeft']> => {
     const asked = hosted.map(async (partition): Promise<[string, number | null]> => {
       const block = addressOf(partitionScope(partition), 'block', network);
-      const part = await site.ask(block, 'usage', {}, { who: 'inspection', withinMs: USAGE_WITHIN_MS });
+      const part = await site.ask(block, 'usage', watched(site, block.scope, network), {
+        who: 'inspection',
+        withinMs: USAGE_WITHIN_MS,
+      });
       return [partition, isRefusal(part) ? null : part.hoursLeft];
     });
     return Object.fromEntries(await Promise.all(asked));

@@ -1,0 +1,83 @@
+// Keeps how many addresses each network held over the last week, so that "full in n days" survives a restart.
+import { partitionScope, type Scope } from '../../actors/address.ts';
+import { LONGEST_WATCH_MS, type GrowthSample } from '../../actors/network/growth.ts';
+import type { SiteStore, World } from '../../actors/ports.ts';
+import type { GrowthRow, GrowthStore } from '../../storage/growth.ts';
+
+export interface GrowthKeeper {
+  /** The earliest known of a network within the last week. */
+  earlier(scope: Scope, network: string): GrowthSample | undefined;
+  stop(): Promise<void>;
+}
+
+export interface GrowthOptions {
+  store: GrowthStore;
+  rows: Pick<SiteStore, 'countByOwner'>;
+  world: World;
+  hosted(): readonly string[];
+  odd(what: string, error?: unknown): void;
+}
+
+/** An hour is fine enough for a rate by the day, and makes at most 168 rows of a network. */
+const SAMPLE_MS = 3_600_000;
+/** Soon after the start: what is not known from before is watched from then on. */
+const FIRST_MS = 30_000;
+
+const nameOf = ({ scope, network }: Pick<GrowthRow, 'scope' | 'network'>): string => `${scope}|${network}`;
+
+/** What was noted before is read meanwhile: nobody waits for it at a takeover. */
+export function keepGrowth({ store, rows, world, hosted, odd }: GrowthOptions): GrowthKeeper {
+  /** Oldest first. */
+  const samples = new Map<string, GrowthRow[]>();
+  const take = (row: GrowthRow): void => {
+    const known = samples.get(nameOf(row)) ?? [];
+    known.push(row);
+    samples.set(nameOf(row), known);
+  };
+
+  async function sample(): Promise<void> {
+    await filled;
+    const nowMs = world.wallMs();
+    const fromMs = nowMs - LONGEST_WATCH_MS;
+    const fresh: GrowthRow[] = [];
+    for (const partition of hosted()) {
+      const scope = partitionScope(partition);
+      for (const [network, held] of await rows.countByOwner('ip', scope)) {
+        const row: GrowthRow = { scope, network, atMs: nowMs, held };
+        if (samples.get(nameOf(row))?.at(-1)?.held !== held) fresh.push(row);
+      }
+    }
+    await store.write(fresh);
+    for (const row of fresh) take(row);
+    // The last one before the week says what was held when it began.
+    for (const known of samples.values()) while ((known[1]?.atMs ?? Infinity) <= fromMs) known.shift();
+    await store.sweep(fromMs - LONGEST_WATCH_MS);
+  }
+
+  const filled = store
+    .since(world.wallMs() - 2 * LONGEST_WATCH_MS)
+    .then((known) => known.forEach(take))
+    .catch((error: unknown) => odd('how fast networks filled could not be read', error));
+  let cancel = (): void => {};
+  const again = (delayMs: number): void => {
+    cancel = world.after(delayMs, () => {
+      void sample()
+        .catch((error: unknown) => odd('how fast networks fill could not be noted', error))
+        .finally(() => again(SAMPLE_MS * (0.9 + 0.2 * world.random())));
+    });
+  };
+  again(FIRST_MS);
+
+  return {
+    earlier(scope, network) {
+      const known = samples.get(nameOf({ scope, network }));
+      const [first] = known ?? [];
+      if (first === undefined) return undefined;
+      return { atMs: Math.max(first.atMs, world.wallMs() - LONGEST_WATCH_MS), held: first.held };
+    },
+    async stop() {
+      cancel();
+      await store.close();
+    },
+  };
+}
