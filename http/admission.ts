@@ -2,7 +2,7 @@
 // each of them late, so who comes beyond it is refused at once, before its body is read (reliability.md §10).
 import type { World } from '../actors/ports.ts';
 import { classify, type RequestClass } from './request-class.ts';
-import type { EdgeAnswer, Gate } from './server.ts';
+import type { EdgeAnswer, Gate, RequestHead } from './server.ts';
 import { errorText } from './wire-errors.ts';
 
 interface Best {
@@ -32,6 +32,8 @@ export interface Admission {
    * it took tells of this process.
    */
   admit(arrival: Arrival): Denied | ((isOwn: boolean) => void);
+  /** Whether it would be refused now. */
+  look(arrival: Omit<Arrival, 'operation'>): Denied | undefined;
   readonly state: { limit: number; inFlight: number; refused: number; delayMs: number };
 }
 
@@ -102,21 +104,27 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
     return { status, reason, retryAfterS: 1 + Math.floor(world.random() * 3) };
   };
 
+  // Probes and agents are nobody's share.
+  const hasShare = (kind: RequestClass, identity: string): boolean => kind !== 'A' && identity !== '';
+
+  function look({ class: kind, identity }: Omit<Arrival, 'operation'>): Denied | undefined {
+    const isShared = hasShare(kind, identity) && identities.size > 1;
+    const own = identities.get(identity) ?? 0;
+    const isBeyond = isShared && own >= limit / identities.size;
+    if (inFlight >= limit * PARTS[kind]) return isBeyond ? deny(429, 'share') : deny(503, 'limit');
+    // Near the end of the room nobody may take what another one has not had yet.
+    return isBeyond && inFlight >= limit * 0.9 ? deny(429, 'share') : undefined;
+  }
+
   return {
+    look,
     admit({ class: kind, identity, operation }) {
-      // Probes and agents are nobody's share.
-      const isShared = kind !== 'A' && identity !== '';
-      const own = identities.get(identity) ?? 0;
-      if (inFlight >= limit * PARTS[kind]) {
-        const share = limit / Math.max(1, identities.size);
-        return isShared && identities.size > 1 && own >= share ? deny(429, 'share') : deny(503, 'limit');
-      }
-      // Near the end of the room nobody may take what another one has not had yet.
-      if (isShared && identities.size > 1 && inFlight >= limit * 0.9 && own >= limit / identities.size)
-        return deny(429, 'share');
+      const denied = look({ class: kind, identity });
+      if (denied !== undefined) return denied;
+      const isShared = hasShare(kind, identity);
       inFlight++;
       peak = Math.max(peak, inFlight);
-      if (isShared) identities.set(identity, own + 1);
+      if (isShared) identities.set(identity, (identities.get(identity) ?? 0) + 1);
       const startMs = world.monotonicMs();
       let isOver = false;
       return (isOwn) => {
@@ -158,11 +166,20 @@ const deniedAnswer = ({ status, reason, retryAfterS }: Denied): EdgeAnswer => ({
   body: Buffer.from(errorText(status, TEXTS[reason])),
 });
 
-/** Before anything else of a request is looked at than its head. */
-export const createGate =
-  (admission: Admission, basePath: string): Gate =>
-  ({ method, path, header }) => {
-    const arrival = { ...classify(method, path, header, basePath), identity: identityOf(header('authorization')) };
-    const answer = admission.admit(arrival);
-    return typeof answer === 'function' ? answer : deniedAnswer(answer);
+/** By the head of a request alone. */
+export function createGate(admission: Admission, basePath: string): Gate {
+  const arrivalOf = ({ method, path, header }: RequestHead): Arrival => ({
+    ...classify(method, path, header, basePath),
+    identity: identityOf(header('authorization')),
+  });
+  return {
+    look(head) {
+      const denied = admission.look(arrivalOf(head));
+      return denied && deniedAnswer(denied);
+    },
+    enter(head) {
+      const answer = admission.admit(arrivalOf(head));
+      return typeof answer === 'function' ? answer : deniedAnswer(answer);
+    },
   };
+}

@@ -1,8 +1,8 @@
 // The bytes of a request and what they say. Bytes are read once, from the socket: touching the Request of the platform
 // makes a request three times as dear, and drops the body of a GET (actors.md §4, machines.md §1.1).
-import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { invalid, type Refusal } from '../actors/refusal.ts';
+import { readRequestBody, type BodyFailure } from '../router/socket-io.ts';
 import type { EdgeEnv } from './env.ts';
 
 /** The largest body that the edge reads; what is larger is answered 413. */
@@ -11,39 +11,7 @@ export const BODY_LIMIT_BYTES = 1 << 20;
 /** JSON may nest as deep as this. */
 const DEEPEST = 32;
 
-export type BodyFailure = 'too-large' | 'aborted';
-export const isBodyFailure = (value: unknown): value is BodyFailure => value === 'too-large' || value === 'aborted';
-
-const NOTHING = new Uint8Array(0);
-
-const hasBody = (incoming: IncomingMessage): boolean =>
-  incoming.headers['transfer-encoding'] !== undefined || Number(incoming.headers['content-length'] ?? 0) > 0;
-
-/** All bytes of a request that came over a socket. */
-export function readIncoming(
-  incoming: IncomingMessage,
-  limitBytes = BODY_LIMIT_BYTES,
-): Promise<Uint8Array | BodyFailure> {
-  if (!hasBody(incoming)) return Promise.resolve(NOTHING);
-  if (Number(incoming.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too-large');
-  return new Promise((resolve) => {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    incoming.on('data', (chunk: Uint8Array) => {
-      size += chunk.length;
-      if (size <= limitBytes) {
-        chunks.push(chunk);
-      } else {
-        chunks.length = 0;
-        resolve('too-large');
-      }
-    });
-    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    // Whichever comes first decides; a close after the end changes nothing.
-    incoming.on('error', () => resolve('aborted'));
-    incoming.on('close', () => resolve('aborted'));
-  });
-}
+export const isBodyFailure = (value: unknown): value is BodyFailure => typeof value === 'string';
 
 /** The bytes of the body, read at most once; a GET may have one. */
 export async function readBody(c: Context<EdgeEnv>): Promise<Uint8Array | BodyFailure> {
@@ -51,7 +19,9 @@ export async function readBody(c: Context<EdgeEnv>): Promise<Uint8Array | BodyFa
   const env = (c.env ??= {});
   if (env.body !== undefined) return env.body;
   const body =
-    env.incoming === undefined ? new Uint8Array(await c.req.arrayBuffer()) : await readIncoming(env.incoming);
+    env.incoming === undefined
+      ? new Uint8Array(await c.req.arrayBuffer())
+      : await readRequestBody(env.incoming, BODY_LIMIT_BYTES);
   if (isBodyFailure(body)) return body;
   env.body = body;
   return body.length > BODY_LIMIT_BYTES ? 'too-large' : body;

@@ -6,7 +6,8 @@ import type { z } from 'zod';
 import { isRefusal, unavailable, unprocessable, type Refusal } from '../actors/refusal.ts';
 import { refuseTenant } from './auth/authenticate.ts';
 import { hasRole } from './auth/roles.ts';
-import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES, type BodyFailure } from './body.ts';
+import type { BodyFailure } from '../router/socket-io.ts';
+import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES } from './body.ts';
 import { DRY_HEADER, DRY_QUERY, wantsDryRun } from './dry-run.ts';
 import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { compile, type Check } from './schema.ts';
@@ -66,10 +67,19 @@ const wantsContentType = (route: RouteDeclaration & { contentType?: 'any' }): bo
   route.contentType !== 'any' && (route.method === 'post' || route.method === 'put' || route.method === 'patch');
 
 /** The answer to a body that could not be read. */
-export const bodyFailureResponse = (failure: BodyFailure): Response =>
-  failure === 'too-large'
-    ? errorResponse(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`, { connection: 'close' })
-    : errorResponse(400, 'the request body ended before it was complete', { connection: 'close' });
+const BODY_FAILURES: Readonly<Record<BodyFailure, () => Response>> = {
+  // The connection is left open for the moment that the server reads the rest away: closed at once, it would take the
+  // answer with it before a client that is still sending has read it.
+  'too-large': () => errorResponse(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`),
+  aborted: () => errorResponse(400, 'the request body ended before it was complete', { connection: 'close' }),
+  'too-slow': () => errorResponse(408, 'the request body did not come in time', { connection: 'close' }),
+  'too-many': () =>
+    errorResponse(503, 'more bodies are being read than there is room for; nothing was done, try again', {
+      'retry-after': '1',
+    }),
+};
+
+export const bodyFailureResponse = (failure: BodyFailure): Response => BODY_FAILURES[failure]();
 
 async function bodyOf<B>(c: Context<EdgeEnv>, check: Check<B>): Promise<{ value: B } | Response> {
   const bytes = await readBody(c);

@@ -136,3 +136,41 @@ test('design.md §4: who hangs up is known to have left, to whatever is asked in
     await running.stop(0);
   }
 });
+
+test('reliability.md F20: a body that is long in coming takes nobody’s place; one that is too large is answered while it is sent', async () => {
+  const entered: string[] = [];
+  const edge = await serveEdge(app(), {
+    host: '127.0.0.1',
+    port: 0,
+    gate: {
+      look: ({ header }) =>
+        header('x-full') === undefined ? undefined : { status: 503, headers: [['retry-after', '1']], body: null },
+      enter({ path }) {
+        entered.push(path);
+        return () => {};
+      },
+    },
+  });
+  try {
+    const headers = { ...signed('Metal-Edit', 'POST'), 'content-type': 'application/json', 'content-length': '10' };
+    const slow = request({ port: edge.port, host: '127.0.0.1', method: 'POST', path: '/v1/secret', headers });
+    const answered = new Promise<number>((resolve, reject) => {
+      slow.on('response', (response) => resolve(response.resume().statusCode ?? 0));
+      slow.on('error', reject);
+    });
+    slow.write('{"id"');
+    assert.equal((await send(edge.port, 'POST', '{"id":"m"}')).status, 200);
+    assert.equal(entered.length, 1);
+    slow.end(':"s"}');
+    assert.equal(await answered, 200);
+    assert.equal(entered.length, 2);
+
+    assert.equal((await send(edge.port, 'POST', '{"id":"m"}', { 'x-full': '1' })).status, 503);
+    const large = await send(edge.port, 'POST', `{"id":"${'x'.repeat(8 << 20)}"}`);
+    assert.equal(large.status, 413);
+    assert.match(large.text, /larger than 1048576 bytes/);
+    assert.equal(entered.length, 2);
+  } finally {
+    await edge.stop();
+  }
+});

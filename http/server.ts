@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Asker } from '../actors/asker.ts';
-import { askerOf } from '../router/socket-io.ts';
-import { isBodyFailure, readIncoming } from './body.ts';
+import { closeSlowReaders } from '../router/slow-readers.ts';
+import { askerOf, createBodyBudget, hasBody, readRequestBody } from '../router/socket-io.ts';
+import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
+import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
 import type { EdgeEnv } from './env.ts';
 import { bodyFailureResponse, crashResponse } from './route.ts';
 
@@ -38,8 +40,13 @@ export interface RequestHead {
   header(name: string): string | undefined;
 }
 
-/** Refuses a request, or lets it in; the function is called when it is answered, by this process alone or not. */
-export type Gate = (head: RequestHead) => EdgeAnswer | ((isOwn: boolean) => void);
+/** Refuses requests of which there are too many at a time. */
+export interface Gate {
+  /** Before a body is read: refuses what would be refused now, and counts nothing, for a body may be long in coming. */
+  look(head: RequestHead): EdgeAnswer | undefined;
+  /** Refuses it, or lets it in; the function is called when it is answered, by this process alone or not. */
+  enter(head: RequestHead): EdgeAnswer | ((isOwn: boolean) => void);
+}
 
 export interface ServeOptions {
   host: string;
@@ -61,8 +68,11 @@ export interface RunningEdge {
 
 // Longer than proxies keep idle connections, so that they close them, not we in the moment of their next request.
 const KEEP_ALIVE_MS = 75_000;
-const HEADERS_MS = 80_000;
-const REQUEST_MS = 30_000;
+/** Bodies have a limit of their own of 30 s (socket-io.ts); uploads of firmware take their time. */
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 3_600_000;
+/** How often connections are looked at that do not send what they have to. */
+const CHECK_MS = 2_000;
 const IDLE_LOOK_MS = 50;
 
 const pairs = (rawHeaders: readonly string[]): Array<[string, string]> => {
@@ -90,62 +100,63 @@ export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string)
   return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer, asker });
 }
 
-interface Served {
-  response: Response;
-  /** By this process alone. */
-  isOwn: boolean;
-}
-
 /** Listens; resolves when requests are accepted. */
 export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<RunningEdge> {
   const { host, port, beforeApp, gate, report = (error) => console.error('the edge failed:', error) } = options;
 
-  const answer = async (request: Request, bindings: HttpBindings): Promise<Response> => {
-    if (gate === undefined) return (await serve(request, bindings)).response;
-    const { method = 'GET', url = '/', headers } = bindings.incoming;
+  const budget = createBodyBudget();
+
+  const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
+    const asker = askerOf(outgoing);
+    const { method = 'GET', url = '/', headers, rawHeaders } = incoming;
     const header = (name: string): string | undefined => {
       const value = headers[name];
       return Array.isArray(value) ? value[0] : value;
     };
-    const leave = gate({ method, path: url, header });
-    // What is left of its body is read away by the server, or the connection ends.
-    if (typeof leave !== 'function') return toResponse(leave);
+    const head: RequestHead = { method, path: url, header };
+    let leave: ((isOwn: boolean) => void) | undefined;
     let isOwn = false;
     try {
-      const served = await serve(request, bindings);
-      ({ isOwn } = served);
-      return served.response;
-    } finally {
-      leave(isOwn);
-    }
-  };
-
-  const serve = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Served> => {
-    const asker = askerOf(outgoing);
-    try {
-      if (isUpload(incoming.headers['content-type'])) {
-        return { response: await app.fetch(request, { incoming, outgoing, asker, via: 'http' }), isOwn: false };
+      let body: Uint8Array | undefined;
+      if (!isUpload(headers['content-type'])) {
+        const early = hasBody(incoming) ? gate?.look(head) : undefined;
+        // What is left of its body is read away by the server, or the connection ends.
+        if (early !== undefined) return toResponse(early);
+        const read = await readRequestBody(incoming, BODY_LIMIT_BYTES, { budget });
+        if (isBodyFailure(read)) return bodyFailureResponse(read);
+        body = read;
       }
-      const body = await readIncoming(incoming);
-      if (isBodyFailure(body)) return { response: bodyFailureResponse(body), isOwn: false };
-      if (beforeApp !== undefined) {
-        const { method = 'GET', url = '/', rawHeaders } = incoming;
-        const early = await beforeApp({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
-        if (early !== undefined) return { response: toResponse(early), isOwn: false };
-      }
-      return { response: await app.fetch(request, { incoming, outgoing, body, asker, via: 'http' }), isOwn: true };
+      const entered = gate?.enter(head);
+      if (entered !== undefined && typeof entered !== 'function') return toResponse(entered);
+      leave = entered;
+      if (body === undefined) return await app.fetch(request, { incoming, outgoing, asker, via: 'http' });
+      const early = await beforeApp?.({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
+      if (early !== undefined) return toResponse(early);
+      const response = await app.fetch(request, { incoming, outgoing, body, asker, via: 'http' });
+      isOwn = true;
+      return response;
     } catch (error) {
       report(error);
-      return { response: crashResponse(), isOwn: false };
+      return crashResponse();
+    } finally {
+      leave?.(isOwn);
     }
   };
 
   // It replaces the global Response by one that keeps its text: the platform's makes a stream of every body, which costs a
   // tenth of a request (measured).
-  const server = createAdaptorServer({ fetch: (request, env) => answer(request, env as HttpBindings) }) as Server;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  server.headersTimeout = HEADERS_MS;
-  server.requestTimeout = REQUEST_MS;
+  const server = createAdaptorServer({
+    fetch: (request, env) => answer(request, env as HttpBindings),
+    serverOptions: {
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
+    },
+  }) as Server;
+  answerUnreadable(server);
+  closeSlowReaders(server);
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -15,7 +15,7 @@ const STATUS: Record<RefusalKind, ErrorStatus> = {
   Unavailable: 503,
 };
 
-export type ErrorStatus = 400 | 403 | 404 | 405 | 406 | 409 | 412 | 413 | 415 | 422 | 500 | 503;
+export type ErrorStatus = 400 | 403 | 404 | 405 | 406 | 408 | 409 | 412 | 413 | 415 | 422 | 500 | 503;
 
 /** The status code of a refusal (machines.md §1.4). */
 export const statusOf = (refusal: Refusal): ErrorStatus => STATUS[refusal.kind];

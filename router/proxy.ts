@@ -9,7 +9,7 @@ import { answerOf, discard, linkFailureOf, mayHaveActed, passOn } from './pass-o
 import type { PeerAnswer } from './peers.ts';
 import type { HttpAnswer } from './message.ts';
 import { originForm, refuseFraming } from './raw-request.ts';
-import { askerOf, hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
+import { askerOf, createBodyBudget, hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
 import { resolve, type Knowledge } from './resolve.ts';
 import type { Sites } from './sites.ts';
 import { nameOf } from './stale.ts';
@@ -50,6 +50,10 @@ const NO_SITE = 'no site of the federation can be reached';
 const BODY_FAILURES: Record<BodyFailure, () => HttpAnswer> = {
   'too-large': () =>
     v1Error(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`, [['connection', 'close']]),
+  'too-many': () =>
+    v1Error(503, 'more bodies are being read than there is room for; nothing was done, try again', [
+      ['retry-after', '1'],
+    ]),
   aborted: () => v1Error(400, 'the request body ended before it was complete', [['connection', 'close']]),
   'too-slow': () => v1Error(408, 'the request body did not come in time', [['connection', 'close']]),
 };
@@ -59,6 +63,7 @@ export function createProxy(
   options: ProxyOptions,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { sites, basePath = '/', odd, isReady = () => true } = options;
+  const budget = createBodyBudget();
   const locations = createLocations({
     peers: sites,
     monotonicMs: options.monotonicMs,
@@ -169,7 +174,8 @@ export function createProxy(
       const method = request.method ?? 'GET';
       const match = matchOperation(method, path, basePath);
       const isStreamed = match === undefined || match.operation.id === 'uploadFirmware';
-      const body = isStreamed && hasBody(request) ? request : await readRequestBody(request, BODY_LIMIT_BYTES);
+      const body =
+        isStreamed && hasBody(request) ? request : await readRequestBody(request, BODY_LIMIT_BYTES, { budget });
       if (typeof body === 'string') return await sendAnswer(response, BODY_FAILURES[body]());
       const headers: Array<[string, string]> = [];
       const { rawHeaders } = request;

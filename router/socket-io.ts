@@ -3,7 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createAsker, type Asker } from '../actors/asker.ts';
 import type { HttpAnswer } from './message.ts';
 
-export type BodyFailure = 'too-large' | 'aborted' | 'too-slow';
+export type BodyFailure = 'too-large' | 'aborted' | 'too-slow' | 'too-many';
+
+/** Bytes that may lie here of all bodies that are being read; who comes when they are used up is turned away. */
+export interface BodyBudget {
+  left: number;
+}
+export const createBodyBudget = (bytes = 256 << 20): BodyBudget => ({ left: bytes });
 
 const NOTHING = new Uint8Array(0);
 
@@ -17,29 +23,34 @@ export function askerOf(response: ServerResponse): Asker {
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-/** All bytes of a body of at most `limitBytes`, which have to come within `withinMs`. */
+/** All bytes of a body of at most `limitBytes`, which have to come within `withinMs` (30 s). */
 export function readRequestBody(
   request: IncomingMessage,
   limitBytes: number,
-  withinMs = 30_000,
+  { withinMs = 30_000, budget = createBodyBudget() }: { withinMs?: number; budget?: BodyBudget } = {},
 ): Promise<Uint8Array | BodyFailure> {
   if (!hasBody(request)) return Promise.resolve(NOTHING);
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too-large');
   return new Promise((settle) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
+    let isOver = false;
     const late = setTimeout(() => finish('too-slow'), withinMs);
     const finish = (outcome: Uint8Array | BodyFailure): void => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(late);
+      budget.left += size;
       settle(outcome);
     };
     request.on('data', (chunk: Uint8Array) => {
+      // What comes after the answer is read away.
+      if (isOver) return;
+      chunks.push(chunk);
       size += chunk.length;
-      if (size <= limitBytes) chunks.push(chunk);
-      else {
-        chunks.length = 0;
-        finish('too-large');
-      }
+      budget.left -= chunk.length;
+      if (size > limitBytes) finish('too-large');
+      else if (budget.left < 0) finish('too-many');
     });
     request.on('end', () => finish(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     // Whichever comes first decides; a close after the end changes nothing.

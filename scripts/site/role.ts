@@ -29,7 +29,7 @@ export const answerPeers =
   (role: () => Role, gate: Gate): RequestHandler =>
   async ({ method, path, headers, body: source, asker }, peer) => {
     const header = (name: string): string | undefined => headerOf(headers, name);
-    const leave = gate({ method, path, header });
+    const leave = gate.enter({ method, path, header });
     if (typeof leave !== 'function') return { ...leave, body: leave.body ?? undefined };
     let isOwn = false;
     try {
