@@ -104,8 +104,11 @@ export interface Site {
   onCommitted(listener: (entry: LogEntry) => void): () => void;
   /** Messages of the partition-local bus, as they are published; answers how to stop listening. */
   onBusMessage(listener: (message: BusMessage) => void): () => void;
-  /** Calls all idle blocks of a global network at home here back; answers who could not be asked, in words. */
-  recallBlocks(network: string): Promise<string[]>;
+  /**
+   * Calls all idle blocks of a global network at home here back, or those of some of its prefixes (as stored); answers who
+   * could not be asked, in words.
+   */
+  recallBlocks(network: string, prefixes?: readonly string[]): Promise<string[]>;
   /** Starts to host a partition that was just created here. */
   host(partition: string): Promise<void>;
 }

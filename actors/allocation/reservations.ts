@@ -3,12 +3,15 @@ import { conflict, exhausted, isRefusal, notFound, unprocessable, type Refusal }
 import type { Behaviour, Granting } from '../runtime/behaviour.ts';
 import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
 import type { AllocateMachine } from './messages.ts';
-import { ASN_BASE, POOL_SIZE } from './pools.ts';
+import { ASN_BASE, POOL_SIZE, type Pool } from './pools.ts';
 import { poolChange, type AllocatorState } from './state.ts';
 
 type Reservations = Behaviour<'allocator', AllocatorState>['reservations'];
 
-const EXHAUSTED = 'acquisition of a value failed for exhausted pool';
+const poolExhausted = (name: string, { held, reserved }: Pool): Refusal =>
+  exhausted(
+    `acquisition of a value failed for exhausted pool: ${held} of ${POOL_SIZE} ${name} held, ${reserved} part of operations under way`,
+  );
 const NOTHING: Granting<Record<string, never>> = { reply: {}, changes: [] };
 
 export interface Proposal {
@@ -66,7 +69,7 @@ const elect: Reservations['elect'] = (state, asked, context) => {
   const proposal = propose(state, asked, new Set(asked.excluded), () => context.random());
   if (isRefusal(proposal)) return proposal;
   const number = state.asn.next();
-  if (number === undefined) return exhausted(EXHAUSTED);
+  if (number === undefined) return poolExhausted('ASNs', state.asn);
   const { machine, size } = proposal;
   const { project, tags } = asked.request;
   const change = poolChange(state, context, 'asn', number, {
@@ -91,7 +94,7 @@ const takeVrf: Reservations['takeVrf'] = (state, { network, number, shared }, co
   const { vrf: pool } = state;
   if (number === 0) {
     const free = pool.next();
-    if (free === undefined) return exhausted(EXHAUSTED);
+    if (free === undefined) return poolExhausted('VRFs', pool);
     const value = { pool: 'vrf' as const, number: free, owners: [network], shared, elected: null };
     return { reply: { vrf: free }, changes: [poolChange(state, context, 'vrf', free, value)] };
   }

@@ -203,9 +203,11 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
-    recall(state, { count, family, keep = 0 }, context) {
+    recall(state, { count, family, keep = 0, prefix }, context) {
       const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
-      const idle = emptyHoldings(state, family, context.nowMs);
+      const idle = emptyHoldings(state, family, context.nowMs).filter(
+        ({ value }) => prefix === undefined || value.prefix === prefix,
+      );
       const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
       return {
         reply: { blocks: [...leaving, ...chosen].map(offerOf) },

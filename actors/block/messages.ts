@@ -65,11 +65,11 @@ export interface BlockCommands extends IpCommands {
     reply: Record<string, never>;
   };
   /**
-   * The home asks for idle blocks back, for all but `keep` of them (default 0); answers all that are now `returning`,
+   * The home asks for idle blocks back, of one of the network's prefixes or of all, for all but `keep` of them (default 0); answers all that are now `returning`,
    * earlier ones included.
    */
   recall: {
-    ask: { count: number; family?: Family; keep?: number };
+    ask: { count: number; family?: Family; keep?: number; prefix?: string };
     reply: { blocks: Array<OfferedBlock & { h: string }> };
   };
   /** The home has taken the block back. */

@@ -22,6 +22,8 @@ function cutOne(
   length: number,
 ): { space: ChildSpace; child: Prefix } | Refusal {
   const failures: string[] = [];
+  const { size } = state.prefixesInFlight;
+  const moving = size === 0 ? '' : `, ${size} of them part of operations under way`;
   for (const { prefix } of prefixesOf(network)) {
     if (prefix.family !== family || state.leaving.has(prefix.canonical)) continue;
     const space = childrenOf(state, prefix.canonical);
@@ -30,7 +32,7 @@ function cutOne(
     const why =
       space === undefined
         ? ''
-        : `${noChildPrefix(space, length)} (${space.children} children, ${space.availableSmallest} blocks of /${family === 'IPv4' ? 30 : 126} free)`;
+        : `${noChildPrefix(space, length)} (${space.children} children${moving}, ${space.availableSmallest} blocks of /${family === 'IPv4' ? 30 : 126} free)`;
     failures.push(`error creating new prefix from:${prefix.canonical} in ipam: invalid_argument: ${why}`);
   }
   return unprocessable(

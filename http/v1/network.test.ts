@@ -274,6 +274,10 @@ test('networks.md §1.8: a global network shows what all partitions hold; design
   const held = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
   assert.equal(held.status, 503);
   assert.match(JSON.stringify(held.body), /partition q \(site b\) can't be reached/);
+  const fewer = { id: 'internet', prefixes: ['198.51.100.0/24'] };
+  const kept = await call('Metal-Admin', 'POST', '/v1/network', fewer);
+  assert.equal(kept.status, 503);
+  assert.match(JSON.stringify(kept.body), /prefixes 203.0.113.0\/24 can't be removed .* partition q \(site b\)/);
   site.recallBlocks = async () => [];
   const deleted = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
   assert.equal(deleted.status, 200, JSON.stringify(deleted.body));

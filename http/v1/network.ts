@@ -178,6 +178,15 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(stored)) return stored;
       const update = updatedNetwork(stored.network, first, site.wallMs());
       if (isRefusal(update)) return update;
+      if (isGlobal(stored.network) && update.removedPrefixes.length > 0 && !as.dry) {
+        // Partitions keep a block in hand: what is idle is no reason to keep the prefix.
+        const missing = await site.recallBlocks(id, update.removedPrefixes);
+        if (missing.length > 0) {
+          return unavailable(
+            `prefixes ${update.removedPrefixes.join(', ')} can't be removed from network ${id} while their blocks can't be called back: ${missing.join('; ')}`,
+          );
+        }
+      }
       const apply = async (h: string): Promise<NetworkView | Refusal> => {
         const asked = patch(h);
         return isRefusal(asked) ? asked : site.ask(at, 'update', asked, as);

@@ -163,8 +163,9 @@ export function createBlockHolder(
       return { refused: orThrow(received).refused };
     },
 
-    async recall({ network, partition, count, family, keep = 0 }) {
-      return orThrow(await ports.ask(blockAt(partition, network), 'recall', { count, family, keep }));
+    async recall({ network, partition, count, family, keep = 0, prefix }) {
+      const only = prefix === undefined ? {} : { prefix };
+      return orThrow(await ports.ask(blockAt(partition, network), 'recall', { count, family, keep, ...only }));
     },
 
     async returned({ network, partition, first, h }) {

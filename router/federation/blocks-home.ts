@@ -44,7 +44,7 @@ export interface BlockHome {
   recallIdle(
     network: string,
     family: GiveAsk['family'],
-    options: { except?: string; count: number; keep?: number },
+    options: { except?: string; count: number; keep?: number; prefix?: string },
   ): Promise<string[]>;
   /** Calls back what the holders keep idle beyond their share of a network of this site (design.md §6). */
   spareIdle(network: string): Promise<void>;
@@ -87,7 +87,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
   async function recallRound(
     network: string,
     family: GiveAsk['family'],
-    { except, count, keep = 0 }: { except?: string; count: number; keep?: number },
+    { except, count, keep = 0, prefix }: { except?: string; count: number; keep?: number; prefix?: string },
   ): Promise<string[]> {
     step('home.recall');
     const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
@@ -97,7 +97,8 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     await Promise.all(
       [...holders].map(async ([partition, holderSite]) => {
         try {
-          await recallFrom(partition, holderSite, { network, partition, count, family, keep });
+          const only = prefix === undefined ? {} : { prefix };
+          await recallFrom(partition, holderSite, { network, partition, count, family, keep, ...only });
         } catch (error) {
           missing.push(`partition ${partition} (site ${holderSite}) can't be reached`);
           if (holderSite === site) ports.odd(`idle blocks of network ${network} in partition ${partition}`, error);
@@ -226,7 +227,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     },
 
     recallIdle(network, family, options) {
-      const key = `${network}|${family}|${options.except ?? ''}|${options.count}|${options.keep ?? 0}`;
+      const key = `${network}|${family}|${options.except ?? ''}|${options.count}|${options.keep ?? 0}|${options.prefix ?? ''}`;
       let running = recalls.get(key);
       if (running === undefined) {
         running = recallRound(network, family, options).finally(() => recalls.delete(key));

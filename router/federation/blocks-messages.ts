@@ -46,6 +46,8 @@ export const recallSchema = z.object({
   family,
   /** Idle blocks that the holder may keep. */
   keep: z.int().min(0).max(65_536).optional(),
+  /** Only blocks of this prefix of the network, as stored there. */
+  prefix: z.string().max(64).optional(),
 });
 export const recallReplySchema = z.object({
   blocks: z.array(block.extend({ h: operation })).max(65_536),

@@ -226,6 +226,18 @@ export async function league(
   }
   await makeNetwork('internet', prefix);
 
+  /** As an operator changes the prefixes of `internet` at its home. */
+  const update = (prefixes: string[]) =>
+    until(
+      ask(a.plant, addressOf(siteScope('a'), 'network', 'internet'), 'update', {
+        prefixes,
+        additionalAnnouncableCidrs: [],
+        force: false,
+        site: 'a',
+        h: a.plant.world.uuid(),
+      }),
+    );
+
   const acquire = (id: string, changes: Partial<IpRequest> = {}, network = 'internet'): Promise<IpRecord | Refusal> =>
     ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', network), 'allocateIp', {
       name: '',
@@ -324,6 +336,7 @@ export async function league(
     until,
     acquire,
     makeNetwork,
+    update,
     free,
     bring,
     getIp,

@@ -298,3 +298,34 @@ test('design.md §6: nobody keeps idle more than max(one block, free / (2 × mem
   check();
   close();
 });
+
+test('design.md §6: prefixes are added and removed while blocks are out; only what is in use keeps one', async () => {
+  const [FIRST, SECOND] = ['203.0.113.0/26', '198.51.100.0/26'];
+  const { of, run, until, acquire, free, update, check, close } = await league(FIRST);
+  await run(300);
+  const old = addressIn(await until(acquire('b')));
+  granted(await update([FIRST, SECOND]));
+  await run(300);
+  const taken = new Set<string>([old]);
+  for (let answer = await until(acquire('b')); !isRefusal(answer); answer = await until(acquire('b'))) {
+    assert.ok(!taken.has(answer.address));
+    taken.add(answer.address);
+  }
+  assert.equal(taken.size, 2 * 62);
+  refused(await update([SECOND]), 'Unprocessable', `prefix ${FIRST} has block`);
+  for (const address of taken) if (address.startsWith('203.')) granted(await until(free('b', address)));
+  await run(300);
+  // Idle blocks are no reason to keep it.
+  refused(await update([SECOND]), 'Unprocessable', `prefix ${FIRST} has block`);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet', [FIRST])), []);
+  granted(await update([SECOND]));
+  await run(1_100);
+  refused(await until(acquire('b', { address: old })), 'Unprocessable', 'not contained in any');
+  for (const id of ['a', 'b']) refused(await until(acquire(id)), 'Exhausted');
+  granted(await update([SECOND, FIRST]));
+  await run(1_100);
+  assert.equal(addressIn(await until(acquire('b', { address: old }))), old);
+  await run(8_000);
+  check();
+  close();
+});

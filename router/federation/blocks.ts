@@ -33,8 +33,11 @@ export interface BlockDriver {
   adopted(networks: readonly string[]): Promise<void>;
   /** A partition was added to those hosted here. */
   hostedChanged(): Promise<void>;
-  /** Calls all idle blocks of a network of this site home, e.g. before it is deleted; answers who could not be asked. */
-  recallAll(network: string): Promise<string[]>;
+  /**
+   * Calls all idle blocks of a network of this site home, e.g. before it is deleted, or those of prefixes that are to be
+   * removed; answers who could not be asked.
+   */
+  recallAll(network: string, prefixes?: readonly string[]): Promise<string[]>;
   /** Pieces of work that are not done yet; for inspection. */
   readonly open: number;
   /** Sites that a restored backup was not compared with yet, with the reason; null: nothing is fenced. */
@@ -264,12 +267,17 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     async hostedChanged() {
       await take(ports.hosted().filter((partition) => !started.has(partition)));
     },
-    async recallAll(network) {
+    async recallAll(network, prefixes) {
       if (isFenced) return [FENCED(site)];
       const missing = new Set<string>();
-      for (const family of ['IPv4', 'IPv6'] satisfies Family[]) {
+      const families: Family[] = ['IPv4', 'IPv6'];
+      const wanted: Array<{ family: Family; prefix?: string }> =
+        prefixes === undefined
+          ? families.map((family) => ({ family }))
+          : prefixes.map((prefix) => ({ family: prefix.includes(':') ? 'IPv6' : 'IPv4', prefix }));
+      for (const { family, ...only } of wanted) {
         try {
-          for (const one of await atHome.recallIdle(network, family, { count: 65_536 })) missing.add(one);
+          for (const one of await atHome.recallIdle(network, family, { count: 65_536, ...only })) missing.add(one);
         } catch (error) {
           if (!isTransient(error)) throw error;
           missing.add(`the ledger of network ${network} at site ${site}: ${reasonOf(error)}`);

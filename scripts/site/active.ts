@@ -286,7 +286,7 @@ export async function serveSite(
     ...(traces === undefined ? {} : { traces }),
     onCommitted: listen(listeners),
     onBusMessage: listen(busListeners),
-    recallBlocks: (network) => blocks.recallAll(network),
+    recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
     async host(partition) {
       // The index knows from the log that it is at home here; what counts is whether its scope was taken over.
       if (owned.has(partition)) return;
