@@ -2,13 +2,13 @@
 // serves the edge, the agents and the peer links.
 import { assertRepaired } from '../storage/driver/repair.ts';
 import { readSiteConfig, type SiteConfig } from './config.ts';
-import { EXIT_CONFIGURATION } from './exit-codes.ts';
+import { EXIT_CONFIGURATION, EXIT_LATER } from './exit-codes.ts';
 import { createLogger, type Logger } from './log.ts';
 import { serveSite } from './site/active.ts';
 import { openGround } from './site/ground.ts';
 import { createLife, type Life } from './site/life.ts';
 import { standBy } from './site/standby.ts';
-import { startProblem } from './site/start-problem.ts';
+import { passingProblem, startProblem } from './site/start-problem.ts';
 
 async function main(): Promise<void> {
   const config = requireConfig();
@@ -19,6 +19,11 @@ async function main(): Promise<void> {
   try {
     await run(config, log, life);
   } catch (error) {
+    const passing = passingProblem(error);
+    if (passing !== undefined) {
+      log.error(passing);
+      return life.end(EXIT_LATER, 'the database was not there for it');
+    }
     const problem = startProblem(error, config);
     if (problem === undefined) throw error;
     log.fatal(problem);

@@ -2,6 +2,7 @@
 import { siteScope, type Scope } from '../actors/address.ts';
 import type { LeaseHolder, RowReader, SiteStore } from '../actors/ports.ts';
 import { arrayLiteral } from './array.ts';
+import { statementFailure } from './driver/failure.ts';
 import { createPool } from './driver/pool.ts';
 import { acquireLease, releaseLease, renewLease } from './lease.ts';
 import { readBacklog, readEnded, saveCursors } from './log.ts';
@@ -105,7 +106,11 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
         on: ['retry', 'unsent', 'unknown'],
       });
       if (fences.length === 0 && scopes.length > 0 && shards > 0)
-        throw new Error(`the lease of ${holder?.site ?? 'the site'} ended before the takeover: acquire it again`);
+        throw statementFailure(
+          'retry',
+          'LEASE_ENDED',
+          `the lease of ${holder?.site ?? 'the site'} ended before the takeover: acquire it again`,
+        );
       return fences;
     },
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { it } from 'node:test';
-import { startProblem } from './start-problem.ts';
+import { statementFailure } from '../../storage/driver/failure.ts';
+import { passingProblem, startProblem } from './start-problem.ts';
 
 const config = {
   host: '127.0.0.1',
@@ -44,4 +45,11 @@ it('a wrong password names the server and the user, not the password', () => {
 it('what may be over at the next start is no configuration', () => {
   const error = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
   assert.equal(startProblem(error, config), undefined);
+  assert.equal(passingProblem(error), undefined, 'not every error of the system is the database’s');
+  const failure = statementFailure('unsent', 'ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:5432');
+  assert.equal(
+    passingProblem(failure),
+    'the database did not let the process start: connect ECONNREFUSED 127.0.0.1:5432',
+  );
+  assert.equal(passingProblem(statementFailure('other', '42601', 'syntax error')), undefined);
 });

@@ -1,4 +1,5 @@
-// Why a process of a site could not start, in one sentence, where it is the configuration that is wrong.
+// Why a process of a site could not start, in one sentence, where it is the configuration or the database that is wrong.
+import { isStatementFailure, type FailureKind } from '../../storage/driver/failure.ts';
 import type { SiteConfig } from '../config.ts';
 
 const PORTS = {
@@ -24,6 +25,15 @@ const databaseText = ({ databaseUrl }: PortConfig): string => {
 
 /** PostgreSQL's codes of what only another DATABASE_URL, or a change at the server, makes right. */
 const REFUSED_BY_DATABASE = new Set(['28P01', '28000', '3D000', '42501']);
+
+/** What is over when the database is well again. */
+const PASSING: ReadonlySet<FailureKind> = new Set(['retry', 'unknown', 'unsent', 'capacity']);
+
+/** Why the database kept it from starting, where that may be over at the next start; no mistake of ours. */
+export const passingProblem = (error: unknown): string | undefined =>
+  isStatementFailure(error) && PASSING.has(error.kind)
+    ? `the database did not let the process start: ${error.message}`
+    : undefined;
 
 /** undefined: another reason, which may be over when it starts again. */
 export function startProblem(error: unknown, config: PortConfig): string | undefined {
