@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 export interface SlowReaderLimits {
   /** So long a reader may take nothing at all. Default 30 s. */
   idleMs?: number;
-  /** And so much longer as its answer takes at this rate. Default 32 KiB a second. */
+  /** And so much longer as its answer takes at this rate. Default 128 KiB a second. */
   bytesPerSecond?: number;
   /** All answers together that lie here; beyond it those that stand longest are given up. Default 256 MiB. */
   mostBytes?: number;
@@ -24,7 +24,7 @@ interface Unsent {
 
 /** Those to be closed now, and what is kept of the others for the next look. */
 export function createLook<S extends Unsent['socket']>(limits: Omit<SlowReaderLimits, 'lookMs'> = {}) {
-  const { idleMs = 30_000, bytesPerSecond = 32 * 1_024, mostBytes = 256 << 20 } = limits;
+  const { idleMs = 30_000, bytesPerSecond = 128 * 1_024, mostBytes = 256 << 20 } = limits;
   const now = limits.now ?? (() => performance.now());
   const known = new Map<S, Unsent>();
   return (sockets: Iterable<S>): S[] => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from '../../storage/testing/register.ts';
 import { seededRandom } from '../rack/random.ts';
-import { createHistory, type Operation, type Outcome, type Verb } from './history.ts';
+import { createHistory, since, type Operation, type Outcome, type Verb } from './history.ts';
 import { checkHistory, checkOne } from './linear.ts';
 
 const done = (holder: string): Outcome => ({ kind: 'done', holder });
@@ -175,4 +175,25 @@ test('reliability.md §5.1: the recorder keeps times of one clock, and one entry
     ],
   );
   assert.deepEqual(history.counts(), { 'take done': 2, 'give unknown': 1 });
+});
+
+test('reliability.md §5.2: a history may be judged in parts, cut where nobody had anything under way and everything is read next', () => {
+  const early = [
+    op('x', 'take', [0, 1], done('x')),
+    op('x', 'take', [0, 1], done('x'), { key: 'net b' }),
+    op('g', 'give', [2, 3], done('?'), { key: 'net b', expected: 'x' }),
+    op('u', 'take', [4, 0], unknown, { key: '' }),
+    op('v', 'give', [5, 0], unknown),
+  ];
+  const reads = [op('r', 'read', [10, 11], done('x')), op('r', 'read', [10, 11], done(''), { key: 'net b' })];
+  const judged = (...late: Operation[]): string[] => checkHistory(since([...early, ...reads, ...late], early.length));
+  assert.deepEqual(judged(), []);
+  // What was not answered before the cut may take effect after it.
+  assert.deepEqual(judged(op('s', 'read', [12, 13], done('')), op('t', 'read', [14, 15], done('u'))), []);
+  const wrongs = [
+    [op('y', 'take', [12, 13], done('y'), { key: 'net b' }), op('z', 'take', [14, 15], done('z'), { key: 'net b' })],
+    [op('s', 'read', [12, 13], done('w'))],
+    [op('s', 'read', [12, 13], done('x'), { key: 'net b' })],
+  ];
+  for (const wrong of wrongs) assert.notDeepEqual(judged(...wrong), []);
 });

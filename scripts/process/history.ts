@@ -74,6 +74,28 @@ export function createHistory(now: () => number = () => performance.now()): Hist
 }
 
 /**
+ * What has to be judged of a history that was judged up to `from`, where nobody had anything under way and everything was
+ * read next: the operations from there on, who holds what they begin with, and whatever may still take effect.
+ */
+export function since(operations: readonly Operation[], from: number): Operation[] {
+  const late = operations.slice(from);
+  const holders = new Set(late.flatMap(({ outcome }) => (outcome.kind === 'done' ? [outcome.holder] : [])));
+  const early = operations
+    .slice(0, from)
+    .filter(({ id, verb, outcome }) => outcome.kind === 'unknown' || (verb.startsWith('take') && holders.has(id)));
+  const given = new Set(
+    operations
+      .slice(0, from)
+      .flatMap(({ key, verb, outcome, expected }) =>
+        verb === 'give' && outcome.kind === 'done'
+          ? [`${key}\0${outcome.holder === '?' ? expected : outcome.holder}`]
+          : [],
+      ),
+  );
+  return [...early.filter(({ id, key }) => !given.has(`${key}\0${id}`)), ...late];
+}
+
+/**
  * The operations of each thing. A `take` that was never answered belongs to whatever names it as holder in a later
  * answer; one that nothing ever names took nothing, provided the history ends with a read of everything.
  */

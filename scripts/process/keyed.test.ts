@@ -1,46 +1,18 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
 import { test } from '../../storage/testing/register.ts';
-import { callApi, type ApiAnswer } from '../api-client.ts';
+import type { ApiAnswer } from '../api-client.ts';
 import { seededRandom } from '../rack/random.ts';
 import { auditDatabases, countTaken } from './audit.ts';
 import { readSite } from './audit-rows.ts';
 import { seedOfRun } from './kill-rounds.ts';
-import { withPlant, type PlantSite } from './plant.ts';
+import { insistKeyed, sendKeyed, type KeyedRequest } from './keyed-client.ts';
+import { withPlant } from './plant.ts';
 import { addNetwork, seedPlace } from './seed.ts';
 
 const CLIENTS = 12;
 const KILLS = 3;
-const GIVE_UP_MS = 60_000;
 const NETWORK = 'keyed';
-
-interface Request {
-  method: string;
-  path: string;
-  body?: unknown;
-  key: string;
-}
-
-const send = (site: PlantSite, { method, path, body, key }: Request, more: Record<string, string> = {}) =>
-  callApi(site.url, site.credentials(), method, path, body, {
-    timeoutMs: 5_000,
-    headers: { 'idempotency-key': key, ...more },
-  });
-
-const isDone = ({ status }: ApiAnswer): boolean => status === 200 || status === 201;
-
-/** Repeats the request until it is done, as a client does that knows nothing but its key. */
-async function insist(site: PlantSite, request: Request): Promise<ApiAnswer> {
-  const sinceMs = performance.now();
-  for (;;) {
-    const answer = await send(site, request).catch(() => undefined);
-    if (answer !== undefined && isDone(answer)) return answer;
-    const isTransient = answer === undefined || answer.status === 503 || answer.headers['retry-after'] !== undefined;
-    if (!isTransient) throw new Error(`${request.method} ${request.path}: ${answer.status} ${answer.text}`);
-    if (performance.now() - sinceMs > GIVE_UP_MS) throw new Error(`${request.path} was not done in ${GIVE_UP_MS} ms`);
-    await wait(50);
-  }
-}
 
 test('reliability.md F22, I10: requests repeated around kill -9 with the same key: one answer, one effect', async () => {
   const seed = seedOfRun();
@@ -50,13 +22,13 @@ test('reliability.md F22, I10: requests repeated around kill -9 with the same ke
     const site = plant.first;
     const seeded = await seedPlace(plant, site, 'muc');
     await addNetwork(site, seeded, NETWORK, '172.31.0.0/20');
-    const told: Array<{ request: Request; text: string; status: number }> = [];
+    const told: Array<{ request: KeyedRequest; text: string; status: number }> = [];
     const run = { isOver: false };
     const held = { addresses: 0, networks: 0, projects: 0 };
     const before = countTaken([await readSite(site.databaseUrl)]);
 
-    async function done(request: Request): Promise<string> {
-      const { text, status } = await insist(site, request);
+    async function done(request: KeyedRequest): Promise<string> {
+      const { text, status } = await insistKeyed([site], request);
       told.push({ request, text, status });
       return text;
     }
@@ -94,12 +66,15 @@ test('reliability.md F22, I10: requests repeated around kill -9 with the same ke
     await Promise.all(clients);
 
     for (const { request, text, status } of told) {
-      const again = await send(site, request);
+      const again = await sendKeyed(site, request);
       assert.deepEqual([again.status, again.text], [status, text], `${request.method} ${request.path} ${request.key}`);
       assert.equal(again.headers['idempotent-replayed'], 'true');
     }
     const [first] = told;
-    const other = await send(site, { ...first!.request, body: { ...(first!.request.body as object), name: 'other' } });
+    const other = await sendKeyed(site, {
+      ...first!.request,
+      body: { ...(first!.request.body as object), name: 'other' },
+    });
     assert.equal(other.status, 422);
 
     const find = async (path: string, body: object): Promise<number> =>
@@ -121,17 +96,17 @@ test('reliability.md F22, I10: requests repeated around kill -9 with the same ke
     const body = { networkid: NETWORK, projectid: seeded.project, name: 'dry' };
     const dry = { 'x-hanse-dry-run': 'true' };
     const request = { method: 'POST', path: '/v1/ip/allocate', body, key: 'dry' };
-    const asked = await send(site, request, dry);
+    const asked = await sendKeyed(site, request, dry);
     const free = first!;
     const { ipaddress } = JSON.parse(free.text) as { ipaddress: string };
-    const freed = await send(site, { method: 'DELETE', path: `/v1/ip/free/${ipaddress}`, key: 'dry-free' }, dry);
+    const freed = await sendKeyed(site, { method: 'DELETE', path: `/v1/ip/free/${ipaddress}`, key: 'dry-free' }, dry);
     const child = { projectid: seeded.project, partitionid: 'muc', length: { IPv4: 28 } };
-    const carved = await send(site, { method: 'POST', path: '/v2/network/allocate', body: child, key: 'c' }, dry);
+    const carved = await sendKeyed(site, { method: 'POST', path: '/v2/network/allocate', body: child, key: 'c' }, dry);
     assert.deepEqual([asked.status, freed.status, carved.status], [201, 200, 201], carved.text);
     const told2 = JSON.parse(carved.text) as { dryRun: boolean; changes: Array<{ table: string }> };
     assert.ok(told2.dryRun && told2.changes.some(({ table }) => table === 'network'));
     assert.deepEqual(countTaken([await readSite(site.databaseUrl)]), after);
-    const real = await send(site, request);
+    const real = await sendKeyed(site, request);
     const addressOf = (answer: ApiAnswer) => (JSON.parse(answer.text) as { ipaddress: string }).ipaddress;
     assert.deepEqual([real.status, addressOf(real)], [201, addressOf(asked)]);
   });

@@ -88,7 +88,12 @@ export async function withSitePair(options: PlantOptions, run: (pair: SitePair) 
       async start() {
         if (!child.isRunning) child.start();
         await until(`${name} is active or stands by`, async () => {
-          if (!child.isRunning) throw new Error(`it ended: ${child.ended}\n${child.lastLines()}`);
+          // A machine that is busy enough takes its lease, or its database, from it; a launcher would start it again.
+          if (!child.isRunning) {
+            const { ended } = child;
+            child.start();
+            throw new Error(`it ended: ${ended}\n${child.lastLines()}`);
+          }
           const role = await roleAt(url);
           return role === 'active' || role === 'standby';
         });

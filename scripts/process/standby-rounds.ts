@@ -8,6 +8,7 @@ import { auditDatabases, countTaken } from './audit.ts';
 import { readSite } from './audit-rows.ts';
 import { until } from './child.ts';
 import { startFleet } from './fleet.ts';
+import { since } from './history.ts';
 import { checkHistory } from './linear.ts';
 import type { PlantOptions } from './plant.ts';
 import { addNetwork, seedPlace } from './seed.ts';
@@ -91,6 +92,19 @@ export async function runStandbyRounds(options: StandbyRounds): Promise<void> {
         random: seededRandom(seed + 1),
       });
       const databases = [site.databaseUrl];
+      let judged = 0;
+      /** What everybody was told of the round, and what is conserved, while nobody asks for anything. */
+      const judge = (round: number): Promise<void> =>
+        load.paused(async () => {
+          const { operations } = load.history;
+          await load.readAll();
+          const next = operations.length;
+          assert.deepEqual(checkHistory(since(operations, judged)), [], `after round ${round} of seed ${seed}`);
+          assert.deepEqual(await auditDatabases(databases), [], `after round ${round} of seed ${seed}`);
+          // The next round begins with what is read now.
+          judged = next;
+          await load.readAll();
+        });
       try {
         for (let round = 1; round <= rounds; round++) {
           await pair.untilBoth();
@@ -101,8 +115,7 @@ export async function runStandbyRounds(options: StandbyRounds): Promise<void> {
           took.push(await untilAcknowledged(pair, pair.other(active), seeded.project));
           await repair();
           await pair.untilBoth();
-          await load.readAll();
-          assert.deepEqual(await auditDatabases(databases), [], `after round ${round} of seed ${seed}`);
+          await judge(round);
         }
       } finally {
         await load.stop();

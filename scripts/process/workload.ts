@@ -28,6 +28,8 @@ export interface Workload {
   readonly answered: number;
   /** Reads every address and machine that exists, also those that nobody holds any more. */
   readAll(): Promise<void>;
+  /** Runs `look` while no client has anything under way. */
+  paused<T>(look: () => Promise<T>): Promise<T>;
   /** Ends the clients after the operation they are in. */
   stop(): Promise<void>;
   /** Gives back everything that anybody holds. */
@@ -62,11 +64,38 @@ const keysOf = ({ id, allocation }: Machine): string[] => [
   ...(allocation?.networks ?? []).flatMap(({ networkid, ips }) => (ips ?? []).map((ip) => addressKey(networkid, ip))),
 ];
 
+/** Where clients rest between two operations while somebody looks. */
+function createRest() {
+  let isOn = false;
+  let resting: Array<() => void> = [];
+  let changed = (): void => {};
+  return {
+    async here(): Promise<void> {
+      if (!isOn) return;
+      const over = new Promise<void>((resolve) => resting.push(resolve));
+      changed();
+      await over;
+    },
+    async during<T>(clients: number, look: () => Promise<T>): Promise<T> {
+      isOn = true;
+      try {
+        while (resting.length < clients) await new Promise<void>((resolve) => (changed = resolve));
+        return await look();
+      } finally {
+        isOn = false;
+        for (const resume of resting) resume();
+        resting = [];
+      }
+    },
+  };
+}
+
 export function startWorkload(options: WorkloadOptions): Workload {
   const { site, seeded, network, addresses, random } = options;
   const history = options.history ?? createHistory();
   const strange: string[] = [];
   const run = { isOver: false };
+  const rest = createRest();
   let longestMs = 0;
   let answered = 0;
 
@@ -172,6 +201,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
   async function addressClient(client: string): Promise<void> {
     const held = new Map<string, string>();
     while (!run.isOver) {
+      await rest.here();
       const chance = random();
       const mine = [...held.keys()];
       if (chance < 0.15) await readAddress(client, addresses[Math.floor(random() * addresses.length)]!);
@@ -228,6 +258,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
       networks: [{ networkid: seeded.privateNetwork }, { networkid: seeded.dmz }],
     };
     while (!run.isOver) {
+      await rest.here();
       const pending = history.begin({ client, verb: 'take' });
       const told = await ask('POST', '/v1/machine/allocate', { ...body, name: pending.id });
       if (await isLost(pending, told)) {
@@ -326,6 +357,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
       return answered;
     },
     readAll,
+    paused: (look) => rest.during(lives.length, look),
     async stop() {
       run.isOver = true;
       await Promise.all(lives);
