@@ -93,37 +93,39 @@ const removeOld = (dist: string, written: ReadonlySet<string>): void => {
   }
 };
 
-/** Bundles the programs into `dist` (npm packages stay imports) and remembers from which sources. */
+/** Bundles `scripts/<name>.ts` into `dist/<name>.js`; npm packages stay imports. Answers the written files and their sizes. */
+export const bundle = async (root: string, names: readonly string[]): Promise<Map<string, number>> => {
+  // Only here: loading esbuild takes longer than finding out that there is nothing to do.
+  const esbuild = await import('esbuild');
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: names.map((name) => ({ in: join('scripts', `${name}.ts`), out: name })),
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    sourcemap: true,
+    logLevel: 'warning',
+  });
+  for (const { path, contents } of outputFiles) write(path, contents);
+  return new Map(outputFiles.map(({ path, contents }) => [path, contents.length]));
+};
+
+/** Bundles the programs into `dist` and remembers from which sources. */
 export const build = async (root: string = projectRoot, sources: Sources = sourcesOf(root)): Promise<Build> => {
   const from = performance.now();
   const names = entriesIn(root);
   const dist = join(root, 'dist');
-  const written = new Set<string>();
   let bytes = 0;
   if (names.length > 0) {
-    // Only here: loading esbuild takes longer than finding out that there is nothing to do.
-    const esbuild = await import('esbuild');
-    const { outputFiles } = await esbuild.build({
-      absWorkingDir: root,
-      entryPoints: names.map((name) => ({ in: join('scripts', `${name}.ts`), out: name })),
-      outdir: 'dist',
-      chunkNames: 'chunks/[name]-[hash]',
-      bundle: true,
-      splitting: true,
-      write: false,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      packages: 'external',
-      sourcemap: true,
-      logLevel: 'warning',
-    });
-    for (const { path, contents } of outputFiles) {
-      write(path, contents);
-      written.add(path);
-      bytes += contents.length;
-    }
-    removeOld(dist, written);
+    const written = await bundle(root, names);
+    for (const size of written.values()) bytes += size;
+    removeOld(dist, new Set(written.keys()));
   }
   write(stampOf(root), `${JSON.stringify(sources)}\n`);
   return {

@@ -7,6 +7,7 @@ import { addressLoad } from './address-load.ts';
 import { ipAcquire } from './ip-acquire.ts';
 import { addressSets, ipamMemory } from './ipam-memory-report.ts';
 import { machineAllocate } from './machine-allocate.ts';
+import { messages } from './messages.ts';
 import { networkAllocate } from './network-allocate.ts';
 import { nthAddress } from './nth-address.ts';
 import { renderPlot } from './plot.ts';
@@ -15,9 +16,10 @@ import { markdownReport, number, renderReport, thisMachine, type Bench, type Mac
 import { startUp } from './start-up.ts';
 
 const IPAM: readonly Bench[] = [ipAcquire, nthAddress, networkAllocate, addressLoad, ipamMemory, addressSets];
-const BENCHES: readonly Bench[] = [...IPAM, machineAllocate, startUp];
+const RUNTIME: readonly Bench[] = [messages];
+const BENCHES: readonly Bench[] = [...IPAM, ...RUNTIME, machineAllocate, startUp];
 /** Names that stand for several. */
-const GROUPS: Readonly<Record<string, readonly Bench[]>> = { ipam: IPAM };
+const GROUPS: Readonly<Record<string, readonly Bench[]>> = { ipam: IPAM, runtime: RUNTIME };
 
 const usage = (): string =>
   [
