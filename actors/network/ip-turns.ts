@@ -53,15 +53,20 @@ function taken(space: AddressSpace, address: Address, nowMs: number): Refusal {
   return conflict(`${alreadyAllocated()}${why}`);
 }
 
+/** Whether an address can be had that is lent, or goes back, nobody here can say: it may have been freed a moment ago. */
+function onTheWay(network: string, address: string, loan: Loan | undefined): Refusal | undefined {
+  if (loan?.as === 'lent') {
+    return unavailable(`ip ${address} of network ${network} is lent to partition ${loan.to} (site ${loan.site})`);
+  }
+  return loan?.state === 'recalled' || loan?.state === 'freed'
+    ? unavailable(`ip ${address} of network ${network} is on its way to partition ${loan.from}; try again`)
+    : undefined;
+}
+
 /** Why a row that is not in use here is not changed here. */
 function notHere({ address, network, loan }: IpRecord, text: string): Refusal {
-  if (loan?.as === 'lent') {
-    return unavailable(`ip ${address} of network ${network} is in use in partition ${loan.to} (site ${loan.site})`);
-  }
-  if (loan?.state === 'recalled') {
-    return unavailable(`ip ${address} of network ${network} is on its way to partition ${loan.from}; try again`);
-  }
-  return rules.noSuchIp(text);
+  const isGone = loan?.state === 'freed';
+  return (isGone ? undefined : onTheWay(network, address, loan)) ?? rules.noSuchIp(text);
 }
 
 export function ipTurns<S extends { readonly id: string }>(source: AddressSource<S>) {
@@ -88,6 +93,8 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     const piece = pieceOf(space, address);
     const known = formatAddress(address);
     if (space.idle.has(known) && !space.inFlight.has(known)) return { address, prefix: text };
+    const moving = onTheWay(network.id, known, space.loans.get(known));
+    if (moving !== undefined) return moving;
     if (isReserved(prefix, address) || isHeld(space, address)) return taken(space, address, context.nowMs);
     if (piece === undefined || !piece.open) {
       return source.shortage(state, { family: address.family, address: formatAddress(address) }, network, context);

@@ -1,8 +1,7 @@
 // Which actor speaks for a network or an address here. Requests were brought to their home before; what arrives
 // elsewhere is refused with the name of the place, never executed.
 import { addressOf, partitionScope, siteScope, type Address } from '../../actors/address.ts';
-import { conflict, unavailable, type Refusal } from '../../actors/refusal.ts';
-import { alreadyAllocated } from '../../actors/ipam/refusal-texts.ts';
+import { unavailable, type Refusal } from '../../actors/refusal.ts';
 import { noSuchIp } from '../../actors/network/ip-rules.ts';
 import { noSuchNetwork } from '../../actors/network/network-rules.ts';
 import type { AddressPlace } from '../../router/places.ts';
@@ -42,7 +41,8 @@ export function sourcesOf(
   if (place === undefined) return noSuchNetwork(network);
   if (place.partition !== '') return [addressOf(partitionScope(place.partition), 'network', network)];
   const holder = wanted.address === '' ? undefined : site.places.address(wanted.address);
-  if (holder?.site !== undefined) return conflict(alreadyAllocated());
+  // Only its own site knows whether it was freed meanwhile.
+  if (holder?.site !== undefined) return lentTo(holder, wanted.address);
   if (holder?.network === network) return [addressOf(partitionScope(holder.partition), holder.holder, network)];
   const near = wanted.machine === '' ? undefined : site.places.machine(wanted.machine);
   const hosted = [...site.places.hosted()].sort((a, b) => Number(b === near) - Number(a === near));

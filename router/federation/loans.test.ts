@@ -81,7 +81,7 @@ test('an ephemeral address released abroad goes home; freeing never waits for a 
   refused(await until(getIp('a', address)), 'NotFound');
   await run(3_000);
   assert.equal(loanOf(here, 'b', address)?.as, 'lent', 'given to nobody until the lender knows');
-  refused(await until(acquire('b', { address })), 'Conflict');
+  refused(await until(acquire('b', { address })), 'Unavailable', 'is lent to partition pa');
   weather.cut.clear();
   await run(6_000);
   check();

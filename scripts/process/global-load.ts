@@ -9,6 +9,8 @@ export interface GlobalLoad {
   readonly strange: readonly string[];
   /** Answers of a take: the address; 'exhausted', 'unavailable' (503, with its text) or 'lost' (no answer). */
   take(site: PlantSite, network: string, client: string): Promise<Taken>;
+  /** Asks for this very address; true when it is the client's now. */
+  takeThis(site: PlantSite, network: string, address: string, client: string): Promise<boolean>;
   /** True when it is free now. */
   give(site: PlantSite, network: string, address: string, client: string): Promise<boolean>;
   /** Reads at a site, on the merged list, what anybody holds of the networks, over all sites. */
@@ -64,6 +66,27 @@ export function createGlobalLoad(project: string): GlobalLoad {
       if (answer.status === 500 && text.includes('no ips left')) return { address: undefined, why: 'exhausted', text };
       note(`take at ${site.id}`, answer);
       return { address: undefined, why: 'lost', text };
+    },
+    async takeThis(site, network, address, client) {
+      const pending = history.begin({ client: `${client}@${site.id}`, verb: 'takeThis', key: keyOf(network, address) });
+      let answer: ApiAnswer;
+      try {
+        answer = await site.ask('POST', `/v1/ip/allocate/${address}`, {
+          networkid: network,
+          projectid: project,
+          name: pending.id,
+        });
+      } catch (error) {
+        const isSent = (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED';
+        if (isSent) pending.end({ kind: 'unknown', why: String(error) });
+        return false;
+      }
+      const why = errorMessage(answer.text);
+      if (answer.status === 201) pending.end({ kind: 'done', holder: (JSON.parse(answer.text) as Ip).name });
+      else if (answer.status === 409) pending.end({ kind: 'refused', why });
+      else if (answer.status === 503) pending.end({ kind: 'unknown', why });
+      else note(`take ${address} at ${site.id}`, answer);
+      return answer.status === 201;
     },
     async give(site, network, address, client) {
       const pending = history.begin({ client: `${client}@${site.id}`, verb: 'give', key: keyOf(network, address) });

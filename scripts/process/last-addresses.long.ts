@@ -1,0 +1,6 @@
+import { test } from '../../storage/testing/register.ts';
+import { seedOfRun } from './kill-rounds.ts';
+import { lastAddresses } from './last-addresses.ts';
+
+test('design.md §6, reliability.md I01: the last addresses of two plants, killed and cut off 20 ×: each is held by one, and none is lost', () =>
+  lastAddresses(20, seedOfRun()));

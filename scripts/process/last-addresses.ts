@@ -1,0 +1,89 @@
+// The last addresses of a global network, over two plants: clients hold nearly all of it, so that single addresses are lent
+// from one plant to the other all the time, while either is killed or the link is cut.
+import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
+import { seededRandom } from '../rack/random.ts';
+import { until } from './child.ts';
+import { createGlobalLoad, cutWire, healWires } from './global-load.ts';
+import { checkHistory } from './linear.ts';
+import { isUp, type PlantSite } from './plant.ts';
+import { addGlobalNetwork } from './seed.ts';
+import { withTwoPlants } from './two-plants.ts';
+
+const NETWORK = 'internet';
+const CLIENTS = 4;
+/** 62 addresses for 8 clients that want up to 9 each. */
+const MOST_HELD = 9;
+const QUIET_MS = 1_500;
+
+export async function lastAddresses(rounds: number, seed: number): Promise<void> {
+  console.log(`seed ${seed}`);
+  await withTwoPlants({ proxies: true }, async ({ plant, muc, fra, seeded, untilQuiet }) => {
+    await addGlobalNetwork(muc, NETWORK, '203.0.113.0/26');
+    const load = createGlobalLoad(seeded.project);
+    const random = seededRandom(seed);
+    const run = { isOver: false };
+    let lent = 0;
+
+    async function client(site: PlantSite, other: PlantSite, name: string): Promise<void> {
+      const held = new Set<string>();
+      while (!run.isOver) {
+        const chance = random();
+        if (held.size >= MOST_HELD || (held.size > 0 && chance < 0.35)) {
+          const address = [...held][Math.floor(random() * held.size)]!;
+          // Whoever is asked passes it on to where the address is.
+          if (await load.give(random() < 0.8 ? site : other, NETWORK, address, name)) held.delete(address);
+        } else if (chance < 0.5) {
+          const address = `203.0.113.${1 + Math.floor(random() * 62)}`;
+          if (await load.takeThis(site, NETWORK, address, name)) held.add(address);
+        } else {
+          const { address } = await load.take(site, NETWORK, name);
+          if (address !== undefined) held.add(address);
+          else await wait(100);
+        }
+        await wait(random() * 20);
+      }
+    }
+
+    const pairs = [
+      [muc, fra],
+      [fra, muc],
+    ] as const;
+    const clients = pairs.flatMap(([site, other]) =>
+      Array.from({ length: CLIENTS }, (_unused, i) => client(site, other, `c${i}`)),
+    );
+    try {
+      for (let round = 0; round < rounds; round++) {
+        await wait(QUIET_MS * (0.5 + random()));
+        const [site, other] = pairs[Math.floor(random() * 2)]!;
+        if (random() < 0.7) {
+          await site.kill();
+          await site.start();
+        } else {
+          cutWire(site, other);
+          cutWire(other, site);
+          await wait(QUIET_MS);
+          healWires(plant);
+        }
+        await until('both are up', async () => (await isUp(muc)) && (await isUp(fra)));
+        for (const one of [muc, fra]) {
+          const usage = await one.call<{ lent: number }>('GET', `/v2/network/${NETWORK}/usage`);
+          lent = Math.max(lent, usage.lent);
+        }
+      }
+    } finally {
+      run.isOver = true;
+      await Promise.all(clients);
+    }
+    await untilQuiet();
+    const held = await load.readAll(muc, [NETWORK]);
+    assert.deepEqual(await load.readAll(fra, [NETWORK]), held);
+    for (const key of held) await load.give(fra, NETWORK, key.split(' ')[1]!, 'janitor');
+    assert.deepEqual(await load.readAll(muc, [NETWORK]), []);
+    console.log(`${JSON.stringify(load.history.counts())}, at most ${lent} lent at a time`);
+    assert.ok(lent > 0, 'no address was lent');
+    assert.deepEqual(checkHistory(load.history.operations), []);
+    assert.deepEqual(load.strange, []);
+    await untilQuiet();
+  });
+}
