@@ -1,6 +1,7 @@
 // `npm run -s inspect -- actors`: how the running sites are, for people and (with -o json) for programs.
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
+import { isRefusal } from '../actors/refusal.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
 import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
@@ -96,9 +97,23 @@ export function createProgram(print: (text: string) => void = console.log): Comm
   view('blocks', 'blocks of global networks: who holds which').action(() =>
     each('/v2/inspect/blocks', views.showBlocks),
   );
-  view('quarantine', 'messages and actors that were set aside because they failed again and again').action(() =>
-    each('/v2/inspect/quarantine', views.showQuarantine),
-  );
+  view(
+    'quarantine',
+    'messages that were set aside: their actor threw at them, or their thread died of them, thrice',
+  ).action(() => each('/v2/inspect/quarantine', views.showQuarantine));
+  view('retry', 'has a message of the quarantine tried again, and shows what came of it')
+    .argument('<id>', 'as in the list of the quarantine')
+    .action(async (id: string) => {
+      const { outcome } = await onItsSite<{ outcome: unknown }>(program, id, 'POST', '/retry');
+      print(JSON.stringify(outcome, null, 2));
+      if (isRefusal(outcome)) process.exitCode = 1;
+    });
+  view('drop', 'forgets a message of the quarantine: one that is equal is let in as any other')
+    .argument('<id>', 'as in the list of the quarantine')
+    .action(async (id: string) => {
+      await onItsSite(program, id, 'DELETE', '');
+      print(`dropped ${id}`);
+    });
   view('conflicts', 'directory ids that were created at two sites while they were cut apart').action(() =>
     each('/v2/inspect/conflicts', views.showConflicts),
   );
@@ -113,6 +128,17 @@ export function createProgram(print: (text: string) => void = console.log): Comm
       ),
     );
   return program;
+}
+
+/** Does something with a message of the quarantine, at the site where it lies. */
+async function onItsSite<T>(program: Command, id: string, method: string, below: string): Promise<T> {
+  const targets = targetsOf(program.opts<Options>());
+  for (const target of targets) {
+    const { quarantine } = await askSite<{ quarantine: Array<{ id: string }> }>(target, '/v2/inspect/quarantine');
+    if (quarantine.some((message) => message.id === id))
+      return await askSite<T>(target, `/v2/inspect/quarantine/${encodeURIComponent(id)}${below}`, method);
+  }
+  throw new Problem(`no message "${id}" lies in quarantine at ${targets.map(({ name }) => name).join(', ')}`);
 }
 
 type Found = Parameters<typeof views.showActor>[0];

@@ -22,6 +22,8 @@ export interface Sent {
   dry: boolean;
   /** Its actor can't have a row yet: a cold one is not loaded for it. */
   isUnborn: boolean;
+  /** Id of the main thread's ask that it belongs to; 0: of none. */
+  ask: number;
 }
 
 /** One message in an inbox. Answered by {@link reply} alone. */
@@ -50,6 +52,7 @@ export const createMail = (sent: Sent): Mail => ({
   key: sent.key,
   dry: sent.dry,
   isUnborn: sent.isUnborn,
+  ask: sent.ask,
   life: null,
   attempts: 0,
   note: null,

@@ -6,6 +6,7 @@ import { conflict, internal, isRefusal, unavailable, type Refusal } from '../ref
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
 import { reply, type Mail, type Sent } from './cell.ts';
 import type { Operation } from './committer.ts';
+import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';
 import { MOST_CRASHES } from './turn.ts';
@@ -15,6 +16,7 @@ const MAX_ATTEMPTS = 4;
 
 export interface CoordinatorOptions {
   world: World;
+  inHand: InHand;
   shard: number;
   /** Delivers to an actor, wherever its shard is; `respond` is called exactly once. */
   send(to: Address, sent: Sent): void;
@@ -63,10 +65,13 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     function advance(answer: StepAnswer): void {
       if (over) return;
       let next: IteratorResult<unknown, Refusal | Decided<unknown>>;
+      options.inHand.ask = mail.ask;
       try {
         next = coordination.next(answer) as IteratorResult<unknown, Refusal | Decided<unknown>>;
       } catch (error) {
         return crashed(error);
+      } finally {
+        options.inHand.ask = 0;
       }
       if (next.done === true) return isRefusal(next.value) ? finish(next.value) : commit(next.value);
       if (mail.deadlineMs <= world.monotonicMs()) {
@@ -112,6 +117,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           // Reservations of a dry run are held and cancelled like others, but wait for nothing.
           dry: mail.dry,
           isUnborn: question.isUnborn === true,
+          ask: mail.ask,
           respond(value) {
             answers[i] = isDryAnswer(value) ? value.reply : value;
             if (--missing === 0) done(reserving === null ? (answers.find(isRefusal) ?? answers) : answers);

@@ -23,6 +23,8 @@ export type Envelope =
       reserve: string;
       key: IdempotencyKey | null;
       dry: boolean;
+      /** Of another shard's: the main thread's ask that it belongs to. */
+      ask?: number;
       isUnborn?: boolean;
     }
   | { m: 'reply'; id: number; value: unknown }

@@ -2,14 +2,17 @@
 import { addressText, shardOf, type Address, type Scope } from '../address.ts';
 import type { Asker } from '../asker.ts';
 import type { Fence, IdempotencyKey, LogCursor, LogEntry, World } from '../ports.ts';
-import { isRefusal, notFound, unavailable } from '../refusal.ts';
+import { internal, isRefusal, notFound, unavailable } from '../refusal.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
+import { inHandIn, inHandMemory, type InHand } from './in-hand.ts';
 import type { CellFilter } from './inspection.ts';
 import type { MemoryAudit } from './memory-audit.ts';
 import { createQuarantine, type QuarantinedMessage } from './quarantine.ts';
 import type { ShardLimits } from './shard.ts';
+import { createSuspects, type Suspect } from './suspects.ts';
 import { piscinaThreads, type Port, type RunningThread, type Threads } from './threads.ts';
+import { MOST_CRASHES } from './turn.ts';
 import { createWatchdog } from './watchdog.ts';
 import type { PeerPort, ShardTask } from './worker.ts';
 
@@ -59,11 +62,11 @@ export interface ShardHost {
   auditMemory(limit: number): Promise<MemoryAudit>;
   /** Finishes what was accepted, then ends the workers. */
   stop(): Promise<void>;
-  /** Messages that their actors threw at again and again, oldest first. */
+  /** Messages that their actors threw at, or their threads died of, again and again; oldest first. */
   quarantine(): QuarantinedMessage[];
   /** Sends one of them to its actor again; answers what the actor does, or NotFound. */
   retry(id: string, options: HostAsk): Promise<unknown>;
-  /** Forgets one of them; false: there is none of that id. */
+  /** Forgets one of them, so that it is let in as any other; false: there is none of that id. */
   drop(id: string): boolean;
   readonly restarts: number;
 }
@@ -81,12 +84,20 @@ interface Slot {
   /** Counts, so that an answer for an older restart is dropped. */
   catchUps: number;
   /** Open asks to this shard; all fail when it dies. */
-  asks: Map<number, (value: unknown) => void>;
+  asks: Map<number, { respond: (value: unknown) => void; suspect: Suspect | undefined }>;
+  /** What its thread is working on. */
+  inHand: InHand;
+  /** What it was working on when it died. */
+  killer: Suspect | undefined;
+  /** Why we ended its thread ourselves; '' if we did not. */
+  verdict: string;
   backoffMs: number;
   serving: boolean;
   /** Something came from its thread. */
   isHeard: boolean;
 }
+
+const isUnavailable = (value: unknown): boolean => isRefusal(value) && value.kind === 'Unavailable';
 
 const MISSED_RETRY_MS = 500;
 const BOOT_MS = 10_000;
@@ -114,6 +125,9 @@ export function createShardHost(options: HostOptions): ShardHost {
     hasServed: false,
     catchUps: 0,
     asks: new Map(),
+    inHand: { ask: 0 },
+    killer: undefined,
+    verdict: '',
     backoffMs: FIRST_BACKOFF_MS,
     serving: false,
     isHeard: false,
@@ -129,6 +143,7 @@ export function createShardHost(options: HostOptions): ShardHost {
   const ended: Array<Promise<unknown>> = [];
   const watchdog = createWatchdog(world);
   const quarantined = createQuarantine();
+  const suspects = createSuspects(() => world.monotonicMs());
 
   function launch(shard: number, first: boolean): void {
     const slot = slots[shard] as Slot;
@@ -151,6 +166,10 @@ export function createShardHost(options: HostOptions): ShardHost {
       for (const envelope of openFrame(frame)) receive(shard, envelope);
     });
     port1.on('close', () => failAsks(shard, `shard ${shard} ended`));
+    const inHand = inHandMemory();
+    slot.inHand = inHandIn(inHand);
+    slot.killer = undefined;
+    slot.verdict = '';
     const task: ShardTask = {
       shard,
       shards: options.shards,
@@ -158,6 +177,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       port: port2,
       peers,
       limits: options.limits ?? {},
+      inHand,
       config: options.config,
     };
     const thread = threads.run(task);
@@ -198,17 +218,44 @@ export function createShardHost(options: HostOptions): ShardHost {
       shard,
       error: how instanceof Error ? (how.stack ?? how.message) : String(how),
     });
+    if (slot.killer !== undefined) struck(shard, slot.killer, how);
+    slot.killer = undefined;
     world.after(slot.backoffMs, () => {
       if (!stopping) launch(shard, false);
     });
     slot.backoffMs = Math.min(slot.backoffMs * 2, LONGEST_BACKOFF_MS);
   }
 
+  /** It was in hand when its thread died. */
+  function struck(shard: number, suspect: Suspect, how: unknown): void {
+    const crashes = suspects.struck(suspect);
+    if (crashes < MOST_CRASHES) return;
+    const id = world.uuid();
+    suspects.ban(suspect, id);
+    const { verdict } = slots[shard] as Slot;
+    const error = `its thread died of it: ${verdict || (how instanceof Error ? how.message : String(how))}`;
+    setAside({ ...suspect, id, shard, error, crashes, atMs: world.wallMs() }, 'its thread died of it again and again');
+  }
+
+  function setAside(message: QuarantinedMessage, why: string): void {
+    options.log('error', `a message was set aside: ${why}`, {
+      operation: message.id,
+      actor: addressText(message.to),
+      name: message.name,
+      error: message.error,
+    });
+    quarantined.add(message);
+  }
+
   function failAsks(shard: number, why: string): void {
     const slot = slots[shard] as Slot;
+    // Read before the asks are forgotten: it may be one of them, or one of another shard's that was asked on.
+    const { ask } = slot.inHand;
+    if (ask !== 0) slot.killer ??= slots.flatMap(({ asks }) => asks.get(ask)?.suspect ?? [])[0];
+    slot.inHand.ask = 0;
     const open = [...slot.asks.values()];
     slot.asks.clear();
-    for (const respond of open) respond(unavailable(`${why}: the outcome is unknown`));
+    for (const { respond } of open) respond(unavailable(`${why}: the outcome is unknown`));
   }
 
   function hear(slot: Slot, entries: LogEntry[]): void {
@@ -256,9 +303,11 @@ export function createShardHost(options: HostOptions): ShardHost {
     slot.isHeard = true;
     switch (envelope.m) {
       case 'reply': {
-        const respond = slot.asks.get(envelope.id);
+        const asked = slot.asks.get(envelope.id);
         slot.asks.delete(envelope.id);
-        return respond?.(envelope.value);
+        // Of an operation over several shards another one's thread may have died of it: then its outcome is not there.
+        if (asked?.suspect !== undefined && !isUnavailable(envelope.value)) suspects.cleared(asked.suspect);
+        return asked?.respond(envelope.value);
       }
       case 'log':
         if (slot.early === undefined) return hear(slot, envelope.entries);
@@ -281,13 +330,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       case 'pong':
         return watchdog.pong(shard);
       case 'quarantined':
-        options.log('error', 'a message was set aside: its actor threw at it again and again', {
-          operation: envelope.message.id,
-          actor: addressText(envelope.message.to),
-          name: envelope.message.name,
-          error: envelope.message.error,
-        });
-        return quarantined.add(envelope.message);
+        return setAside(envelope.message, 'its actor threw at it again and again');
       case 'fenced':
         return options.onFenced(shard);
       default:
@@ -303,12 +346,18 @@ export function createShardHost(options: HostOptions): ShardHost {
       utilization: () => thread?.utilization?.(),
       hung(silentMs) {
         options.log('error', 'shard hangs: its thread is ended', { shard, silentMs: Math.round(silentMs) });
+        slot.verdict = `it answered nothing for ${Math.round(silentMs)} ms and was ended`;
         thread?.destroy();
       },
     });
   }
 
-  function call(shard: number, asker: Asker | undefined, envelope: (id: number) => Envelope): Promise<unknown> {
+  function call(
+    shard: number,
+    asker: Asker | undefined,
+    envelope: (id: number) => Envelope,
+    suspect?: Suspect,
+  ): Promise<unknown> {
     const slot = slots[shard] as Slot;
     return new Promise((resolve) => {
       if (slot.pipe === undefined)
@@ -318,18 +367,25 @@ export function createShardHost(options: HostOptions): ShardHost {
       const id = nextAsk++;
       const { pipe } = slot;
       const stay = asker?.whenGone(() => pipe.send({ m: 'abandon', id }));
-      slot.asks.set(id, (value) => {
+      const respond = (value: unknown): void => {
         stay?.();
         resolve(value);
-      });
+      };
+      slot.asks.set(id, { respond, suspect });
       pipe.send(envelope(id));
     });
   }
 
   for (let shard = 0; shard < options.shards; shard++) launch(shard, true);
 
-  const ask: ShardHost['ask'] = (to, name, body, { who, deadlineMs, key, dry = false, asker }) =>
-    call(shardOf(to, options.shards), asker, (id) => ({
+  const ask: ShardHost['ask'] = async (to, name, body, { who, deadlineMs, key, dry = false, asker }) => {
+    const suspect: Suspect = { to, name, body, who };
+    const aside = suspects.banned(suspect);
+    if (aside !== undefined)
+      return internal(
+        `${to.kind} ${to.id}: ${name} brought its thread down again and again, it was set aside as ${aside}`,
+      );
+    const envelope = (id: number): Envelope => ({
       m: 'ask',
       id,
       from: MAIN,
@@ -343,7 +399,9 @@ export function createShardHost(options: HostOptions): ShardHost {
       reserve: '',
       key: key ?? null,
       dry,
-    }));
+    });
+    return await call(shardOf(to, options.shards), asker, envelope, suspect);
+  };
 
   return {
     ready,
@@ -352,9 +410,13 @@ export function createShardHost(options: HostOptions): ShardHost {
     async retry(id, options) {
       const message = quarantined.take(id);
       if (message === undefined) return notFound(`no message ${id} in quarantine`);
+      suspects.pardon(id, true);
       return await ask(message.to, message.name, message.body, options);
     },
-    drop: (id) => quarantined.take(id) !== undefined,
+    drop(id) {
+      suspects.pardon(id, false);
+      return quarantined.take(id) !== undefined;
+    },
     async adopt(fences) {
       const answers = slots.map((slot, shard) => {
         const own = fences.filter((fence) => fence.shard === shard);

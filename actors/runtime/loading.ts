@@ -3,6 +3,7 @@ import type { Excerpt } from '../excerpt.ts';
 import type { Fence, PackedAddresses, ShardStore, World } from '../ports.ts';
 import { internal, isRefusal, type Refusal } from '../refusal.ts';
 import type { Cell } from './cell.ts';
+import type { InHand } from './in-hand.ts';
 import { portionsOf } from './packed.ts';
 
 export interface Loading {
@@ -11,6 +12,7 @@ export interface Loading {
   fence: Fence;
   /** false: the shard has started over; nobody waits for this load any more. */
   isWanted(): boolean;
+  inHand: InHand;
   /** A row that its actor can't take. */
   crashed(cell: Cell, error: unknown): void;
 }
@@ -26,6 +28,8 @@ export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: 
 
   const reading = (read: () => void): void => {
     if (unread !== undefined) return;
+    // Whoever had it loaded: rows that bring the thread down do so again whenever it is asked for.
+    loading.inHand.ask = cell.inbox[0]?.ask ?? 0;
     try {
       read();
     } catch (error) {
@@ -33,6 +37,7 @@ export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: 
       unread = internal(`${address.kind} ${address.id} can't be loaded: ${message}`);
       loading.crashed(cell, error);
     }
+    loading.inHand.ask = 0;
   };
   const finish = (): void => done(unread ?? { state });
 

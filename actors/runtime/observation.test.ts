@@ -19,6 +19,7 @@ const mailOf = (name: string, respond: (value: unknown) => void = () => {}): Mai
     key: null,
     dry: false,
     isUnborn: false,
+    ask: 0,
   });
 
 function clock() {

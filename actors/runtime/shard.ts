@@ -10,6 +10,7 @@ import { createCommitter } from './committer.ts';
 import { createCoordinator } from './coordinator.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { inspectActor, inspectShard, type CellFilter } from './inspection.ts';
+import type { InHand } from './in-hand.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 import { createNeighbours } from './neighbours.ts';
 import { createObservation } from './observation.ts';
@@ -40,6 +41,8 @@ export interface ShardOptions {
   /** Is somebody else the owner now? Then this shard has stopped. */
   onFenced(): void;
   limits?: Partial<ShardLimits>;
+  /** Where the host can read what is being worked on, should the thread die of it. */
+  inHand?: InHand;
 }
 
 export interface Shard {
@@ -61,6 +64,7 @@ export function createShard(options: ShardOptions): Shard {
   const neighbours = createNeighbours(pipe);
   const observation = createObservation(world);
   const auditMemory = createMemoryAudit({ world, store, cells, fenceOf });
+  const inHand = options.inHand ?? { ask: 0 };
   const crashes = createCrashes({ world, shard, pipe, log });
 
   // They need each other, so they reach those below them when they are called, not when they are made.
@@ -89,6 +93,7 @@ export function createShard(options: ShardOptions): Shard {
   const submit = committer.submit;
   const coordinator = createCoordinator({
     world,
+    inHand,
     shard,
     send: mail.send,
     end: (operation, actors, how, done) => reservations.endEverywhere(operation, actors, how, done),
@@ -104,6 +109,7 @@ export function createShard(options: ShardOptions): Shard {
     batchLimit: limits.batch,
     host: {
       world,
+      inHand,
       fenceOf,
       version: holdings.version,
       coordinate: (cell, one, factory) =>
@@ -157,6 +163,7 @@ export function createShard(options: ShardOptions): Shard {
       key: envelope.key,
       dry: envelope.dry,
       isUnborn: envelope.isUnborn === true,
+      ask: isOfMain ? envelope.id : (envelope.ask ?? 0),
     });
     if (letter.reserve !== null) letter.life = restartsOf(letter.from);
     if (isOfMain) gate.note(envelope.id, letter);

@@ -7,11 +7,13 @@ import { conflict, internal, isRefusal, unavailable, type Refusal } from '../ref
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, reply, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
 import type { Operation, OperationOutcome } from './committer.ts';
+import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer } from './dry-run.ts';
 
 export interface TurnHost {
   world: World;
+  inHand: InHand;
   fenceOf(scope: Scope): Fence;
   version(scope: Scope): number;
   coordinate(cell: Cell, mail: Mail, factory: () => Coordination<unknown>): void;
@@ -37,19 +39,21 @@ type Handler = (state: unknown, body: unknown, context: Context) => unknown;
 const NONE: RowKey[] = [];
 
 /** The rows that the batch needs and memory does not hold. */
-export function neededRows(cell: Cell, batch: Mail[]): RowKey[] {
+export function neededRows(inHand: InHand, cell: Cell, batch: Mail[]): RowKey[] {
   const needs = cell.behaviour.needs as Record<string, (state: unknown, body: unknown) => RowKey[]> | undefined;
   if (needs === undefined) return NONE;
   let wanted: Map<string, RowKey> | undefined;
   for (const mail of batch) {
     const needed = needs[mail.name];
     if (needed === undefined) continue;
+    inHand.ask = mail.ask;
     try {
       for (const key of needed(cell.state, mail.body)) (wanted ??= new Map()).set(`${key.table}:${key.key}`, key);
     } catch (error) {
       mail.thrown = { error };
     }
   }
+  inHand.ask = 0;
   return wanted === undefined ? NONE : [...wanted.values()];
 }
 
@@ -148,6 +152,7 @@ export function decideBatch(
   for (let i = 0; i < batch.length; i++) {
     const mail = batch[i] as Mail;
     if (context?.who !== mail.who) context = new TurnContext(turn, mail.who);
+    host.inHand.ask = mail.ask;
     try {
       if (mail.thrown !== null) throw mail.thrown.error;
       if (mail.reserve === null) decideCommand(turn, mail, context);
@@ -161,6 +166,7 @@ export function decideBatch(
       break;
     }
   }
+  host.inHand.ask = 0;
   const { operations } = turn;
   if (cell.waiting.length > 0 && turn.isChanged) wakeWaiting(turn);
   cell.open = operations.length;

@@ -3,6 +3,7 @@ import type { Fence, ShardStore, World } from '../ports.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 import { MAIN, type Envelope, type Pipe } from './envelope.ts';
 import { createFrames, openFrame } from './frames.ts';
+import { inHandIn } from './in-hand.ts';
 import { createShard, type ShardLimits } from './shard.ts';
 import type { Port } from './threads.ts';
 
@@ -14,6 +15,8 @@ export interface ShardTask {
   port: Port;
   peers: Array<{ shard: number; port: Port }>;
   limits: Partial<ShardLimits>;
+  /** Of the thread, read by the host: `inHandIn`. */
+  inHand: SharedArrayBuffer;
   /** For the composition root: how to reach the database. */
   config: unknown;
 }
@@ -58,6 +61,7 @@ export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained'
         finish('fenced');
       },
       limits: task.limits,
+      inHand: inHandIn(task.inHand),
     });
     const open = (to: number, port: Port): void => {
       ports.push(port);

@@ -3,6 +3,8 @@ import { callApi, errorMessage, type Credentials } from '../api-client.ts';
 import { credentialsIn } from '../join.ts';
 import { dataFolder, readEndpoint } from '../endpoint.ts';
 
+const ASK_MS = 60_000;
+
 /** One sentence for the person at the terminal; no stack. */
 export class Problem extends Error {}
 
@@ -43,11 +45,13 @@ export function targetsOf(wish: Wish, environment: NodeJS.ProcessEnv = process.e
   return asked.map(([name, siteUrl]) => ({ name, url: siteUrl, credentials }));
 }
 
-/** What a site answers to a GET; rejects with a sentence. */
-export async function askSite<T>({ name, url, credentials }: Target, path: string, timeoutMs = 60_000): Promise<T> {
-  const answer = await callApi(url, credentials, 'GET', path, undefined, { timeoutMs }).catch((error: Error) => {
-    throw new Problem(`site ${name} does not answer at ${url} (${error.message}): is it running?`);
-  });
+/** What a site answers, to a GET unless said otherwise; rejects with a sentence. */
+export async function askSite<T>({ name, url, credentials }: Target, path: string, method = 'GET'): Promise<T> {
+  const answer = await callApi(url, credentials, method, path, undefined, { timeoutMs: ASK_MS }).catch(
+    (error: Error) => {
+      throw new Problem(`site ${name} does not answer at ${url} (${error.message}): is it running?`);
+    },
+  );
   if (answer.status === 200) return JSON.parse(answer.text) as T;
   const message = errorMessage(answer.text);
   if (answer.status === 403)

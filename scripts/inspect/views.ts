@@ -1,5 +1,6 @@
 // What each view looks like on a terminal: pure, from the answer of one site to text.
 import type { ActorInspection, ShardInspection } from '../../actors/runtime/inspection.ts';
+import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { CursorView, LeaseView, StreamView } from '../../storage/inspection.ts';
@@ -341,20 +342,28 @@ export const showConflicts = ({ conflicts }: { conflicts: Conflict[] }): string 
     'no id was created at two sites',
   );
 
-/** Its form is the runtime's own; shown field by field. */
-export function showQuarantine({ quarantine }: { quarantine: Array<Record<string, unknown>> }): string {
-  const names = [...new Set(quarantine.flatMap((one) => Object.keys(one)))];
-  return table(
-    names.map((name) => ({ name: name.toUpperCase() })),
-    quarantine.map((one) =>
-      names.map((name) => {
-        const value = one[name];
-        return typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value ?? null);
-      }),
-    ),
+export const showQuarantine = ({ quarantine }: { quarantine: QuarantinedMessage[] }): string =>
+  table(
+    [
+      { name: 'ID' },
+      { name: 'SINCE' },
+      { name: 'ACTOR' },
+      { name: 'MESSAGE' },
+      { name: 'FROM' },
+      { name: 'TIMES', right: true },
+      { name: 'WHY' },
+    ],
+    quarantine.map(({ id, atMs, to, name, who, crashes, error }) => [
+      id,
+      clock(atMs),
+      `${to.scope}/${to.kind}/${to.id}`,
+      name,
+      who,
+      crashes,
+      { text: error, paint: red },
+    ]),
     'nothing is in quarantine',
   );
-}
 
 export function showAudit({ isSound, findings, rows, memory, tookMs }: AuditView): string {
   const log = `${rows.log} log entries${rows.isWholeLog ? '' : ', the newest'}`;

@@ -66,6 +66,50 @@ describe('the host of shards on real threads (reliability.md F02, F03, F18)', ()
     });
   }
 
+  for (const [name, what] of [
+    ['exit', /exit|7/],
+    // While it collects garbage it answers as little as in a loop.
+    ['fill', /memory|answered nothing/],
+    ['spin', /answered nothing/],
+  ] as const) {
+    it(`${name}: a message that three threads died of lies in quarantine, and costs no fourth; retried it dies once more, dropped it is let in`, async () => {
+      const body = `of its own for ${name}`;
+      const send = (): Promise<unknown> =>
+        host.ask(on(0), name, body, { who: 'test', deadlineMs: world.monotonicMs() + 20_000 });
+      const back = async (): Promise<void> => {
+        for (const from = world.monotonicMs(); (await ask(0, 'echo', 1_000)) !== 'x';) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          assert.ok(world.monotonicMs() - from < 30_000, `${name}: not back`);
+        }
+      };
+      for (let death = 1; death <= 3; death++) {
+        assert.equal(((await send()) as Refusal).kind, 'Unavailable', `death ${death}`);
+        await back();
+      }
+      const restarts = host.restarts;
+      const [message, ...others] = host.quarantine();
+      assert.ok(message !== undefined && others.length === 0);
+      assert.deepEqual([message.name, message.body, message.crashes, message.shard], [name, body, 3, 0]);
+      assert.match(message.error, what);
+      const refused = (await send()) as Refusal;
+      assert.equal(refused.kind, 'Internal');
+      assert.match(refused.message, new RegExp(message.id));
+      assert.equal(host.restarts, restarts);
+      // Another message of the same actor is nobody's business.
+      assert.equal(await ask(0, 'echo'), 'x');
+
+      const again = await host.retry(message.id, { who: 'operator', deadlineMs: world.monotonicMs() + 20_000 });
+      assert.equal((again as Refusal).kind, 'Unavailable');
+      await back();
+      const [second] = host.quarantine();
+      assert.ok(second !== undefined && second.id !== message.id);
+      assert.equal(host.drop(second.id), true);
+      assert.equal(((await send()) as Refusal).kind, 'Unavailable');
+      await back();
+      assert.deepEqual(host.quarantine(), []);
+    });
+  }
+
   it('a message that its actor throws at three times lies in quarantine; retried it comes back, dropped it is gone', async () => {
     const refused = (await ask(0, 'throw')) as Refusal;
     assert.ok(isRefusal(refused));

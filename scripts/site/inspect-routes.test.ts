@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../actors/address.ts';
-import { unavailable } from '../../actors/refusal.ts';
+import { notFound, unavailable } from '../../actors/refusal.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import { createApp } from '../../http/app.ts';
 import { clientOf, createTestSite } from '../../http/testing.ts';
@@ -26,6 +26,7 @@ const sums = { scope: 'partition:p', kind: 'machine', resident: 3, busy: 1, inbo
 
 function start() {
   const asked: Array<CellFilter | undefined> = [];
+  const aside = [{ id: 'q1' }];
   const options = {
     process: 'here:1',
     shards: 3,
@@ -42,6 +43,10 @@ function start() {
         return { shard, cells: [cell(`m${shard}`, shard)], kinds: [sums] };
       },
       auditMemory: async () => ({ compared: 0, busy: 0, left: 0, findings: [] }),
+      quarantine: () => aside,
+      retry: async (id: string, { who }: { who: string }) =>
+        aside.splice(0).some((message) => message.id === id) ? { retriedBy: who } : notFound(`no message ${id}`),
+      drop: (id: string) => aside.splice(0).some((message) => message.id === id),
     },
   } as unknown as InspectOptions;
   return { asked, call: clientOf(createApp(createTestSite(), { more: [addInspectRoutes(options)] })) };
@@ -83,5 +88,21 @@ test('one actor, wherever its shard is; what is asked wrongly is named', async (
   for (const path of ['actor?id=m1', 'actors?limit=many', 'audit?entries=-1']) {
     const { status } = await call('Metal-Admin', 'GET', `/v2/inspect/${path}`);
     assert.ok(status === 400 || status === 422, `${path}: ${status}`);
+  }
+});
+
+test('reliability.md F18: a message in quarantine is listed, tried again or dropped by an admin, once', async () => {
+  for (const [method, path, answer] of [
+    ['POST', '/v2/inspect/quarantine/q1/retry', 'outcome'],
+    ['DELETE', '/v2/inspect/quarantine/q1', 'dropped'],
+  ] as const) {
+    const { call } = start();
+    assert.equal((await call('Metal-Edit', method, path)).status, 403);
+    const listed = await call('Metal-Admin', 'GET', '/v2/inspect/quarantine');
+    assert.deepEqual(listed.body, { site: 'a', quarantine: [{ id: 'q1' }] });
+    const done = await call('Metal-Admin', method, path);
+    assert.equal(done.status, 200);
+    assert.ok(answer in (done.body as object));
+    assert.equal((await call('Metal-Admin', method, path)).status, 404);
   }
 });

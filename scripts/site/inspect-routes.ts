@@ -1,6 +1,6 @@
 // What people see of a running site: its actors, shards, log, links, blocks, and whether all adds up. Admin role.
 import type { Kind, Scope } from '../../actors/address.ts';
-import { invalid, notFound, type Refusal } from '../../actors/refusal.ts';
+import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
@@ -8,6 +8,7 @@ import { ok, route, type RouteRequest } from '../../http/route.ts';
 import type { BlockDriver } from '../../router/federation/blocks.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { Inspection } from '../../storage/inspection.ts';
+import { realWorld } from '../world.ts';
 import { AUDIT_LIMITS, createAudit } from './audit.ts';
 import { inspectOne, inspectShards, NO_ACTORS, treeOf } from './inspect/actors.ts';
 import { blocksOf } from './inspect/blocks.ts';
@@ -16,8 +17,7 @@ import { conflictsOf } from './inspect/conflicts.ts';
 export interface InspectOptions {
   /** This process, as the lease names it. */
   process: string;
-  /** `quarantine`: what was set aside because it crashed or hung its actor again and again. */
-  host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts'> & { quarantine?(): unknown };
+  host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts' | 'quarantine' | 'retry' | 'drop'>;
   shards: number;
   blocks: Pick<BlockDriver, 'open'>;
   bus: Pick<Bus, 'state'>;
@@ -26,6 +26,7 @@ export interface InspectOptions {
 }
 
 const MOST_ACTORS = 1_000;
+const RETRY_MS = 30_000;
 const EXAMPLE = '?scope=partition:muc&kind=network&id=internet';
 
 const VIEWS = [
@@ -125,7 +126,24 @@ export const addInspectRoutes =
     view('log', async () => ({ site: site.id, ...(await inspection.log()), bus: bus.state() }));
     view('links', () => ({ site: site.id, links: federation.status() }));
     view('blocks', async () => ({ site: site.id, ...(await blocksOf(site, blocks.open)) }));
-    view('quarantine', async () => ({ site: site.id, quarantine: (await host.quarantine?.()) ?? [] }));
+    view('quarantine', () => ({ site: site.id, quarantine: host.quarantine() }));
+
+    const aside = '/v2/inspect/quarantine/:id';
+    route(
+      edge,
+      { method: 'post', path: `${aside}/retry`, role: 'admin', operation: 'retryQuarantined', contentType: 'any' },
+      async ({ as, param }) => {
+        const deadlineMs = realWorld.monotonicMs() + RETRY_MS;
+        const outcome = await host.retry(param('id'), { who: as.who, deadlineMs });
+        if (isRefusal(outcome) && outcome.kind === 'NotFound') return outcome;
+        return ok({ site: site.id, outcome });
+      },
+    );
+    route(edge, { method: 'delete', path: aside, role: 'admin', operation: 'dropQuarantined' }, ({ param }) =>
+      host.drop(param('id'))
+        ? ok({ site: site.id, dropped: param('id') })
+        : notFound(`no message "${param('id')}" in quarantine`),
+    );
     view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site) }));
 
     view('audit', async (request) => {

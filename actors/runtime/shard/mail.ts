@@ -61,6 +61,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
       key: sent.key,
       dry: sent.dry,
       ...(sent.isUnborn ? { isUnborn: true } : {}),
+      ...(sent.ask === 0 ? {} : { ask: sent.ask }),
     });
     if (!neighbours.ask(target, envelope, sent.respond)) {
       sent.respond(unavailable(`shard ${target} is being restarted`));
@@ -119,6 +120,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
         key: null,
         dry: false,
         isUnborn: false,
+        ask: 0,
       });
       return cell === undefined ? post(to, mail) : put(cell, mail);
     }

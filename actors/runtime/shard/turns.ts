@@ -50,6 +50,7 @@ export function createTurns(options: TurnsOptions): Turns {
       fence: holdings.fenceOf(address.scope),
       isWanted: () => mine === holdings.life,
       crashed: host.crashed,
+      inHand: host.inHand,
     };
     loadState(loading, cell, (loaded) => {
       if (mine !== holdings.life) return;
@@ -89,7 +90,7 @@ export function createTurns(options: TurnsOptions): Turns {
     const batch = inTime(takeInbox(cell, options.batchLimit), nowMs);
     if (cell.inbox.length > 0) holdings.behind.add(cell);
     observation.begin(cell, batch);
-    const wanted = neededRows(cell, batch);
+    const wanted = neededRows(host.inHand, cell, batch);
     if (wanted.length > 0) fetch(cell, batch, wanted);
     const isOver = wanted.length === 0 && decide(cell, batch, null);
     const endMs = world.monotonicMs();

@@ -1,0 +1,70 @@
+// Which message brings its thread down, with a full heap, an endless loop or an exit: nobody can catch that where it happens.
+// One that was in hand at three deaths is set aside, and is not let in again until an operator says so.
+import { addressText, type Address } from '../address.ts';
+import { MOST_CRASHES } from './turn.ts';
+
+/** A message that is the same when it comes again, whoever sends it. */
+export interface Suspect {
+  to: Address;
+  name: string;
+  body: unknown;
+  who: string;
+}
+
+export interface Suspects {
+  /** It was in hand when its thread died; answers how often that was so, lately. */
+  struck(suspect: Suspect): number;
+  /** Under this id it lies in quarantine. */
+  ban(suspect: Suspect, id: string): void;
+  /** The id under which an equal message lies in quarantine. */
+  banned(suspect: Suspect): string | undefined;
+  /** Its thread outlived it. */
+  cleared(suspect: Suspect): void;
+  /** An operator lets it in again: one more death, and it is set aside. */
+  pardon(id: string, isTriedAgain: boolean): void;
+}
+
+/** Deaths so long ago say nothing about the message that was in hand. */
+const MEMORY_MS = 600_000;
+/** A plant in which more messages kill threads has another problem. */
+const MOST = 256;
+
+const fingerprint = ({ to, name, body }: Suspect): string => `${addressText(to)} ${name} ${JSON.stringify(body)}`;
+
+export function createSuspects(monotonicMs: () => number): Suspects {
+  const deaths = new Map<string, { count: number; lastMs: number }>();
+  const bans = new Map<string, string>();
+  const bounded = (map: Map<string, unknown>): void => {
+    if (map.size > MOST) map.delete(map.keys().next().value as string);
+  };
+
+  return {
+    struck(suspect) {
+      const key = fingerprint(suspect);
+      const now = monotonicMs();
+      const before = deaths.get(key);
+      const count = before === undefined || now - before.lastMs > MEMORY_MS ? 1 : before.count + 1;
+      deaths.delete(key);
+      deaths.set(key, { count, lastMs: now });
+      bounded(deaths);
+      return count;
+    },
+    ban(suspect, id) {
+      bans.set(fingerprint(suspect), id);
+      bounded(bans);
+    },
+    // The usual case, on the way of every ask: nobody is suspected, nothing is written out to be compared.
+    banned: (suspect) => (bans.size === 0 ? undefined : bans.get(fingerprint(suspect))),
+    cleared(suspect) {
+      if (deaths.size > 0) deaths.delete(fingerprint(suspect));
+    },
+    pardon(id, isTriedAgain) {
+      for (const [key, banned] of bans) {
+        if (banned !== id) continue;
+        bans.delete(key);
+        if (isTriedAgain) deaths.set(key, { count: MOST_CRASHES - 1, lastMs: monotonicMs() });
+        else deaths.delete(key);
+      }
+    },
+  };
+}
