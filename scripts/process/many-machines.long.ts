@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { test } from '../../storage/testing/register.ts';
 import { createPool } from '../../storage/driver/pool.ts';
+import type { ActorTree } from '../site/inspect/actors.ts';
 import { until } from './child.ts';
 import { startFleet } from './fleet.ts';
 import { withPlant, type PlantSite } from './plant.ts';
@@ -12,6 +13,10 @@ import { seedPlace } from './seed.ts';
 const MACHINES = Number(process.env['MACHINES'] ?? 100_000);
 const BUSY = 1_000;
 const MOST_MIB = 1_024;
+/** What one takes in the allocator's index, and what the garbage of a scan leaves behind. */
+const MOST_INDEX_BYTES = 2_048;
+/** Those that the fleet of four keeps talking of. */
+const MOST_RESIDENT = 8;
 
 /** Memory of a process, its share of what it shares with others included. */
 function pssMiB(pid: number): number {
@@ -80,18 +85,21 @@ test(`design.md §10: ${MACHINES} machines in one partition, ${BUSY} busy: at mo
         imageid: seeded.image,
         networks: [{ networkid: seeded.privateNetwork }],
       };
-      const report = async (what: string): Promise<void> => {
+      const report = async (what: string): Promise<number> => {
         await site.kill();
         const startMs = await untilStarted(site);
         const allocatedMs = await untilAllocated(site, body);
+        const memory = pssMiB(site.process.pid);
         console.log(
-          `${what}: ready after ${Math.round(startMs)} ms, first allocation after another ${Math.round(allocatedMs)} ms, ${pssMiB(site.process.pid)} MiB`,
+          `${what}: ready after ${Math.round(startMs)} ms, first allocation after another ${Math.round(allocatedMs)} ms, ${memory} MiB`,
         );
+        return memory;
       };
-      await report('4 machines');
+      const before = await report('4 machines');
       await site.kill();
       await multiply(site.databaseUrl, fleet.machines[0]!, MACHINES);
-      await report(`${MACHINES} machines`);
+      const idle = await report(`${MACHINES} machines`);
+      assert.ok((await residentMachines(site)) <= MOST_RESIDENT, 'a takeover loads the index, not the machines');
 
       const ids = await idsOf(site, BUSY);
       const from = performance.now();
@@ -102,11 +110,22 @@ test(`design.md §10: ${MACHINES} machines in one partition, ${BUSY} busy: at mo
       const memory = pssMiB(site.process.pid);
       console.log(`${ids.length} of them read in ${Math.round(performance.now() - from)} ms, ${memory} MiB`);
       assert.ok(memory <= MOST_MIB, `${memory} MiB`);
+      const indexBytes = ((idle - before) * 2 ** 20) / MACHINES;
+      console.log(`a machine that nobody asks for: ${Math.round(indexBytes)} bytes; a busy one is an actor`);
+      assert.ok(indexBytes <= MOST_INDEX_BYTES, `${Math.round(indexBytes)} bytes for each machine of the index`);
+      const resident = await residentMachines(site);
+      assert.ok(resident >= ids.length && resident <= ids.length + MOST_RESIDENT, `${resident} machines in memory`);
     } finally {
       await fleet.stop();
     }
   });
 });
+
+/** Machine actors in memory. */
+async function residentMachines(site: PlantSite): Promise<number> {
+  const tree = await site.call<ActorTree>('GET', '/v2/inspect/actors?kind=machine&limit=0');
+  return tree.scopes.flatMap(({ kinds }) => kinds).reduce((sum, { resident }) => sum + resident, 0);
+}
 
 async function idsOf(site: PlantSite, count: number): Promise<string[]> {
   const pool = createPool(site.databaseUrl, {
