@@ -337,7 +337,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
     peering.onRequest(
       answerPeers(
         () => ({ beforeApp, app }),
-        () => () => {},
+        { look: () => undefined, enter: () => () => {} },
       ),
     );
     links.processes.announce(true);
