@@ -1,7 +1,10 @@
 // go-ipam's own test cases (networks.md §3.7) that need more than one prefix or a client, against the actors that metal-api's
 // calls of the IPAM have become: CreatePrefix is a network's creation, AcquireChildPrefix the allocation of a network, a
-// namespace is a partition's space. Cases about one prefix stand in actors/ipam/. Cases that have no counterpart: the JSON
-// and Gob encodings of a prefix, and NameTooLong (a namespace is no table here).
+// namespace is a partition's space. Cases about one prefix stand in actors/ipam/: AcquireIP, AcquireSpecificChildPrefix,
+// AcquireChildPrefixFragmented, NoDuplicatesUntilFull, availablePrefixes, AvailablePrefixes, Availableips, fuzz AcquireIP.
+// The storage's own cases (Update, 50,000 concurrent writes, instances beside each other) are the contract of the store
+// (storage/contract/), the service's cases are run over HTTP by scripts/peers/metal-go. No counterpart have: the JSON and
+// Gob encodings and the deep copy of a prefix, NamespaceFromContext, and NameTooLong (a namespace is no table here).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressOf, partitionScope, siteScope } from '../address.ts';
@@ -180,6 +183,7 @@ test('go-ipam GetHostAddresses v4/v6, IpamerAcquireIP, Integration: all of a pre
   for (const [prefix, count, why] of [
     ['192.168.0.0/24', 254, '1 prefix of /24, 254 of 254 addresses held'],
     ['192.168.0.0/26', 62, '1 prefix of /26, 62 of 62 addresses held'],
+    ['2001:db8:85a3::/120', 255, '1 prefix of /120, 255 of 255 addresses held'],
     ['2001:db8:85a3::/122', 63, '1 prefix of /122, 63 of 63 addresses held'],
   ] as const) {
     const plant = createPlant();
@@ -227,6 +231,10 @@ test('go-ipam AcquireIPParallel, ConcurrentAcquireIP: 64 clients exhaust a /24, 
   assert.equal(addresses.length, 254);
   assert.equal(new Set(addresses).size, 254);
   for (const answer of got) if (isRefusal(answer)) refused(answer, 'Exhausted', '254 of 254 addresses held');
+  const released = addresses.map((address) => plant.start(at('n'), 'freeIp', { address }));
+  plant.settle(2_000);
+  for (const answer of released) granted(answer()!);
+  granted(deletePrefix(plant, 'n'));
 });
 
 test('go-ipam ChildPrefixParallel, ConcurrentAcquirePrefix: 64 clients exhaust a /26 of /30 children; then all are released', () => {
@@ -247,6 +255,19 @@ test('go-ipam ChildPrefixParallel, ConcurrentAcquirePrefix: 64 clients exhaust a
   assert.deepEqual([plant.store.live('pool').length, plant.store.live('prefix').length], [0, 1]);
 });
 
+test('go-ipam ChildPrefixParallel: 100 at once out of a /14, and 100 releases at once, without an error', () => {
+  const plant = createPlant();
+  superOf(plant, '10.64.0.0/14', 22);
+  const made = Array.from({ length: 100 }, (_, n) => startChild(plant, `c${n}`, 22));
+  plant.settle(8_000);
+  const children = made.map((answer) => granted(answer() as NetworkView | Refusal).network);
+  assert.equal(new Set(children.map(({ prefixes }) => prefixes[0])).size, 100);
+  const freed = children.map(({ id }) => plant.start(allocator(), 'freeNetwork', { network: id, as: 'free' }));
+  plant.settle(8_000);
+  for (const answer of freed) granted(answer() as NetworkView | Refusal);
+  assert.equal(usageOf(plant, 'super-p').used_prefixes, 0);
+});
+
 test('go-ipam AcquireSpecificIP under contention: one winner of a named address', () => {
   const plant = createPlant();
   granted(newPrefix(plant, 'n', '10.0.0.0/24'));
@@ -259,17 +280,89 @@ test('go-ipam AcquireSpecificIP under contention: one winner of a named address'
   for (const answer of got) if (isRefusal(answer)) refused(answer, 'Conflict', 'ip already allocated');
 });
 
+test('go-ipam AcquireSpecificIP, AcquireIPCounts v4/v6: used counts up and down, available never changes', () => {
+  for (const [prefix, first, second, outside, available, reserved] of [
+    ['192.168.99.0/24', '192.168.99.1', '192.168.99.2', '192.168.98.2', 256, 2],
+    ['2001:db8:85a3::/120', '2001:db8:85a3::1', '2001:db8:85a3::2', '2001:db8:85a4::2', 256, 1],
+  ] as const) {
+    const plant = createPlant();
+    granted(newPrefix(plant, 'n', prefix));
+    const used = (): number => {
+      const { available_ips, used_ips } = usageOf(plant, 'n');
+      assert.equal(available_ips, available);
+      return used_ips - reserved;
+    };
+    assert.equal(used(), 0);
+    assert.equal(granted(acquireIp(plant, 'n', first)).address, first);
+    assert.equal(used(), 1);
+    assert.equal(granted(acquireIp(plant, 'n', second)).address, second);
+    assert.equal(used(), 2);
+    refused(
+      acquireIp(plant, 'n', outside),
+      'Unprocessable',
+      'specific ip not contained in any of the defined prefixes',
+    );
+    refused(
+      acquireIp(plant, 'n', `${first}.invalid`),
+      'Unprocessable',
+      `unable to parse specific ip: ${first}.invalid`,
+    );
+    refused(acquireIp(plant, 'unknown', first), 'NotFound');
+    assert.equal(used(), 2);
+    granted(releaseIp(plant, 'n', first));
+    assert.equal(used(), 1);
+    granted(releaseIp(plant, 'n', second));
+    assert.equal(used(), 0);
+  }
+});
+
+test('go-ipam NoDuplicatesUntilFull v4/v6: as many child networks as there is room, all different', () => {
+  for (const [parent, length, v6] of [
+    ['192.168.0.0/20', 24, false],
+    ['2001:db8:85a3::/116', 120, true],
+  ] as const) {
+    const plant = createPlant();
+    superOf(plant, parent, length);
+    const children = Array.from({ length: 16 }, (_, n) => childOf(acquireChild(plant, `c${n}`, undefined, v6)));
+    assert.equal(new Set(children).size, 16);
+    refused(acquireChild(plant, 'more', undefined, v6), 'Unprocessable', 'no prefix found in');
+    const { available_prefixes, used_prefixes } = usageOf(plant, 'super-p');
+    assert.deepEqual([available_prefixes, used_prefixes], [0, 16]);
+  }
+});
+
+test('go-ipam Integration: a super network with children, one of them with an address', () => {
+  const plant = createPlant();
+  superOf(plant, '10.64.0.0/14', 22);
+  for (let n = 0; n < 18; n++) granted(acquireChild(plant, `c${n}`));
+  assert.equal(usageOf(plant, 'super-p').used_prefixes, 18);
+  granted(acquireIp(plant, 'c7'));
+  refused(releaseChild(plant, 'c7'), 'Unprocessable', 'has ips');
+  for (let n = 0; n < 18; n++) granted(acquireChild(plant, `d${n}`, 24));
+  assert.equal(usageOf(plant, 'super-p').used_prefixes, 36);
+  plant.restart();
+  assert.equal(usageOf(plant, 'super-p').used_prefixes, 36);
+});
+
 test('go-ipam NamespacedOps, CreateNamespace: two partitions hold the same prefix, children and address', () => {
   const plant = createPlant({ partitions: ['p', 'q'] });
   // Made before the two were joined: afterwards a second one overlaps (design.md §12).
   for (const partition of ['p', 'q']) {
-    const network = newNetwork(`n-${partition}`, { partition, prefixes: ['192.168.0.0/20'] });
+    const prefixes = ['192.168.0.0/20', '2001:db8:85a3::/124'];
+    const network = newNetwork(`n-${partition}`, { partition, prefixes });
     plant.reserve([reservation(at(network.id, partition), 'create', { network })]);
   }
   const addresses = ['p', 'q'].map((partition) => granted(acquireIp(plant, `n-${partition}`, undefined, partition)));
   assert.deepEqual(
     addresses.map(({ address }) => address),
     ['192.168.0.1', '192.168.0.1'],
+  );
+  const v6 = ['p', 'q'].map((partition) =>
+    plant.ask(at(`n-${partition}`, partition), 'allocateIp', { ...request, family: 'IPv6' as const }),
+  );
+  assert.deepEqual(
+    v6.map((answer) => granted(answer).address),
+    ['2001:db8:85a3::1', '2001:db8:85a3::1'],
   );
   refused(plant.ask(at('n-p', 'q'), 'get', {}), 'NotFound', 'n-p');
   granted(plant.ask(at('n-p', 'p'), 'freeIp', { address: '192.168.0.1' }));

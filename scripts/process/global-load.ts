@@ -1,6 +1,7 @@
 // Addresses of a global network, taken and given back at the sites of a plant, written down in one history over all of
 // them: whoever holds an address of it, holds it everywhere.
 import { errorMessage, type ApiAnswer } from '../api-client.ts';
+import { until } from './child.ts';
 import { createHistory, type History } from './history.ts';
 import type { Plant, PlantSite } from './plant.ts';
 
@@ -110,7 +111,13 @@ export function createGlobalLoad(project: string): GlobalLoad {
     async readAll(site, networks) {
       const pending = history.begin({ client: `reader@${site.id}`, verb: 'read' });
       const known = new Set(history.operations.map(({ key }) => key));
-      const all = await site.call<Ip[]>('POST', '/v1/ip/find', {});
+      let all: Ip[] = [];
+      // While the lease is uncertain nothing is read.
+      await until('everything can be read', async () => {
+        const { status, text } = await site.ask('POST', '/v1/ip/find', {});
+        if (status === 200) all = JSON.parse(text) as Ip[];
+        return status === 200;
+      });
       const held = all.filter(({ networkid }) => networks.includes(networkid));
       for (const { networkid, ipaddress, name } of held) {
         known.delete(keyOf(networkid, ipaddress));
