@@ -334,12 +334,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       odd,
     });
     const { beforeApp } = forward;
-    peering.onRequest(
-      answerPeers(
-        () => ({ beforeApp, app }),
-        { look: () => undefined, enter: () => () => {} },
-      ),
-    );
+    peering.onRequest(answerPeers(() => ({ beforeApp, app }), { look: () => undefined, enter: () => () => {} }));
     links.processes.announce(true);
     // The addresses of the site's other processes, as its roster entry has them.
     links.dial(id, options.addresses);
