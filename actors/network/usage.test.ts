@@ -78,6 +78,7 @@ test('held, resting, reserved and free are the size of each prefix', () => {
     resting: 1,
     free: 3,
     open: true,
+    doubtful: false,
   });
   assert.equal(ranges[1]?.size, Number.MAX_SAFE_INTEGER);
 });

@@ -21,8 +21,10 @@ export interface RangeUsage {
   /** Kept back after their release. */
   resting: number;
   free: number;
-  /** false: on its way out of the network, or home. */
+  /** false: on its way out of the network, or home, or doubtful. */
   open: boolean;
+  /** Closed since the site was restored from a backup (reliability.md F24). */
+  doubtful: boolean;
 }
 
 /** The free space of a prefix that children are cut from. */
@@ -67,7 +69,7 @@ export const heldIn = (space: AddressSpace): number => space.pieces.reduce((sum,
 
 export function rangesOf(space: AddressSpace): RangeUsage[] {
   const resting = [...space.resting].flatMap(([text]) => parseAddress(text) ?? []);
-  return space.pieces.map(({ prefix, set, open }) => {
+  return space.pieces.map(({ prefix, set, open, doubtful = false }) => {
     const kept = resting.filter((address) => contains(set.prefix, address) && set.has(address)).length;
     return {
       prefix,
@@ -78,6 +80,7 @@ export function rangesOf(space: AddressSpace): RangeUsage[] {
       resting: kept,
       free: count(set.freeCount),
       open,
+      doubtful,
     };
   });
 }

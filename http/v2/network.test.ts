@@ -15,6 +15,7 @@ const range = (prefix: string, block: string, held: number, size = 16) => ({
   resting: 1,
   free: size - held - 1,
   open: true,
+  doubtful: false,
 });
 const part = (change: Partial<UsagePart>): UsagePart => ({
   network: 'internet',
@@ -106,6 +107,10 @@ test('GET /v2/network/{id}/blocks: who holds which, and what of it is in use; nu
     ['203.0.113.0/28', 'p', 'a', 5],
     ['203.0.113.16/28', 'q', 'b', 3],
   ]);
+  const closed = { ...range(PREFIX, '203.0.113.16/28', 3), open: false, doubtful: true };
+  site.members.set('b', () => ({ parts: [{ ...part({ ranges: [closed] }), partition: 'q' }], ledger: null }));
+  const { body: told } = await get('/v2/network/internet/blocks');
+  assert.equal((told as { blocks: Array<{ state: string }> }).blocks[1]?.state, 'doubtful');
   site.members.set('b', () => unavailable("site b (partition q) can't be reached"));
   assert.deepEqual((await blocks())[1], ['203.0.113.16/28', 'q', 'b', null]);
   const { body } = await get('/v2/network/internet/usage');

@@ -1,6 +1,8 @@
 // Networks for operators: how full they are and why, and who holds which block of a global one.
 import { isRefusal } from '../../actors/refusal.ts';
+import type { BlockRecord } from '../../actors/block/record.ts';
 import { hoursUntilFull } from '../../actors/network/growth.ts';
+import type { RangeUsage } from '../../actors/network/usage.ts';
 import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
 import { allNetworkParts, type NetworkParts } from './network-parts.ts';
@@ -74,6 +76,10 @@ export function usageOf(network: string, { parts, ledger, unreachable }: Network
   };
 }
 
+/** What the holder says of its block is newer than the ledger. */
+const stateOf = (range: RangeUsage | undefined, ledger: BlockRecord['state']): string =>
+  range === undefined || range.open ? ledger : range.doubtful ? 'doubtful' : 'returning';
+
 /** The blocks of a global network, by address, with what their holders say of them. */
 export function blocksOf(network: string, { parts, ledger, unreachable }: NetworkParts) {
   const ranges = new Map(
@@ -91,7 +97,7 @@ export function blocksOf(network: string, { parts, ledger, unreachable }: Networ
       prefix,
       partition: holder,
       site: holderSite,
-      state: told !== undefined && !told.open ? 'returning' : state,
+      state: stateOf(told, state),
       held: told?.held ?? null,
       free: told?.free ?? null,
     };
@@ -104,7 +110,7 @@ export function blocksOf(network: string, { parts, ledger, unreachable }: Networ
       prefix: range.prefix,
       partition: name.slice(0, name.lastIndexOf('|')),
       site: '',
-      state: range.open ? 'delivered' : 'returning',
+      state: stateOf(range, 'delivered'),
       held: range.held,
       free: range.free,
     });

@@ -141,6 +141,12 @@ export function siteMetrics(look: Look): Sampled[] {
           );
         }),
     ),
+    gauge('blocks_closed', 'Blocks that give nothing out since a backup was restored.', ({ blocks }) =>
+      blocks.networks.flatMap(({ network, holdings }) => {
+        const closed = holdings.filter(({ state }) => state === 'doubtful').length;
+        return closed === 0 ? [] : [{ labels: { network }, value: closed }];
+      }),
+    ),
     gauge('addresses_used', 'Addresses of global networks that are in use in a partition.', ({ blocks }) =>
       blocks.networks.flatMap(({ network, used }) =>
         each(
