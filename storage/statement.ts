@@ -2,7 +2,7 @@
 // connection. All CTEs see the snapshot before the statement, so none may lean on rows that another one writes.
 import type { Change, TableName } from '../actors/records.ts';
 import type { Fence, Group } from '../actors/ports.ts';
-import { arrayLiteral, escapedJson, escapedLiteral } from './array.ts';
+import { arrayLiteral, jsonsLiteral } from './array.ts';
 import type { Entity } from './entity/entity.ts';
 import { entities, tableNames } from './entity/entities.ts';
 
@@ -131,15 +131,15 @@ function tableParameters(entity: AnyEntity, changes: readonly Change[], body: (v
       for (let i = 0; i < columns.length; i++) columns[i]!.push(values[i] ?? null);
     }
   }
-  return [...common.map(arrayLiteral), escapedLiteral(jsons), ...columns.map(arrayLiteral)];
+  return [...common.map(arrayLiteral), jsonsLiteral(jsons), ...columns.map(arrayLiteral)];
 }
 
-/** Escaped JSON of a value, made once however often the group holds the same object: in its rows and in its log entries. */
+/** JSON of a value, made once however often the group holds the same object: in its rows and in its log entries. */
 function bodies(): (value: object) => string {
   const made = new Map<object, string>();
   return (value) => {
     let json = made.get(value);
-    if (json === undefined) made.set(value, (json = escapedJson(JSON.stringify(value))));
+    if (json === undefined) made.set(value, (json = JSON.stringify(value)));
     return json;
   };
 }
@@ -149,7 +149,19 @@ function changeText(
   body: (value: object) => string,
 ): string {
   const head = JSON.stringify({ table, scope, key, owner, prev, version });
-  return `${escapedJson(`${head.slice(0, -1)},"value":`)}${value === null ? 'null' : body(value)}}`;
+  return `${head.slice(0, -1)},"value":${value === null ? 'null' : body(value)}}`;
+}
+
+/** Times as the server reads them; those of a group are mostly one. */
+function timesLiteral(times: readonly number[]): string {
+  let last = NaN;
+  let text = '';
+  return arrayLiteral(
+    times.map((atMs) => {
+      if (atMs !== last) text = new Date((last = atMs)).toISOString();
+      return text;
+    }),
+  );
 }
 
 function logParameters(group: Group, body: (value: object) => string): unknown[] {
@@ -163,12 +175,10 @@ function logParameters(group: Group, body: (value: object) => string): unknown[]
       entries.map((entry) => entry.operation),
       entries.map((entry) => entry.what),
       entries.map((entry) => entry.who),
-      entries.map((entry) => new Date(entry.atMs).toISOString()),
     ].map(arrayLiteral),
-    escapedLiteral(entries.map((entry) => `[${entry.changes.map((change) => changeText(change, body)).join()}]`)),
-    escapedLiteral(
-      entries.map(({ messages }) => (messages.length === 0 ? null : escapedJson(JSON.stringify(messages)))),
-    ),
+    timesLiteral(entries.map((entry) => entry.atMs)),
+    jsonsLiteral(entries.map((entry) => `[${entry.changes.map((change) => changeText(change, body)).join()}]`)),
+    jsonsLiteral(entries.map(({ messages }) => (messages.length === 0 ? null : JSON.stringify(messages)))),
   ];
 }
 
@@ -179,8 +189,8 @@ function outcomeParameters({ outcomes }: Group): unknown[] {
     arrayLiteral(outcomes.map(({ key }) => key)),
     arrayLiteral(outcomes.map(({ request }) => request)),
     arrayLiteral(outcomes.map(({ operation }) => operation)),
-    escapedLiteral(outcomes.map(({ reply }) => escapedJson(JSON.stringify(reply ?? null)))),
-    arrayLiteral(outcomes.map(({ atMs }) => new Date(atMs).toISOString())),
+    jsonsLiteral(outcomes.map(({ reply }) => JSON.stringify(reply ?? null))),
+    timesLiteral(outcomes.map(({ atMs }) => atMs)),
   ];
 }
 
