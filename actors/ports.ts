@@ -88,6 +88,8 @@ export type CommitOutcome =
   | { outcome: 'refused'; constraint?: string }
   /** Nothing was written, and the same group may be tried again (40001 beyond the adapter's own retries, server down). */
   | { outcome: 'unsent'; message: string }
+  /** Nothing was written, for want of space: somebody has to make room, so the callers are told and not kept. */
+  | { outcome: 'full'; message: string }
   /** Nobody knows: the connection died while it ran. Resolve by writing the id. */
   | { outcome: 'unknown'; message: string };
 

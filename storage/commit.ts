@@ -8,6 +8,9 @@ import { groupStatement, type GroupAnswer, type Statement } from './statement.ts
 /** The primary key of the outcomes, as servers name it when a key has an outcome already. */
 const KEYED_TWICE = 'idempotency_pkey';
 
+/** Told to callers, who need not know the server's own words. */
+const FULL = 'the database takes no writes: the space on its disk, or its memory, is used up';
+
 /** The message of a failed statement as an outcome (database.md §3.3). */
 export function outcomeOf(failure: StatementFailure): CommitOutcome {
   switch (failure.kind) {
@@ -17,6 +20,8 @@ export function outcomeOf(failure: StatementFailure): CommitOutcome {
         : { outcome: 'refused', constraint: failure.constraint === KEYED_TWICE ? 'idempotency' : failure.constraint };
     case 'unknown':
       return { outcome: 'unknown', message: failure.message };
+    case 'capacity':
+      return { outcome: 'full', message: FULL };
     default:
       return { outcome: 'unsent', message: failure.message };
   }

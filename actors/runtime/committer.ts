@@ -83,6 +83,9 @@ export interface GroupFigures {
 }
 
 /** Place of a value in buckets with these upper ends. */
+/** Space is not made in a moment. */
+const FULL_AGAIN_S = 5;
+
 const bucketOf = (ends: readonly number[], value: number): number => {
   const at = ends.findIndex((end) => value <= end);
   return at < 0 ? ends.length : at;
@@ -204,6 +207,11 @@ export function createCommitter(options: CommitterOptions): Committer {
         return fenced(operations, mine, finished);
       case 'unsent':
         return retryLater(operations, outcome.message, mine, finished);
+      case 'full':
+        for (const operation of operations)
+          spoil(operation, unavailable(`${outcome.message}; nothing was changed`, FULL_AGAIN_S));
+        queue = unspoiled(queue);
+        return finished();
       case 'unknown':
         groups.unknown++;
         return resolve(operations, group, mine, world.monotonicMs(), finished);

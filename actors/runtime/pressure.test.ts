@@ -119,6 +119,31 @@ function plant(faults: Parameters<typeof counterBehaviour>[0] = {}, limits: Part
 
 const kindOf = (answer: unknown): string => (isRefusal(answer) ? (answer as Refusal).kind : 'ok');
 
+describe('a database without space (reliability.md F16)', () => {
+  it('who writes is told at once and nothing is kept; what was decided on that is decided again; reads go on', () => {
+    const { store, ask, settle } = plant();
+    const kept = ask('add', { n: 1 });
+    settle();
+    const { commit } = store;
+    let refused = 0;
+    store.commit = (_group, done) => {
+      refused++;
+      done({ outcome: 'full', message: 'no space' });
+    };
+    const [first, behind] = [ask('add', { n: 2 }), ask('list')];
+    settle(100);
+    assert.deepEqual([kept.answer(), behind.answer(), refused], [0, [1], 1]);
+    const told = first.answer() as Refusal;
+    assert.deepEqual([told.kind, told.message], ['Unavailable', 'no space; nothing was changed']);
+    assert.ok((told.retryAfterS ?? 0) > 1);
+
+    store.commit = commit;
+    const later = ask('add', { n: 3 });
+    settle(100);
+    assert.equal(later.answer(), 1);
+  });
+});
+
 describe('messages that crash their actor (reliability.md F18, I15)', () => {
   for (const [where, faults, name] of [
     ['decide', { decide: 13 }, 'add'],

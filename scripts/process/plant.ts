@@ -23,6 +23,8 @@ export interface PlantOptions {
   /** Peer links and the way to the database go through proxies that can be cut. */
   proxies?: boolean;
   env?: Record<string, string>;
+  /** Where the database lies, e.g. on a small disk; default: in the plant's own folder. */
+  databaseFolder?: string;
 }
 
 export interface PlantSite {
@@ -172,8 +174,8 @@ export async function startPlant(options: PlantOptions = {}): Promise<Plant> {
   // The database may run as another user, who has to get through.
   chmodSync(folder, 0o755);
   reaper().folder(folder);
-  const dataDir = join(folder, 'database');
-  mkdirSync(dataDir, { mode: 0o755 });
+  const dataDir = options.databaseFolder ?? join(folder, 'database');
+  mkdirSync(dataDir, { mode: 0o755, recursive: true });
   const children: Child[] = [];
   const sites: PlantSite[] = [];
   let server: Server | undefined;
