@@ -157,7 +157,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
       const blocks = await acceptLoss(url, credentialsIn(place.folder), withoutPeers).catch((error: Error) => {
         throw new Problem(error.message);
       });
-      print(`${green('accepted')}: ${blocks} blocks of site ${place.site} give out again`);
+      print(`${green('accepted')}; blocks of site ${place.site} that give out again: ${blocks}`);
     });
   return program;
 }

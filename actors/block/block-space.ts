@@ -19,6 +19,8 @@ export interface BlockSpace {
   readonly length: number;
   /** Blocks that nobody has. */
   readonly free: bigint;
+  /** Addresses of free blocks that nobody may ever acquire: the first and, for IPv4, the last of the prefix. */
+  readonly reserved: number;
   /** The lowest free blocks. Nothing is taken by asking. */
   lowest(count: number): Prefix[];
   isFree(block: Prefix): boolean;
@@ -44,6 +46,10 @@ export function createBlockSpace(prefix: Prefix): BlockSpace {
     const bit = bitOf(block);
     return bit !== undefined && taken.acquire(bit);
   };
+  const isFree = (block: Prefix): boolean => {
+    const bit = bitOf(block);
+    return bit !== undefined && !taken.has(bit);
+  };
   if (length === bits) {
     take(prefixOf(firstAddress(prefix), length));
     if (defaultReserved(prefix) === 'network-and-broadcast') take(prefixOf(lastAddress(prefix), length));
@@ -55,6 +61,12 @@ export function createBlockSpace(prefix: Prefix): BlockSpace {
     get free() {
       return taken.freeCount;
     },
+    get reserved() {
+      if (length === bits) return 0;
+      const ends = [firstAddress(prefix)];
+      if (defaultReserved(prefix) === 'network-and-broadcast') ends.push(lastAddress(prefix));
+      return ends.filter((address) => isFree(prefixOf(address, length))).length;
+    },
     lowest(count) {
       const blocks: Prefix[] = [];
       let bit = taken.lowestFree();
@@ -64,10 +76,7 @@ export function createBlockSpace(prefix: Prefix): BlockSpace {
       }
       return blocks;
     },
-    isFree(block) {
-      const bit = bitOf(block);
-      return bit !== undefined && !taken.has(bit);
-    },
+    isFree,
     take,
     release(block) {
       const bit = bitOf(block);

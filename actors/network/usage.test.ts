@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePrefix } from '../ipam/prefix.ts';
+import { createBlockSpace } from '../block/block-space.ts';
 import { createChildSpace } from '../ipam/child-prefixes.ts';
 import { createGrowthLog, hoursUntilFull } from './growth.ts';
 import { addressOf, partitionScope, siteScope } from '../address.ts';
@@ -81,4 +82,16 @@ test('held, resting, reserved and free are the size of each prefix', () => {
     doubtful: false,
   });
   assert.equal(ranges[1]?.size, Number.MAX_SAFE_INTEGER);
+});
+
+test('what a home has left of a prefix leaves out the first and the last address as long as their blocks are free', () => {
+  const space = createBlockSpace(parsePrefix('203.0.113.0/24')!);
+  assert.deepEqual([space.free, space.reserved], [16n, 2]);
+  space.take(parsePrefix('203.0.113.0/28')!);
+  assert.equal(space.reserved, 1);
+  space.take(parsePrefix('203.0.113.240/28')!);
+  assert.equal(space.reserved, 0);
+  assert.equal(createBlockSpace(parsePrefix('2001:db8::/64')!).reserved, 1);
+  // Single-address blocks that are nothing but a reserved address are never free.
+  assert.deepEqual([createBlockSpace(parsePrefix('203.0.113.0/28')!).reserved], [0]);
 });

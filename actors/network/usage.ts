@@ -45,7 +45,9 @@ export interface SpareUsage {
   blockLength: number;
   given: number;
   free: number;
+  /** Addresses in free blocks that may be acquired, and that may not. */
   freeAddresses: number;
+  reservedAddresses: number;
 }
 
 export interface UsagePart {
@@ -132,12 +134,13 @@ export function usagePart(
 /** As a home sees the blocks of one prefix. */
 export const spareUsage = (
   prefix: string,
-  of: { length: number; free: bigint; family: Prefix['family'] },
+  of: { length: number; free: bigint; reserved: number; family: Prefix['family'] },
   given: number,
 ): SpareUsage => ({
   prefix,
   blockLength: of.length,
   given,
   free: count(of.free),
-  freeAddresses: count(of.free << BigInt(addressBits(of.family) - of.length)),
+  freeAddresses: count((of.free << BigInt(addressBits(of.family) - of.length)) - BigInt(of.reserved)),
+  reservedAddresses: of.reserved,
 });

@@ -62,7 +62,7 @@ function scene() {
         },
       ],
       blockLength: { IPv4: 28 },
-      spare: [{ prefix: PREFIX, blockLength: 28, given: 2, free: 14, freeAddresses: 224 }],
+      spare: [{ prefix: PREFIX, blockLength: 28, given: 2, free: 14, freeAddresses: 223, reservedAddresses: 1 }],
     },
   });
   site.networkPlaces.set('internet', { partition: '', home: 'a' });
@@ -77,11 +77,11 @@ test('GET /v2/network/{id}/usage: in all, by prefix, by block, by partition; whe
   const { status, body } = await get('/v2/network/internet/usage');
   assert.equal(status, 200);
   const usage = body as Record<string, unknown>;
-  const counts = { size: 256, reserved: 0, held: 8, resting: 2, free: 246 };
+  const counts = { size: 256, reserved: 1, held: 8, resting: 2, free: 245 };
   assert.deepEqual(usage['prefixes'], [{ prefix: PREFIX, ...counts }]);
   const { size, reserved, held, resting, free, lent, fullInDays } = usage;
   assert.deepEqual({ size, reserved, held, resting, free }, counts);
-  assert.deepEqual([lent, fullInDays], [1, 246 / 24]);
+  assert.deepEqual([lent, fullInDays], [1, 245 / 24]);
   assert.deepEqual(
     (usage['partitions'] as Array<Record<string, unknown>>).map((one) => [
       one['partition'],

@@ -27,8 +27,8 @@ export function usageOf(network: string, { parts, ledger, unreachable }: Network
     }
   }
   // What no partition holds is free at the home.
-  for (const { prefix, freeAddresses } of ledger?.spare ?? []) {
-    const spare = { ...nothing(), size: freeAddresses, free: freeAddresses };
+  for (const { prefix, freeAddresses: free, reservedAddresses: reserved } of ledger?.spare ?? []) {
+    const spare = { ...nothing(), size: free + reserved, reserved, free };
     add(total, spare);
     const counts = byPrefix.get(prefix) ?? nothing();
     add(counts, spare);

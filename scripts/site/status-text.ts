@@ -50,7 +50,7 @@ function restoredLines({ restored }: SiteStatus): Array<[string, Value]> {
   const closed =
     restored.closedBlocks === 0
       ? []
-      : [`${restored.closedBlocks} blocks of global networks give nothing out: npm run -s site -- accept-loss`];
+      : [`global networks: blocks that give nothing out: ${restored.closedBlocks}; npm run -s site -- accept-loss`];
   const all = [...missing, ...closed];
   return all.length === 0 ? [] : [['restored', { text: all.join(', '), paint: yellow }]];
 }
