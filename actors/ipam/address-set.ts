@@ -1,5 +1,5 @@
 // The addresses that are held of one prefix or block. Memory follows what is held, not the size of the prefix; time does not grow with either.
-import { formatAddress } from './address.ts';
+import { formatAddress, readAddress } from './address.ts';
 import type { Address } from './address.ts';
 import { contains, hostBits, size } from './prefix.ts';
 import type { Prefix } from './prefix.ts';
@@ -153,10 +153,7 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const before = heldCount;
       for (let at = 0; at < bytes.byteLength; at += step) {
-        const address: Address =
-          prefix.family === 'IPv4'
-            ? { family: 'IPv4', value: view.getUint32(at) }
-            : { family: 'IPv6', value: (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8) };
+        const address = readAddress(view, at, prefix.family);
         if (!acquire(address) && !contains(prefix, address)) {
           throw new RangeError(`${formatAddress(address)} is outside of ${prefix.canonical}`);
         }

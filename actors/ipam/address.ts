@@ -116,14 +116,17 @@ export function addressBytes(address: Address): Uint8Array {
   return bytes;
 }
 
+/** The address of a family whose bytes begin there. Throws a RangeError where they reach beyond the view. */
+export const readAddress = (view: DataView, at: number, family: Family): Address =>
+  family === 'IPv4'
+    ? { family, value: view.getUint32(at) }
+    : { family, value: (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8) };
+
 /** The inverse of {@link addressBytes}. Throws a RangeError unless there are exactly 4 or 16 bytes. */
 export function addressFromBytes(bytes: Uint8Array): Address {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.byteLength === 4) return { family: 'IPv4', value: view.getUint32(0) };
-  if (bytes.byteLength === 16) {
-    return { family: 'IPv6', value: (view.getBigUint64(0) << 64n) | view.getBigUint64(8) };
-  }
-  throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.byteLength}`);
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteLength !== 4 && byteLength !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${byteLength}`);
+  return readAddress(new DataView(buffer, byteOffset, byteLength), 0, byteLength === 4 ? 'IPv4' : 'IPv6');
 }
 
 /** The address `offset` places after the first one of the prefix. Throws a RangeError if it would lie outside. */

@@ -1,11 +1,11 @@
 // The addresses that one actor gives out: of the prefixes of a network, or of the blocks a partition holds. One bit an
 // address is all that stays in memory; owners and tags are rows (design.md §10: a million addresses stay small).
 import {
-  addressFromBytes,
   addressLength,
   formatAddress,
   offsetIn,
   parseAddress,
+  readAddress,
   type Address,
   type Family,
 } from '../ipam/address.ts';
@@ -155,9 +155,11 @@ export function evolveIp(space: AddressSpace, change: Pick<ChangeOf<'ip'>, 'key'
 /** Takes addresses of which only that they are held is known. */
 export function takeAddresses(space: AddressSpace, { family, bytes }: PackedAddresses): void {
   const length = addressLength(family);
+  // One view for all: a million of them would keep the collector busy while others wait.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let last: Piece | undefined;
   for (let at = 0; at < bytes.byteLength; at += length) {
-    const address = addressFromBytes(bytes.subarray(at, at + length));
+    const address = readAddress(view, at, family);
     // They come in runs, and a network may have a thousand blocks.
     if (last === undefined || !contains(last.set.prefix, address)) last = pieceOf(space, address);
     if (last !== undefined) last.set.acquire(address);
