@@ -23,6 +23,8 @@ export interface PlantOptions {
   /** Peer links and the way to the database go through proxies that can be cut. */
   proxies?: boolean;
   env?: Record<string, string>;
+  /** Another way to the database, e.g. through a proxy of the test's own: from its URL to the one that the sites use. */
+  reachDatabase?: (url: string) => Promise<string>;
   /** Where the database lies, e.g. on a small disk; default: in the plant's own folder. */
   databaseFolder?: string;
 }
@@ -96,7 +98,7 @@ async function openSite(plant: {
   const url = `http://${HOST}:${httpPort}`;
   let linkProxy: Proxy | undefined;
   let databaseProxy: Proxy | undefined;
-  const reached = new URL(direct);
+  const reached = new URL((await options.reachDatabase?.(direct)) ?? direct);
   if (proxies) {
     linkProxy = await startProxy({ target: { host: HOST, port: linkPort }, host: PROXY_HOST, port: linkPort });
     databaseProxy = await startProxy({ target: { host: HOST, port: Number(reached.port) } });

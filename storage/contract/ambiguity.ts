@@ -48,6 +48,7 @@ export function ambiguityContract({ url }: Started): void {
 
   cutting('cut after the bytes, before the answer: unknown, resolved as committed', 'after', 'committed');
   cutting('cut before the bytes: unknown, resolved as abandoned', 'before', 'abandoned');
+  cutting('cut in the middle of the bytes: unknown, resolved as abandoned', 'half', 'abandoned');
   cutting('silence: unknown within the deadline, resolved as abandoned', 'silence', 'abandoned');
   cutting('bytes that arrive after the resolution write nothing', 'late', 'abandoned', (proxy) => proxy.deliver());
 

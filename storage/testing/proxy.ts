@@ -3,11 +3,12 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /**
  * - `before`: the bytes never reach the server, both sides are cut;
+ * - `half`: the first half of them does, then both sides are cut;
  * - `after`: they do, and the client is cut when the server answers;
  * - `silence`: they never reach the server, and nobody is told;
  * - `late`: the client is cut at once, the server gets them when `deliver` is called.
  */
-export type Cut = 'before' | 'after' | 'silence' | 'late';
+export type Cut = 'before' | 'half' | 'after' | 'silence' | 'late';
 
 export interface CuttingProxy {
   url: string;
@@ -41,6 +42,7 @@ export async function startProxy(target: string): Promise<CuttingProxy> {
       if (cut === 'after') return void upstream.write(bytes);
       if (cut === 'silence') return undefined;
       if (cut === 'late') kept = { server: upstream, bytes };
+      else if (cut === 'half') upstream.end(bytes.subarray(0, bytes.length >> 1));
       else upstream.destroy();
       client.destroy();
       return undefined;
