@@ -48,6 +48,8 @@ export type Envelope =
   | { m: 'adopt'; id: number; from: number; fences: Fence[] }
   | { m: 'ready'; fences: Fence[] }
   | { m: 'raised'; fences: Fence[] }
+  /** Shard → main: a commit stayed in doubt; what was written is not known before `raised`. */
+  | { m: 'doubt' }
   | { m: 'fenced' }
   /** Shard → main: an actor threw at this message again and again. */
   | { m: 'quarantined'; message: QuarantinedMessage }

@@ -53,6 +53,8 @@ export interface HostAsk {
 export interface ShardHost {
   /** Settles when every shard serves. */
   ready: Promise<void>;
+  /** False while a shard may have written what was not heard of yet: what nobody heard of may exist then. */
+  readonly isCurrent: boolean;
   ask(to: Address, name: string, body: unknown, options: HostAsk): Promise<unknown>;
   /** Serves a scope that was just taken over, besides those of the start. */
   adopt(fences: Fence[]): Promise<void>;
@@ -93,6 +95,8 @@ interface Slot {
   verdict: string;
   backoffMs: number;
   serving: boolean;
+  /** A commit of its is in doubt, and it starts over. */
+  isInDoubt: boolean;
   /** Something came from its thread. */
   isHeard: boolean;
 }
@@ -130,6 +134,7 @@ export function createShardHost(options: HostOptions): ShardHost {
     verdict: '',
     backoffMs: FIRST_BACKOFF_MS,
     serving: false,
+    isInDoubt: false,
     isHeard: false,
   }));
   let nextAsk = 1;
@@ -312,8 +317,12 @@ export function createShardHost(options: HostOptions): ShardHost {
       case 'log':
         if (slot.early === undefined) return hear(slot, envelope.entries);
         return void slot.early.push(...envelope.entries);
+      case 'doubt':
+        slot.isInDoubt = true;
+        return;
       case 'ready':
       case 'raised': {
+        slot.isInDoubt = false;
         catchUp(slot, envelope.fences);
         slot.fences = envelope.fences;
         slot.backoffMs = FIRST_BACKOFF_MS;
@@ -405,6 +414,9 @@ export function createShardHost(options: HostOptions): ShardHost {
 
   return {
     ready,
+    get isCurrent() {
+      return slots.every(({ serving, early, isInDoubt }) => serving && early === undefined && !isInDoubt);
+    },
     ask,
     quarantine: () => quarantined.list(),
     async retry(id, options) {

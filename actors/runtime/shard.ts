@@ -141,6 +141,7 @@ export function createShard(options: ShardOptions): Shard {
     log,
     onFenced: options.onFenced,
     onRaised: () => pipe(MAIN)?.send({ m: 'raised', fences: holdings.fences() }),
+    onDoubt: () => pipe(MAIN)?.send({ m: 'doubt' }),
   });
 
   const restartsOf = (other: number): number => holdings.restarts.get(other) ?? 0;

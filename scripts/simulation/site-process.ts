@@ -23,7 +23,7 @@ import type { AskHandler } from '../../router/link/serve.ts';
 import type { HttpAnswer, HttpRequest } from '../../router/message.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex, type PlaceIndex } from '../../router/place-index.ts';
-import { guardByLease } from '../site/lease-guard.ts';
+import { guardByLease, READING } from '../site/lease-guard.ts';
 import { keepLease } from '../site/lease.ts';
 import { applyDirectory } from '../site/joins.ts';
 import { answerPeers, askApp } from '../site/role.ts';
@@ -255,7 +255,11 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
         },
       },
       asks: {
-        [LOCATE_ASK]: (body) => forward?.answerLocate(body),
+        [LOCATE_ASK]: (body) => {
+          const place = forward?.answerLocate(body);
+          if (place?.here !== true && !host.isCurrent) throw refuseAsk('Unavailable', READING);
+          return place;
+        },
         ...Object.fromEntries(
           QUESTIONS.map((kind) => [
             kind,
@@ -323,7 +327,14 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       },
       isReady: () => role !== undefined,
     });
-    const guarded = guardByLease({ app: edge, site: id, basePath: '/', isHeld: () => lease.isHeld(), world });
+    const guarded = guardByLease({
+      app: edge,
+      site: id,
+      basePath: '/',
+      isHeld: () => lease.isHeld(),
+      isCurrent: () => host.isCurrent,
+      world,
+    });
     const app = parts.app(parts.isGuarded ? guarded : edge, site.config);
     forward = createForwarder({
       site: id,

@@ -33,7 +33,7 @@ import type { Ground } from './ground.ts';
 import { createHealth } from './health.ts';
 import { openInsight } from './insight.ts';
 import { applyDirectory, createJoins } from './joins.ts';
-import { guardByLease } from './lease-guard.ts';
+import { guardByLease, READING } from './lease-guard.ts';
 import { keepMember } from './member.ts';
 import { ensureProviderTenant } from './provider.ts';
 import { askApp } from './role.ts';
@@ -180,7 +180,11 @@ export async function serveSite(
       },
     },
     asks: {
-      [LOCATE_ASK]: (body) => forward.answerLocate(body),
+      [LOCATE_ASK]: (body) => {
+        const place = forward.answerLocate(body);
+        if (!place.here && !host.isCurrent) throw refuseAsk('Unavailable', READING);
+        return place;
+      },
       ...Object.fromEntries(
         QUESTIONS.map((kind) => [kind, async (body: unknown) => orRefuse(await answerQuestion(site, kind, body))]),
       ),
@@ -346,6 +350,7 @@ export async function serveSite(
     site: config.site,
     basePath: config.basePath,
     isHeld: () => lease.isHeld(),
+    isCurrent: () => host.isCurrent,
     problem: () => lease.problem,
     world,
   });

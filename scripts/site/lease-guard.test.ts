@@ -6,7 +6,15 @@ import { guardByLease } from './lease-guard.ts';
 async function refusedWrite(problem: string | undefined): Promise<string> {
   const world = createVirtualWorld();
   const app = { fetch: () => new Response('{}') };
-  const guard = guardByLease({ app, site: 'muc', basePath: '/', isHeld: () => false, problem: () => problem, world });
+  const guard = guardByLease({
+    app,
+    site: 'muc',
+    basePath: '/',
+    isHeld: () => false,
+    isCurrent: () => true,
+    problem: () => problem,
+    world,
+  });
   let answered = false;
   const answer = guard.fetch(new Request('http://muc/v1/ip/allocate', { method: 'POST' }), {} as never);
   const response = Promise.resolve(answer).finally(() => (answered = true));
@@ -24,4 +32,23 @@ it('a write without a lease is told why: the database is away, or somebody else 
     /the database of site .*muc.* does not answer: connection refused/,
   );
   assert.match(await refusedWrite(undefined), /the lease of site .*muc.* is not certain/);
+});
+
+it('I14: that there is no such thing is not said while what was written last is not heard of yet', async () => {
+  const world = createVirtualWorld();
+  let isCurrent = false;
+  const app = { fetch: () => new Response('{}', { status: 404 }) };
+  const guard = guardByLease({
+    app,
+    site: 'muc',
+    basePath: '/',
+    isHeld: () => true,
+    isCurrent: () => isCurrent,
+    world,
+  });
+  const statusOf = async (): Promise<number> =>
+    (await guard.fetch(new Request('http://muc/v1/network/n'), {} as never)).status;
+  assert.equal(await statusOf(), 503);
+  isCurrent = true;
+  assert.equal(await statusOf(), 404);
 });

@@ -1,4 +1,5 @@
-// Nothing that memory says leaves a process whose lease may be over: another one may have written since (design.md §5).
+// Nothing that memory says leaves a process whose lease may be over, since another one may have written (design.md §5); and
+// that there is no such thing is only said while the process has heard of everything that its shards wrote.
 import type { World } from '../../actors/ports.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import { errorText } from '../../http/wire-errors.ts';
@@ -14,6 +15,8 @@ export interface LeaseGuardOptions {
   site: string;
   basePath: string;
   isHeld(): boolean;
+  /** Whether everything that was written here has been heard of. */
+  isCurrent(): boolean;
   /** Why the lease could not be renewed, if so. */
   problem?(): string | undefined;
   world: Pick<World, 'monotonicMs' | 'after'>;
@@ -23,10 +26,21 @@ export interface LeaseGuardOptions {
 const PATIENCE_MS = 5_000;
 const LOOK_MS = 25;
 
+/** Why a site can't say that there is no such thing. */
+export const READING = 'the site still reads what it wrote last; try again';
+
 /** These say how this very process is. */
 const OWN = /^(?:healthz|readyz|metrics|v1\/health|v1\/version|v2\/inspect\b.*)\/?$/;
 
-export function guardByLease({ app, site, basePath, isHeld, problem, world }: LeaseGuardOptions): GuardedApp {
+export function guardByLease({
+  app,
+  site,
+  basePath,
+  isHeld,
+  isCurrent,
+  problem,
+  world,
+}: LeaseGuardOptions): GuardedApp {
   let inFlight = 0;
 
   const why = (): string => {
@@ -36,8 +50,8 @@ export function guardByLease({ app, site, basePath, isHeld, problem, world }: Le
       : `the database of site "${site}" does not answer: ${failure}; try again`;
   };
 
-  const refusal = (): Response =>
-    new Response(errorText(503, why()), {
+  const refusal = (text = why()): Response =>
+    new Response(errorText(503, text), {
       status: 503,
       headers: { 'content-type': 'application/json', 'retry-after': '1' },
     });
@@ -69,8 +83,12 @@ export function guardByLease({ app, site, basePath, isHeld, problem, world }: Le
         if (!isHeld()) return refusal();
       }
     }
+    const wasCurrent = isCurrent();
     const response = await app.fetch(request, bindings);
-    if (isHeld()) return response;
+    if (isHeld()) {
+      const isCertain = response.status !== 404 || (wasCurrent && isCurrent());
+      return isCertain ? response : refusal(READING);
+    }
     const { isOwn, isRead } = placeOf(request);
     // What was committed is so, whoever is the owner now.
     return isOwn || (!isRead && response.ok) ? response : refusal();

@@ -25,6 +25,8 @@ export interface LifeOptions {
   onFenced(): void;
   /** It started over and serves under a new epoch. */
   onRaised(): void;
+  /** What was written last is not known until `onRaised`. */
+  onDoubt(): void;
 }
 
 export interface Life {
@@ -65,6 +67,7 @@ export function createLife(options: LifeOptions): Life {
   function startOver(): void {
     if (holdings.phase === 'stopped') return;
     options.log('warn', 'a commit stayed in doubt: raising the epoch and loading anew', { shard: holdings.shard });
+    options.onDoubt();
     holdings.life++;
     holdings.phase = 'starting';
     coordinator.abandon();
