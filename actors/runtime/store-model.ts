@@ -53,6 +53,8 @@ export interface StoreModel {
   snapshot(): unknown;
   /** Everything is as it was at the snapshot. */
   restore(snapshot: unknown): void;
+  /** Ends all streams, and raises every epoch above those of `seen` (by `<scope>/<shard>`), as after a restore. */
+  lift(seen: ReadonlyMap<string, number>): void;
 }
 
 const fenceName = (at: { scope: Scope; shard: number }): string => `${at.scope}/${at.shard}`;
@@ -330,6 +332,20 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
       ),
 
     onWritten: (listener) => void listeners.push(listener),
+
+    lift(seen) {
+      const top = new Map<string, number>();
+      for (const [name, epoch] of [...seen, ...epochs]) {
+        const scope = name.slice(0, name.lastIndexOf('/'));
+        top.set(scope, Math.max(top.get(scope) ?? 0, epoch));
+      }
+      for (const name of [...epochs.keys()]) {
+        const split = name.lastIndexOf('/');
+        const scope = name.slice(0, split) as Scope;
+        end(scope, Number(name.slice(split + 1)));
+        epochs.set(name, (top.get(scope) ?? 0) + 1);
+      }
+    },
 
     snapshot: () => ({
       rows: [...rows],

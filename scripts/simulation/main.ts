@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { addBatch, emptyBatch, runBatch, unmet, type Batch } from './batch.ts';
 import { MUTANTS } from './mutants.ts';
 import { runSchedule, type RunResult } from './run.ts';
-import { drawSchedule, FAULTS, type FaultKind, type Schedule, type Wishes } from './schedule.ts';
+import { drawSchedule, KINDS, type FaultKind, type Schedule, type Wishes } from './schedule.ts';
 import { shrink } from './shrink.ts';
 
 interface Options {
@@ -40,8 +40,8 @@ const whole = (text: string): number => {
 const faultsOf = (text: string): Options['faults'] => {
   if (text === 'all' || text === 'none') return text;
   const kinds = text.split(',');
-  const strange = kinds.find((kind) => !(FAULTS as readonly string[]).includes(kind));
-  if (strange !== undefined) throw new InvalidArgumentError(`all, none, or some of ${FAULTS.join(',')}.`);
+  const strange = kinds.find((kind) => !(KINDS as readonly string[]).includes(kind));
+  if (strange !== undefined) throw new InvalidArgumentError(`all, none, or some of ${KINDS.join(',')}.`);
   return kinds as FaultKind[];
 };
 
@@ -50,7 +50,7 @@ const program = new Command('simulate')
   .option('--seeds <n>', 'how many', whole, 1)
   .option('--steps <n>', 'most client operations of a run', whole)
   .option('--sites <n>', 'number of sites; default: by the seed', whole)
-  .option('--faults <kinds>', `all, none, or some of ${FAULTS.join(',')}; default: by the seed`, faultsOf)
+  .option('--faults <kinds>', `all, none, or some of ${KINDS.join(',')}; default: by the seed`, faultsOf)
   .option('--seconds <n>', 'virtual seconds before all faults end', whole)
   .option('--jobs <n>', 'processes', whole, 1)
   .option('--trace', 'write every event')

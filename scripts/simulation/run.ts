@@ -11,6 +11,7 @@ import { isFault, QUIET_START_MS, type FaultEntry, type Schedule } from './sched
 import { partitionOf, PROJECT, seedSite, type SeededSite } from './seed.ts';
 import { startProcess, type Parts, type SiteProcess } from './site-process.ts';
 import { createUniverse, type Universe, type Violation } from './universe.ts';
+import { backUp, restoreBackup } from './restore.ts';
 import { createWires } from './wires.ts';
 
 export interface Mutation {
@@ -114,10 +115,13 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
   });
   const processes: SiteProcess[][] = sites.map(() => []);
   const offsets = sites.map(() => 0);
+  const restored = sites.map(() => false);
+  const lost = new Set<string>();
   let lives = 0;
   const state = { isOver: false };
 
   function start(site: number, slot: number): void {
+    if (processes[site]![slot]?.main.isAlive === true) return;
     const restarts = universe.stream(`restarts of ${sites[site]}/${slot}/${lives}`);
     const process: SiteProcess = startProcess(
       {
@@ -135,6 +139,11 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         behaviours,
         parts,
         wallOffsetMs: () => offsets[site]!,
+        isRestored: restored[site]!,
+        compared: () => {
+          universe.met('restored and compared');
+          restored[site] = false;
+        },
         onCommitted: watchStreams(universe, `${sites[site]}/${slot}#${lives + 1}`),
         onEnded() {
           clients.died(process);
@@ -157,6 +166,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
   });
   const federated: Federated = {
     sites,
+    lost,
     shards: shape.shards,
     databases,
     processesOf: (site) => processes[site]!,
@@ -257,6 +267,24 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
       case 'doubt':
         Object.assign(weather, { lostBefore: hard * 0.2, lostAfter: hard * 0.2, late: hard * 0.3 });
         return later(() => Object.assign(weather, { lostBefore: 0, lostAfter: 0, late: 0 }));
+      case 'restore': {
+        const backup = backUp(databases[site]!);
+        return later(() => {
+          // Two that were restored at once wait for each other, and for an operator.
+          if (state.isOver || restored.includes(true)) return;
+          for (const one of processes[site]!) {
+            if (!one.main.isAlive) continue;
+            one.kill();
+            clients.died(one);
+          }
+          databases[site]!.onNextCommit = undefined;
+          for (const thing of restoreBackup(databases[site]!, backup, watched)) lost.add(thing);
+          restored[site] = true;
+          universe.after(200, () => {
+            for (const [slot, one] of processes[site]!.entries()) if (!one.main.isAlive) start(site, slot);
+          });
+        });
+      }
       case 'clock':
         offsets[site] = (hard - 0.5) * 2 * 3_600_000;
         return later(() => (offsets[site] = 0));
@@ -277,6 +305,9 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
   const deadline = universe.nowMs + QUIET_WITHIN_MS;
   let restless = unrest(federated);
   while (restless !== undefined && universe.nowMs < deadline && universe.violation === undefined) {
+    // With nobody to ask, only an operator can say that what is lost is lost.
+    if (sites.length === 1 && restored[0] === true)
+      void processes[0]!.find(({ isServing }) => isServing)?.active?.blocks.acceptLoss({ without: true });
     await universe.run(universe.nowMs + LOOK_MS, until);
     if (universe.events >= (until ?? Infinity)) return clients;
     restless = unrest(federated);
@@ -356,6 +387,7 @@ async function makeNetworks(
 
 const isPartial = (told: Told): boolean =>
   told.status === 503 ||
+  told.status === 'lost' ||
   ('headers' in told && told.headers.some(([name]) => name.toLowerCase() === 'x-stale-partitions'));
 
 /** Who holds what, said once more to everybody when nothing changes any longer. */

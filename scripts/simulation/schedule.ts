@@ -15,7 +15,12 @@ export const FAULTS = [
   'doubt', // answers to commits are lost, or the commits are late
   'clock', // a wall clock jumps
 ] as const;
-export type FaultKind = (typeof FAULTS)[number];
+/** Those that lose what was acknowledged: only on request, since they leave less to judge. */
+export const LOSSES = [
+  'restore', // a site goes on with an older backup of its database
+] as const;
+export type FaultKind = (typeof FAULTS)[number] | (typeof LOSSES)[number];
+export const KINDS: readonly FaultKind[] = [...FAULTS, ...LOSSES];
 
 export const OPERATIONS = [
   'takeIp',
@@ -67,7 +72,7 @@ export interface FaultEntry {
 }
 
 export type Entry = OperationEntry | FaultEntry;
-export const isFault = (entry: Entry): entry is FaultEntry => (FAULTS as readonly string[]).includes(entry.do);
+export const isFault = (entry: Entry): entry is FaultEntry => (KINDS as readonly string[]).includes(entry.do);
 
 /** The shape of a run. */
 export interface Shape {

@@ -65,6 +65,9 @@ export interface ProcessOptions {
   behaviours: AnyBehaviour[];
   parts: Parts;
   wallOffsetMs(): number;
+  /** Its database was restored, and it was not compared with the other sites yet. */
+  isRestored: boolean;
+  compared(): void;
   /** Hears of every entry in the order in which the process does. */
   onCommitted?(entry: LogEntry): void;
   onEnded(why: string): void;
@@ -283,6 +286,8 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       ask: (to, command, body) => ask(to, command, body, asSystem),
       federation,
       hosted: () => places.hosted(),
+      isRestored: options.isRestored,
+      compared: options.compared,
       odd,
     });
     for (const [kind, handler] of Object.entries(blocks.asks)) peering.onAsk(kind, handler);

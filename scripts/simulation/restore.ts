@@ -1,0 +1,64 @@
+// A database that is replaced by an older backup of itself (reliability.md F24): what is lost, and what must not be given out
+// a second time because of it.
+import { uniqueKeys } from '../../actors/runtime/store-model.ts';
+import type { Change } from '../../actors/records.ts';
+import { claimedKeys, type Watched } from './checks.ts';
+import { GLOBAL_NETWORK } from './clients.ts';
+import type { Database } from './database.ts';
+
+export interface Backup {
+  snapshot: unknown;
+  cursors: Database['tables']['cursors'];
+}
+
+export const backUp = ({ model, tables }: Database): Backup => ({
+  snapshot: model.snapshot(),
+  cursors: structuredClone(tables.cursors),
+});
+
+const isGlobal = (network: string): boolean => network === GLOBAL_NETWORK || network.startsWith('global-');
+
+/** What the history calls the thing that a row is about; undefined: it does not judge those. */
+function historyKey({ table, key, value }: Change): string | undefined {
+  if (table === 'ip') return key.replace('|', ' ');
+  if (table === 'allocation') return `machine ${key}`;
+  if (table === 'network') return `${isGlobal(key) ? 'global' : 'network'} ${key}`;
+  if (table === 'directory' && key.startsWith('size|')) return `size ${key.slice('size|'.length)}`;
+  return value === null ? undefined : undefined;
+}
+
+/**
+ * Puts the backup in the database's place, as `npm run site -- restore` does: epochs above all that were ever used, and no
+ * lease. Answers the things that clients were told of and that are another way now: nobody can hold the site to those.
+ */
+export function restoreBackup(database: Database, backup: Backup, watched: Watched): Set<string> {
+  const { model, tables, site } = database;
+  const before = new Map(model.rows);
+  const epochs = new Map(model.epochs);
+  model.restore(backup.snapshot);
+  tables.cursors.clear();
+  for (const [consumer, cursors] of backup.cursors) tables.cursors.set(consumer, new Map(cursors));
+  tables.leases.clear();
+  model.lift(epochs);
+
+  const lost = new Set<string>();
+  for (const [name, row] of new Map([...before, ...model.rows])) {
+    const [was, is] = [before.get(name), model.rows.get(name)];
+    if (was?.version === is?.version && (was?.value === null) === (is?.value === null)) continue;
+    const thing = historyKey(row);
+    if (thing !== undefined) lost.add(thing);
+    const held = `${site}:${name}`;
+    for (const key of watched.keysOf.get(held) ?? []) {
+      if (watched.holders.get(key) !== held) continue;
+      watched.holders.delete(key);
+      // A client was told that it has this address: nobody else may hear that.
+      if (is?.value == null && row.table === 'ip' && isGlobal(row.owner)) watched.holders.set(key, `lost:${held}`);
+    }
+    watched.keysOf.delete(held);
+    if (is === undefined || is.value === null) continue;
+    const keys = [...uniqueKeys(is), ...claimedKeys(is, site)].filter((key) => !watched.holders.has(key));
+    watched.keysOf.set(held, keys);
+    for (const key of keys) watched.holders.set(key, held);
+  }
+  return lost;
+}
