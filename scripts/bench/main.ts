@@ -14,9 +14,10 @@ import { renderPlot } from './plot.ts';
 import { watchOthers } from './processes.ts';
 import { markdownReport, number, renderReport, thisMachine, type Bench, type Machine, type Report } from './report.ts';
 import { startUp } from './start-up.ts';
+import { takeover } from './takeover.ts';
 
 const IPAM: readonly Bench[] = [ipAcquire, nthAddress, networkAllocate, addressLoad, ipamMemory, addressSets];
-const RUNTIME: readonly Bench[] = [messages];
+const RUNTIME: readonly Bench[] = [messages, takeover];
 const BENCHES: readonly Bench[] = [...IPAM, ...RUNTIME, machineAllocate, startUp];
 /** Names that stand for several. */
 const GROUPS: Readonly<Record<string, readonly Bench[]>> = { ipam: IPAM, runtime: RUNTIME };
