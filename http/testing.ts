@@ -1,5 +1,6 @@
 // A small site in memory for tests of the edge: asks are answered by a script, rows and directory by what is put in.
 import { addressText, siteScope, type Address, type Kind } from '../actors/address.ts';
+import { onlyTells } from '../actors/command-class.ts';
 import type { KeyedOutcome, RowFilter } from '../actors/ports.ts';
 import type { Ask, CommandName } from '../actors/protocol.ts';
 import type { Change, Row, RowOf, TableName } from '../actors/records.ts';
@@ -106,9 +107,6 @@ export const entryOf = <K extends DirectoryKind>(kind: K, entity: DirectoryEntit
     entity,
   }) as DirectoryRecord;
 
-/** Commands that never change anything, whatever they are asked with. */
-const READS: ReadonlySet<string> = new Set(['get', 'getIp', 'claims', 'all', 'pools', 'consolePassword']);
-
 /** Site `a`, which hosts partition `p`; nothing is in it. */
 export function createTestSite(script: Script = {}): TestSite {
   let uuids = 0;
@@ -149,7 +147,7 @@ export function createTestSite(script: Script = {}): TestSite {
       }
       const answer = site.script[scripted];
       const { key } = options;
-      const name = key && !READS.has(command) ? outcomeName(key.identity, key.key) : undefined;
+      const name = key && !onlyTells(to.kind, command) ? outcomeName(key.identity, key.key) : undefined;
       // A script that answers may have changed what it is about, a store that refuses has not.
       if (name !== undefined && site.kept.has(name)) return keyedTwice(command);
       const reply: unknown = typeof answer === 'function' ? await (answer as (asked: Asked) => unknown)(asked) : answer;

@@ -1,4 +1,5 @@
-import type { Address } from '../address.ts';
+import type { Address, Kind } from '../address.ts';
+import { rankOf, type Rank } from '../command-class.ts';
 import type { IdempotencyKey } from '../ports.ts';
 import type { Change, Row } from '../records.ts';
 import type { AnyBehaviour } from './behaviour.ts';
@@ -170,13 +171,19 @@ export function pushAgain(cell: Cell, mail: Mail): void {
   else cell.again.push(mail);
 }
 
-/** Takes up to `limit` mails, oldest first. */
+/** Reservations belong to something that is under way already. */
+export const rankOfMail = (kind: Kind, mail: Mail): Rank => (mail.reserve === null ? rankOf(kind, mail.name) : 'first');
+
+/** Takes up to `limit` mails: by rank where there are more, and of a rank the oldest first. */
 export function takeInbox(cell: Cell, limit: number): Mail[] {
   if (cell.inbox.length <= limit) {
     const all = cell.inbox;
     cell.inbox = NO_MAIL;
     return all;
   }
+  const ranked = { first: [] as Mail[], ordinary: [] as Mail[], last: [] as Mail[] };
+  for (const mail of cell.inbox) ranked[rankOfMail(cell.address.kind, mail)].push(mail);
+  cell.inbox = [...ranked.first, ...ranked.ordinary, ...ranked.last];
   return cell.inbox.splice(0, limit);
 }
 

@@ -114,7 +114,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           from: options.shard,
           // The key belongs to the operation as a whole: it is written once, with its commit.
           key: null,
-          // Reservations of a dry run are held and cancelled like others, but wait for nothing.
+          // Reservations of a dry run are held and cancelled like others.
           dry: mail.dry,
           isUnborn: question.isUnborn === true,
           ask: mail.ask,
@@ -159,7 +159,8 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
 
     function commit(outcome: Decided<unknown>): void {
       const changes = [...grants.flatMap((grant) => grant.changes), ...(outcome.changes ?? [])];
-      if (changes.length === 0) return finish(outcome.reply);
+      // With a key also that nothing had to be changed is an outcome.
+      if (changes.length === 0 && (mail.key === null || mail.dry)) return finish(outcome.reply);
       if (mail.dry) return finish(dryAnswer(outcome.reply, changes));
       // From here on the committer answers for it, also when the shard starts over.
       running.delete(handle);

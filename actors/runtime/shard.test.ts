@@ -47,6 +47,11 @@ function* takeFromAll(bags: string[], n: number): Coordination<number[]> {
   return { reply: grants.map((grant) => grant.reply as number) };
 }
 
+// eslint-disable-next-line require-yield
+function* nothingOfAll(): Coordination<unknown> {
+  return { reply: 'nothing to do' };
+}
+
 const bagBehaviour = {
   kind: 'machine',
   tables: ['pool'],
@@ -75,6 +80,10 @@ const bagBehaviour = {
     await(state: Bag, { n }: { n: number }) {
       return state.taken.has(n) ? { reply: n } : { wait: `${n} did not come` };
     },
+    idle: () => ({ reply: 'nothing to do' }),
+    idleTogether: () => ({ coordinate: () => nothingOfAll() }),
+    get: () => ({ reply: 'told' }),
+    event: (_state: Bag, { n }: { n: number }) => ({ reply: n }),
     list: (state: Bag) => ({ reply: [...state.taken.keys()].sort((a, b) => a - b) }),
     explode() {
       throw new Error('boom');
@@ -369,12 +378,12 @@ describe('shard', () => {
     assert.equal(plant.log.length, 1);
   });
 
-  it('I18: a dry run waits for nothing that others may bring', () => {
+  it('I18: a dry run that waits in vain says at its deadline for what', () => {
     const plant = createPlant(1);
-    const waits = plant.ask('a', 'await', { n: 5 }, 5_000, { dry: true });
-    plant.settle(10);
+    const waits = plant.ask('a', 'await', { n: 5 }, 50, { dry: true });
+    plant.settle(500);
     assert.equal(kindOf(waits()), 'Unavailable');
-    assert.match((waits() as Refusal).message, /would wait: 5 did not come/);
+    assert.match((waits() as Refusal).message, /5 did not come/);
   });
 
   it('I10: a key has one outcome, whatever else waits in the group; nothing of the second is left', () => {
@@ -433,6 +442,60 @@ describe('coordination over shards', () => {
     const real = plant.ask(bags[1] as string, 'take', { n: 4 });
     plant.settle();
     assert.equal(real(), 4);
+  });
+
+  it('I10: with a key, that nothing had to be changed is an outcome, of one actor and of several', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    for (const [name, body] of [
+      ['idle', {}],
+      ['idleTogether', {}],
+    ] as const) {
+      const first = plant.ask(bags[0] as string, name, body, 5_000, { key: name });
+      plant.settle();
+      assert.equal(first(), 'nothing to do', name);
+      const second = plant.ask(bags[0] as string, name, body, 5_000, { key: name });
+      plant.settle();
+      assert.match((second() as Refusal).message, /Idempotency-Key/, name);
+      const tells = [1, 2].map(() => plant.ask(bags[0] as string, 'get', {}, 5_000, { key: `${name} told` }));
+      plant.settle();
+      for (const told of tells) assert.equal(isRefusal(told()), false, 'what only tells has no outcome');
+    }
+  });
+
+  it('I18: a dry run waits for what is under way, as the real one does', () => {
+    const plant = createPlant();
+    const bag = plant.bagOn(0);
+    const waits = plant.ask(bag, 'await', { n: 1 }, 5_000, { dry: true });
+    plant.settle(100);
+    assert.equal(waits(), undefined);
+    plant.ask(bag, 'take', { n: 1 });
+    plant.settle(100);
+    assert.equal(waits(), 1);
+  });
+
+  it('design.md §10: a full mailbox refuses lists first and what gives back last; of a long one that comes first', () => {
+    const plant = createPlant(1, { inbox: 8, batch: 2 });
+    const bag = plant.bagOn(0);
+    const order: string[] = [];
+    const send = (name: string, n: number): (() => unknown) => {
+      const answer = plant.ask(bag, name, { n });
+      return () => {
+        if (answer() !== undefined && !order.includes(`${name} ${n}`)) order.push(`${name} ${n}`);
+        return answer();
+      };
+    };
+    plant.ask(bag, 'list', {});
+    plant.settle();
+    const ordinary = Array.from({ length: 9 }, (_, n) => send('take', n));
+    const first = [send('event', 1), send('event', 2)];
+    for (let i = 0; i < 400; i++) {
+      plant.settle(0.1);
+      for (const answer of [...first, ...ordinary]) answer();
+    }
+    assert.deepEqual(order.filter((name) => name.startsWith('event')).length, 2);
+    assert.equal(kindOf(ordinary[8]!()), 'Overloaded');
+    assert.ok(order.indexOf('event 2') < order.indexOf('take 4'), order.join(', '));
   });
 
   it('design.md §4: whoever asked for something of several actors leaves at any moment: all of it is done, or nothing and nothing is kept', () => {

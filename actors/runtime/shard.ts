@@ -151,7 +151,7 @@ export function createShard(options: ShardOptions): Shard {
     if (holdings.phase === 'stopping') return answer(unavailable('this process is stopping'));
     const isOfMain = envelope.from === MAIN;
     // What another shard asks belongs to something that was let in already.
-    const refused = isOfMain ? gate.refuses(envelope.deadlineMs) : undefined;
+    const refused = isOfMain ? gate.refuses(envelope.deadlineMs, envelope.kind, envelope.name) : undefined;
     if (refused !== undefined) return answer(refused);
     const letter = createMail({
       name: envelope.name,

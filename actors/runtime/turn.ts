@@ -1,6 +1,7 @@
 // One turn of an actor: a batch of mail decided one after another on the evolving state. What has changes goes to the
 // committer; replies leave when everything they were decided on is committed.
 import type { Scope } from '../address.ts';
+import { onlyTells } from '../command-class.ts';
 import type { Fence, RowKey, World } from '../ports.ts';
 import { rowName, type Change, type Row, type RowOf, type TableName } from '../records.ts';
 import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
@@ -192,7 +193,9 @@ function decideCommand(turn: Turn, mail: Mail, context: Context): void {
   if ('coordinate' in decision) return host.coordinate(cell, mail, decision.coordinate);
   if ('wait' in decision) return waitFor(turn, mail, decision);
   const { changes = [], messages = [], hints = [] } = decision;
-  if (changes.length > 0 || messages.length > 0) {
+  // With a key also that nothing had to be changed is an outcome: later it might have to.
+  const isKept = mail.key !== null && !onlyTells(cell.address.kind, mail.name);
+  if (changes.length > 0 || messages.length > 0 || isKept) {
     return propose(turn, mail, { changes, messages, hints, value: decision.reply, waits: false });
   }
   if (!mail.dry) for (const one of hints) host.hint(one, mail.who);
@@ -230,9 +233,9 @@ function decideReservation(turn: Turn, mail: Mail, operation: string, context: C
 
 function waitFor(turn: Turn, mail: Mail, decision: Waiting): void {
   const { cell } = turn;
-  // What it waits for is brought by changes, and a dry run makes none.
-  if (mail.dry) {
-    return answer(turn, mail, unavailable(`a dry run can't tell the outcome, it would wait: ${decision.wait}`));
+  // An operation that is under way ends by itself. What would first have to be asked for, a dry run asks nobody for.
+  if (mail.dry && decision.changes !== undefined && decision.changes.length > 0) {
+    return answer(turn, mail, unavailable(`a dry run can't tell the outcome, it would first ask: ${decision.wait}`));
   }
   if (mail.attempts >= MAX_ATTEMPTS) return reply(mail, changedMeanwhile(cell, decision.wait));
   waitText.set(mail, decision.wait);

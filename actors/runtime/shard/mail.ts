@@ -1,9 +1,10 @@
 // The way of a message to its actor's inbox, in this shard or in another one of the process.
 import { shardOf, type Address, type Kind } from '../../address.ts';
+import { RANK_PARTS } from '../../command-class.ts';
 import type { World } from '../../ports.ts';
 import { internal, overloaded, unavailable } from '../../refusal.ts';
 import type { AnyBehaviour, Hint } from '../behaviour.ts';
-import { createCell, createMail, pushInbox, reply, type Cell, type Mail, type Sent } from '../cell.ts';
+import { createCell, createMail, pushInbox, rankOfMail, reply, type Cell, type Mail, type Sent } from '../cell.ts';
 import type { Envelope, Pipe } from '../envelope.ts';
 import type { Neighbours } from '../neighbours.ts';
 import type { ReadyList } from '../ready-list.ts';
@@ -83,7 +84,11 @@ export function createMailRoom(options: MailOptions): MailRoom {
   /** Its scope is owned, or it would not be there. */
   function put(cell: Cell, mail: Mail): void {
     if (holdings.phase === 'stopped') return reply(mail, unavailable('this process is stopping'));
-    if (cell.inbox.length >= options.inboxLimit) {
+    // The part of a rank is looked at only where it matters.
+    if (
+      cell.inbox.length >= options.inboxLimit / 2 &&
+      cell.inbox.length >= options.inboxLimit * RANK_PARTS[rankOfMail(cell.address.kind, mail)]
+    ) {
       const { kind, id } = cell.address;
       return reply(mail, overloaded(`${kind} ${id} has ${cell.inbox.length} requests waiting`));
     }
