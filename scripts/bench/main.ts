@@ -10,6 +10,7 @@ import { machineAllocate } from './machine-allocate.ts';
 import { messages } from './messages.ts';
 import { networkAllocate } from './network-allocate.ts';
 import { nthAddress } from './nth-address.ts';
+import { overload } from './overload.ts';
 import { renderPlot } from './plot.ts';
 import { watchOthers } from './processes.ts';
 import { markdownReport, number, renderReport, thisMachine, type Bench, type Machine, type Report } from './report.ts';
@@ -17,7 +18,7 @@ import { startUp } from './start-up.ts';
 import { takeover } from './takeover.ts';
 
 const IPAM: readonly Bench[] = [ipAcquire, nthAddress, networkAllocate, addressLoad, ipamMemory, addressSets];
-const RUNTIME: readonly Bench[] = [messages, takeover];
+const RUNTIME: readonly Bench[] = [messages, takeover, overload];
 const BENCHES: readonly Bench[] = [...IPAM, ...RUNTIME, machineAllocate, startUp];
 /** Names that stand for several. */
 const GROUPS: Readonly<Record<string, readonly Bench[]>> = { ipam: IPAM, runtime: RUNTIME };
