@@ -5,6 +5,7 @@ import { ambiguityContract } from './ambiguity.ts';
 import { conflictContract } from './conflict.ts';
 import { fencingContract } from './fencing.ts';
 import { migrationContract } from './migration.ts';
+import { stormContract } from './storm.ts';
 import { suite } from '../testing/register.ts';
 
 export interface Started {
@@ -24,5 +25,6 @@ export function serverContract(server: TestServer): void {
     fencingContract(started);
     conflictContract(started);
     ambiguityContract(started);
+    stormContract(started);
   });
 }
