@@ -77,10 +77,22 @@ export type Rpc<A, R> = (site: Site, asked: A, agent: Agent) => Promise<R | Refu
 /** What was refused or broke, for the process's log. */
 export type Report = (what: string, fields: Record<string, unknown>) => void;
 
+/** Who hears of calls. */
+export interface Listening {
+  report: Report;
+  /** Of every answer: the full name of the method, and the milliseconds it took. */
+  observe(method: string, ms: number): void;
+}
+
 /** A handler of grpc-js around an rpc that answers or refuses. */
 export const unary =
-  <A, R>(site: Site, name: string, rpc: Rpc<A, R>, report: Report) =>
-  (call: ServerUnaryCall<A, R>, answer: sendUnaryData<R>): void => {
+  <A, R>(site: Site, name: string, rpc: Rpc<A, R>, { report, observe }: Listening) =>
+  (call: ServerUnaryCall<A, R>, send: sendUnaryData<R>): void => {
+    const startMs = performance.now();
+    const answer: sendUnaryData<R> = (...answered) => {
+      observe(call.getPath(), performance.now() - startMs);
+      send(...answered);
+    };
     const agent = agentOf(call.getAuthContext());
     const work = isRefusal(agent) ? Promise.resolve(agent) : rpc(site, call.request, agent);
     work.then(

@@ -2,7 +2,7 @@
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { Site } from '../site.ts';
 import { abortReinstall, boot, dhcp, superUserPassword } from './boot.ts';
-import { unary, type Report } from './caller.ts';
+import { unary, type Listening, type Report } from './caller.ts';
 import { send } from './events.ts';
 import { loadAgentServices } from './protos.ts';
 import { register } from './register.ts';
@@ -17,6 +17,8 @@ export interface AgentServerOptions {
   tls: { ca: string; cert: string; key: string };
   /** What is refused or fails; default: nobody is told. */
   report?: Report;
+  /** Hears of every answer but those of Wait, a stream that lasts as long as a machine waits; default: nobody. */
+  observe?: Listening['observe'];
   /** For tests. */
   waitTimes?: WaitTimes;
 }
@@ -41,20 +43,21 @@ const KEEPALIVE: ServerOptions = {
 
 /** Serves the partition's agents (machines.md §5). Rejects when the port can't be had or a certificate can't be read. */
 export const serveAgents = async (site: Site, options: AgentServerOptions): Promise<AgentServer> => {
-  const { host, port, tls, report = () => undefined, waitTimes } = options;
+  const { host, port, tls, report = () => undefined, observe = () => undefined, waitTimes } = options;
+  const listening = { report, observe };
   const { BootService, EventService } = loadAgentServices();
   const waitRoom = createWaitRoom(site, report, waitTimes);
   const server = new Server(KEEPALIVE);
   server.addService(BootService.service, {
-    Dhcp: unary(site, 'Dhcp', dhcp, report),
-    Boot: unary(site, 'Boot', boot, report),
-    SuperUserPassword: unary(site, 'SuperUserPassword', superUserPassword, report),
-    Register: unary(site, 'Register', register, report),
+    Dhcp: unary(site, 'Dhcp', dhcp, listening),
+    Boot: unary(site, 'Boot', boot, listening),
+    SuperUserPassword: unary(site, 'SuperUserPassword', superUserPassword, listening),
+    Register: unary(site, 'Register', register, listening),
     Wait: (stream: WaitStream) => waitRoom.open(stream),
-    Report: unary(site, 'Report', installed, report),
-    AbortReinstall: unary(site, 'AbortReinstall', abortReinstall, report),
+    Report: unary(site, 'Report', installed, listening),
+    AbortReinstall: unary(site, 'AbortReinstall', abortReinstall, listening),
   });
-  server.addService(EventService.service, { Send: unary(site, 'Send', send, report) });
+  server.addService(EventService.service, { Send: unary(site, 'Send', send, listening) });
 
   const credentials = ServerCredentials.createSsl(
     Buffer.from(tls.ca),

@@ -373,6 +373,7 @@ export async function serveSite(
     port: config.grpcPort,
     tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
     report: (what, fields) => log.info(fields, what),
+    observe: insight.observeCall,
   });
   life.onEnd('agents', () => agents.stop());
   await blocks.start();

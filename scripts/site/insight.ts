@@ -10,7 +10,7 @@ import type { Federation } from '../../router/federation/federation.ts';
 import { createInspection } from '../../storage/inspection.ts';
 import { addInspectRoutes } from './inspect-routes.ts';
 import { createFigures } from './metrics/figures.ts';
-import { createRequestCounts } from './metrics/requests.ts';
+import { createRequestCounts, type RequestCounts } from './metrics/requests.ts';
 import { register } from './metrics/sampled.ts';
 import { serveMetrics } from './metrics/server.ts';
 import { siteMetrics } from './metrics/site-metrics.ts';
@@ -33,6 +33,8 @@ export interface InsightOptions {
 export interface Insight {
   /** Adds /v2/inspect and /v2/metrics, and counts the requests of all routes. */
   addRoutes(edge: Edge): void;
+  /** Hears of the agents' calls. */
+  observeCall: RequestCounts['observeCall'];
   /** Port of the scrapes; null: they are only served as /v2/metrics. */
   readonly port: number | null;
   stop(): Promise<void>;
@@ -58,9 +60,13 @@ export async function openInsight(options: InsightOptions): Promise<Insight> {
     options.metrics.port === 0
       ? undefined
       : await serveMetrics(registry, options.metrics).catch((error: NodeJS.ErrnoException) => {
-          // Two sites on one machine: what can't be scraped there is still there as /v2/metrics.
+          // Two processes on one machine: what can't be scraped there is still there as /v2/metrics.
           const { host, port } = options.metrics;
-          options.warn('the metrics port can’t be had', { host, port, code: error.code });
+          const why = error.code === 'EADDRINUSE' ? 'another process has it' : (error.code ?? error.message);
+          options.warn(
+            `metrics are served as /v2/metrics only: port ${port} of ${host} can't be had, ${why}; HANSE_METRICS_PORT names another, 0 none`,
+            { host, port },
+          );
           return undefined;
         });
 
@@ -74,6 +80,7 @@ export async function openInsight(options: InsightOptions): Promise<Insight> {
         async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } }),
       );
     },
+    observeCall: requests.observeCall,
     port: server?.port ?? null,
     async stop() {
       await server?.stop();

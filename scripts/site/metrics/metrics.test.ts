@@ -21,6 +21,7 @@ test('machines.md §19.4: requests are counted by metal-api’s names, too, its 
   counts.observe(find, 200, 3);
   counts.observe(find, 200, 300);
   counts.observe(find, 404, 20_000);
+  counts.observeCall('/api.v1.BootService/Boot', 260);
   const lines = await scrape(registry);
   for (const line of [
     '# TYPE hanse_requests_total counter',
@@ -34,6 +35,9 @@ test('machines.md §19.4: requests are counted by metal-api’s names, too, its 
     'metal_api_request_duration_seconds_bucket{route="/v1/machine/{id}",method="GET",le="+Inf"} 3',
     'metal_api_request_duration_seconds_sum{route="/v1/machine/{id}",method="GET"} 20.303',
     'metal_api_request_duration_seconds_count{route="/v1/machine/{id}",method="GET"} 3',
+    'metal_api_grpc_request_duration_seconds_bucket{method="/api.v1.BootService/Boot",le="0.25"} 0',
+    'metal_api_grpc_request_duration_seconds_bucket{method="/api.v1.BootService/Boot",le="0.5"} 1',
+    'metal_api_grpc_request_duration_seconds_count{method="/api.v1.BootService/Boot"} 1',
   ])
     assert.ok(lines.includes(line), line);
 });

@@ -16,16 +16,19 @@ interface Seen {
 
 export interface RequestCounts {
   observe(route: RouteDeclaration, status: number, ms: number): void;
+  /** A call of an agent; `method` with its service, as gRPC names it. */
+  observeCall(method: string, ms: number): void;
   metrics: Sampled[];
 }
 
-const bucketOf = (seconds: number): number => {
-  const at = SECONDS.findIndex((end) => seconds <= end);
-  return at < 0 ? SECONDS.length : at;
+const bucketOf = (ends: readonly number[], seconds: number): number => {
+  const at = ends.findIndex((end) => seconds <= end);
+  return at < 0 ? ends.length : at;
 };
 
 export function createRequestCounts(): RequestCounts {
   const seen = new Map<RouteDeclaration, Seen>();
+  const calls = new Map<string, Pick<Seen, 'buckets' | 'sumMs'>>();
   const all = (): Seen[] => [...seen.values()];
   const method = ({ route }: Seen): string => route.method.toUpperCase();
 
@@ -48,7 +51,13 @@ export function createRequestCounts(): RequestCounts {
         seen.set(route, one);
       }
       one.statuses.set(status, (one.statuses.get(status) ?? 0) + 1);
-      one.buckets[bucketOf(ms / 1_000)]!++;
+      one.buckets[bucketOf(SECONDS, ms / 1_000)]!++;
+      one.sumMs += ms;
+    },
+    observeCall(method, ms) {
+      let one = calls.get(method);
+      if (one === undefined) calls.set(method, (one = { buckets: [...METAL_API_SECONDS.map(() => 0), 0], sumMs: 0 }));
+      one.buckets[bucketOf(METAL_API_SECONDS, ms / 1_000)]!++;
       one.sumMs += ms;
     },
     metrics: [
@@ -96,6 +105,15 @@ export function createRequestCounts(): RequestCounts {
             route: one.route.path.replaceAll(/:([A-Za-z]+)/g, '{$1}'),
             method: method(one),
           })),
+      },
+      {
+        name: 'metal_api_grpc_request_duration_seconds',
+        help: 'Time of a unary call of an agent by method, as metal-api measures it.',
+        type: 'histogram',
+        samples: () =>
+          [...calls].flatMap(([called, { buckets, sumMs }]) =>
+            histogramOf(METAL_API_SECONDS, buckets, sumMs / 1_000, { method: called }),
+          ),
       },
     ],
   };
