@@ -120,6 +120,33 @@ describe('directory', () => {
     );
   });
 
+  it('an id that was deleted at one site and made anew at another is not undone by a late copy of its first life', () => {
+    const [muc, fra, ber] = [directoryOf('muc'), directoryOf('fra'), directoryOf('ber')];
+    muc.create('acme', 1);
+    const first = structuredClone(muc.own());
+    muc.remove('acme', 2);
+    fra.apply(muc.own());
+    fra.create('acme', 3);
+    const second = structuredClone(fra.own());
+    for (const late of [fra, ber]) {
+      late.apply(second);
+      late.apply(first);
+    }
+    ber.apply(muc.own());
+    muc.apply(second);
+    for (const site of [muc, fra, ber]) {
+      assert.deepEqual(shown(site), [['acme', 'fra', true]]);
+      assert.deepEqual(site.state.conflicts, []);
+    }
+    // And not by a late copy once the second life is over, too.
+    fra.remove('acme', 4);
+    for (const site of [fra, ber]) {
+      site.apply(fra.own());
+      site.apply(first);
+      assert.deepEqual(shown(site), [['acme', 'fra', false]]);
+    }
+  });
+
   it('two sites that had the same before they joined have no conflict', () => {
     const [muc, fra] = [directoryOf('muc'), directoryOf('fra')];
     fra.create('acme', 5);

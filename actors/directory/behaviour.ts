@@ -72,6 +72,7 @@ function record(
   context: Context,
 ): DirectoryRecord {
   const earlier = state.entries.get(id)?.record;
+  const over = earlier === undefined ? undefined : livesBefore(earlier, state.site);
   return {
     kind: state.kind,
     id,
@@ -80,16 +81,26 @@ function record(
     revision: (earlier?.revision ?? 0) + 1,
     created:
       earlier !== undefined && earlier.entity !== null ? earlier.created : tick(state.clock, context.nowMs, state.site),
+    ...(over === undefined ? {} : { over }),
     entity,
   } as DirectoryRecord;
 }
 
+/** What a new record of an id stands upon: all that was known of it at other homes. */
+const livesBefore = ({ home, revision, over }: DirectoryRecord, site: string): DirectoryRecord['over'] =>
+  home === site ? over : { ...over, [home]: Math.max(revision, over?.[home] ?? 0) };
+
+/** Whether `a` was made in the knowledge of `b`, or of something later of its home. */
+const supersedes = (a: DirectoryRecord, b: DirectoryRecord): boolean => (a.over?.[b.home] ?? 0) >= b.revision;
+
 /**
- * Which of two records of one id stands. Same home: the later revision. Two homes: a deleted one gives way; else the
- * one created earlier by the hybrid clock, then by site id (design.md §7), the same on every site whatever the order.
+ * Which of two records of one id stands. Same home: the later revision. Two homes: one that was made in the knowledge of
+ * the other, whose copy only comes late; a deleted one gives way; else the one created earlier by the hybrid clock, then by
+ * site id (design.md §7), the same on every site whatever the order.
  */
 export function winner(a: DirectoryRecord, b: DirectoryRecord): DirectoryRecord {
   if (a.home === b.home) return b.revision > a.revision ? b : a;
+  if (supersedes(a, b) !== supersedes(b, a)) return supersedes(a, b) ? a : b;
   if ((a.entity === null) !== (b.entity === null)) return a.entity === null ? b : a;
   return compareHybrid(a.created, b.created) <= 0 ? a : b;
 }
@@ -100,7 +111,8 @@ function apply(state: DirectoryState, incoming: DirectoryRecord[], context: Cont
     if (entry.kind !== state.kind || entry.home === state.site) continue;
     const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
     if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, entry);
-    if (stored !== undefined && stored.home !== entry.home && stored.entity !== null && entry.entity !== null) {
+    const isNews = stored !== undefined && !supersedes(stored, entry) && !supersedes(entry, stored);
+    if (isNews && stored.home !== entry.home && stored.entity !== null && entry.entity !== null) {
       const wins = winner(stored, entry);
       remember(state, wins, wins === entry ? stored : entry);
     }

@@ -50,6 +50,8 @@ export type DirectoryRecord = {
     /** Grows with each change at home; a copy applies only larger ones. */
     revision: number;
     created: HybridTime;
+    /** Lives of this id at other homes that were over when it was created here: home → its last revision. */
+    over?: Record<string, number>;
     /** null: deleted; kept as a tombstone, so that an old copy can't bring it back. */
     entity: DirectoryEntities[K] | null;
   };
