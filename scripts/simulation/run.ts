@@ -139,7 +139,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         behaviours,
         parts,
         wallOffsetMs: () => offsets[site]!,
-        isRestored: restored[site]!,
+        isRestored: () => restored[site]!,
         compared: () => {
           universe.met('restored and compared');
           restored[site] = false;

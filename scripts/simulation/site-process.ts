@@ -66,7 +66,7 @@ export interface ProcessOptions {
   parts: Parts;
   wallOffsetMs(): number;
   /** Its database was restored, and it was not compared with the other sites yet. */
-  isRestored: boolean;
+  isRestored(): boolean;
   compared(): void;
   /** Hears of every entry in the order in which the process does. */
   onCommitted?(entry: LogEntry): void;
@@ -286,7 +286,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       ask: (to, command, body) => ask(to, command, body, asSystem),
       federation,
       hosted: () => places.hosted(),
-      isRestored: options.isRestored,
+      isRestored: options.isRestored(),
       compared: options.compared,
       odd,
     });
