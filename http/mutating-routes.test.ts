@@ -30,7 +30,8 @@ test('design.md §4, issue 5: every operation that changes something knows Idemp
     const path = route.path.replace(/:[A-Za-z]+/g, 'x');
     const sendWith = async (headers: Record<string, string>, query = ''): Promise<string> => {
       const init = asUser('Metal-Admin', route.method.toUpperCase(), route.body === undefined ? undefined : {});
-      const answer = await app.request(`${path}${query}`, { ...init, headers: { ...init.headers, ...headers } });
+      const all = { ...(init.headers as Record<string, string>), ...headers };
+      const answer = await app.request(`${path}${query}`, { ...init, headers: all });
       return `${answer.status} ${(await errorOf(answer)).message}`;
     };
     const keyed = await sendWith({ 'idempotency-key': 'a b' });
