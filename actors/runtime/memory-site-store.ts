@@ -3,8 +3,9 @@ import { siteScope } from '../address.ts';
 import { parseAddress } from '../ipam/address.ts';
 import type { IpRecord } from '../network/record.ts';
 import { standingOf, type Standing } from '../network/standing.ts';
-import type { KeyedOutcome, LeaseHolder, LogCursor, LogEntry, RowFilter, SiteStore } from '../ports.ts';
+import type { LeaseHolder, LogCursor, LogEntry, RowFilter, SiteStore } from '../ports.ts';
 import type { Row, TableName } from '../records.ts';
+import { jsonCopy } from './json-copy.ts';
 import type { StoreWay } from './memory-store.ts';
 import type { StoreModel } from './store-model.ts';
 
@@ -71,7 +72,7 @@ function selected(rows: readonly Row[], table: TableName, filter: RowFilter): Ro
 }
 
 const plain = ({ table, scope, key, owner, version, value }: Row): Row =>
-  ({ table, scope, key, owner, version, value: JSON.parse(JSON.stringify(value)) as never }) as Row;
+  ({ table, scope, key, owner, version, value: jsonCopy(value) as never }) as Row;
 
 /** How far a consumer got in a stream: all of it when its cursor names a later epoch of the same shard. */
 function passed(stream: Stream, cursor: LogCursor | undefined): number {
@@ -203,7 +204,7 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
             entriesOf(stream)
               .filter(({ n, messages }) => n > from && (!messagesOnly || messages.length > 0))
               .slice(0, PORTION)
-              .map((entry) => JSON.parse(JSON.stringify(entry)) as LogEntry),
+              .map(jsonCopy),
           );
           if (portion.length > 0) await each(portion);
           if (portion.length < PORTION) break;
@@ -230,13 +231,13 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
           .filter((entry) => entry.scope === scope && entry.shard === shard && entry.epoch < beforeEpoch)
           .filter((entry) => entry.epoch > epoch || (entry.epoch === epoch && entry.n > n))
           .sort((a, b) => a.epoch - b.epoch || a.n - b.n)
-          .map((entry) => JSON.parse(JSON.stringify(entry)) as LogEntry),
+          .map(jsonCopy),
       ),
 
     findOutcome: (identity, key) =>
       call(() => {
         const found = model.outcomes.get(`${identity}\0${key}`);
-        return found && (JSON.parse(JSON.stringify(found)) as KeyedOutcome);
+        return found && jsonCopy(found);
       }),
 
     sweep: ({ groupMs, logMs, releasedMs, outcomeMs }) =>

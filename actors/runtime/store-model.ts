@@ -7,6 +7,7 @@ import { isInUseHere } from '../network/standing.ts';
 import type { CommitOutcome, Fence, Group, KeyedOutcome, LogCursor, LogEntry, RowsOf } from '../ports.ts';
 import { rowName, type Change, type ChangeOf, type Row, type TableName } from '../records.ts';
 import { conflict, unavailable, type Refusal } from '../refusal.ts';
+import { jsonCopy } from './json-copy.ts';
 
 /** What the database enforces. A mutation check of the simulation switches one off; nothing else ever does. */
 export interface StoreRules {
@@ -62,9 +63,6 @@ const streamName = (at: { scope: Scope; shard: number; epoch: number }): string 
   `${at.scope}/${at.shard}/${at.epoch}`;
 const keyName = ({ identity, key }: { identity: string; key: string }): string => `${identity}\0${key}`;
 const isLive = (change: Change | undefined): change is Change & Row => change !== undefined && change.value !== null;
-
-/** As a column of JSON keeps it, and nobody else's object. */
-const stored = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 /** One text an address, however it is written. Throws a RangeError that names the field. */
 function bytes(field: string, text: string): string {
@@ -252,11 +250,11 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
         return constraint === '' ? { outcome: 'refused' } : { outcome: 'refused', constraint };
       groups.set(group.id, { outcome: 'done', atMs: nowMs() });
       // Releases first: what one row gives up, another one of the group may take.
-      for (const change of group.changes) if (change.value === null) rows.set(rowName(change), stored(change));
-      for (const change of group.changes) if (change.value !== null) rows.set(rowName(change), stored(change));
-      for (const outcome of group.outcomes) outcomes.set(keyName(outcome), stored(outcome));
+      for (const change of group.changes) if (change.value === null) rows.set(rowName(change), jsonCopy(change));
+      for (const change of group.changes) if (change.value !== null) rows.set(rowName(change), jsonCopy(change));
+      for (const outcome of group.outcomes) outcomes.set(keyName(outcome), jsonCopy(outcome));
       for (const entry of group.entries) {
-        log.push(stored(entry));
+        log.push(jsonCopy(entry));
         numbers.add(`${streamName(entry)}/${entry.n}`);
         tails.set(streamName(entry), Math.max(tails.get(streamName(entry)) ?? 0, entry.n));
       }
@@ -319,7 +317,7 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
       for (const name of names) {
         const row = rows.get(name);
         if (!isLive(row)) continue;
-        const { table, key, owner, version, value } = stored(row);
+        const { table, key, owner, version, value } = jsonCopy(row);
         found.push({ table, scope, key, owner, version, value } as Row);
       }
       return found;

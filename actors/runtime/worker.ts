@@ -35,6 +35,8 @@ export interface WorkerParts {
   close(): Promise<void>;
 }
 
+const settled = Promise.resolve();
+
 /** Runs a shard; settles when it has drained after `stop`, or when it was fenced. */
 export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained' | 'fenced'> {
   const pipes = new Map<number, Pipe>();
@@ -69,7 +71,8 @@ export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained'
         to,
         createFrames(
           (frame) => port.postMessage(frame, [frame.buffer]),
-          (run) => queueMicrotask(run),
+          // As queueMicrotask, which makes an AsyncResource each time.
+          (run) => void settled.then(run),
         ),
       );
       port.on('message', (message: Uint8Array | PeerPort) => {

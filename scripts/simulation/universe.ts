@@ -55,7 +55,8 @@ const MOST_EVENTS_A_SECOND = 400_000;
 const HOP_EVERY = 20_000;
 
 const hop = setImmediate;
-const drained = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+const { nextTick } = process;
+const settled = Promise.resolve();
 
 export interface UniverseOptions {
   seed: number;
@@ -156,21 +157,40 @@ export function createUniverse({ seed, trace }: UniverseOptions): Universe {
       violation = { invariant, what, atMs: base.monotonicMs(), event: events };
       note('violation', () => `${invariant}: ${what}`);
     },
-    async run(untilMs, stopAt = Infinity) {
-      let secondsBegan = Math.floor(base.monotonicMs() / 1_000);
+    run(untilMs, stopAt = Infinity) {
+      let secondEnds = Math.floor(base.monotonicMs() / 1_000) * 1_000 + 1_000;
       let before = events;
-      while (violation === undefined && events < stopAt && base.step(untilMs)) {
-        events++;
-        mix(Math.round(base.monotonicMs() * 1_000));
-        await drained();
-        if (events % HOP_EVERY === 0) await new Promise((resolve) => hop(resolve));
-        const second = Math.floor(base.monotonicMs() / 1_000);
-        if (second !== secondsBegan) [secondsBegan, before] = [second, events];
-        else if (events - before > MOST_EVENTS_A_SECOND) {
-          throw new Error(`livelock: more than ${MOST_EVENTS_A_SECOND} events in second ${second}`);
+      return new Promise((resolve, reject) => {
+        /** One event; then all microtasks, however many follow from each other; then the next one. */
+        function next(): void {
+          try {
+            if (violation !== undefined || events >= stopAt) return resolve();
+            if (!base.step(untilMs)) {
+              base.advance(untilMs);
+              return resolve();
+            }
+          } catch (error) {
+            return reject(error as Error);
+          }
+          events++;
+          const nowMs = base.monotonicMs();
+          mix(Math.round(nowMs * 1_000));
+          if (nowMs >= secondEnds) {
+            secondEnds = Math.floor(nowMs / 1_000) * 1_000 + 1_000;
+            before = events;
+          } else if (events - before > MOST_EVENTS_A_SECOND) {
+            return reject(
+              new Error(`livelock: more than ${MOST_EVENTS_A_SECOND} events in the second before ${secondEnds} ms`),
+            );
+          }
+          if (events % HOP_EVERY === 0) hop(begin);
+          else nextTick(begin);
         }
-      }
-      if (violation === undefined && events < stopAt) base.advance(untilMs);
+        // Node empties the queue of ticks before that of microtasks: only what is itself a microtask is sure to be
+        // followed by all of them before the next tick.
+        const begin = (): void => void settled.then(next);
+        begin();
+      });
     },
   };
 }
