@@ -88,8 +88,8 @@ export interface Note {
   who: string;
   /** Monotonic clock at the beginning of the turn that looked at it first. */
   startMs: number;
-  /** From then to its answer; null: not answered yet. */
-  ms: number | null;
+  /** From then to its answer; NaN, so that the field stays a plain number: not answered yet. */
+  ms: number;
   /** `ok`, `reserved`, the kind of the refusal, or `open`. */
   outcome: string;
   readonly noter: Noter;

@@ -5,7 +5,9 @@ import { isRefusal } from '../refusal.ts';
 import type { Cell, Mail, Note, Noter, Recent } from './cell.ts';
 
 /** One message that an actor heard, for people who look. */
-export interface Heard extends Pick<Note, 'name' | 'who' | 'ms' | 'outcome'> {
+export interface Heard extends Pick<Note, 'name' | 'who' | 'outcome'> {
+  /** From then to its answer; null: not answered yet. */
+  ms: number | null;
   /** Wall clock at the beginning of the turn that looked at it first. */
   atMs: number;
 }
@@ -98,11 +100,12 @@ export function createObservation(
 
   /** Answered by the turn that runs: it reads the clock once, at its end. */
   const answeredNow: Note[] = [];
+  let answeredCount = 0;
   let isDeciding = false;
   const noter: Noter = {
     answered(note, mail, value) {
       note.outcome = outcomeOf(mail, value);
-      if (isDeciding) answeredNow.push(note);
+      if (isDeciding) answeredNow[answeredCount++] = note;
       else note.ms = micro(world.monotonicMs() - note.startMs);
     },
   };
@@ -112,12 +115,12 @@ export function createObservation(
     recent.nextMessage = (place + 1) % MESSAGES;
     const old = messages[place];
     // A line that nobody will write to any more is written over: making one for each message is garbage that lives long.
-    if (old === undefined || old.ms === null)
-      return (messages[place] = { name, who, startMs, ms: null, outcome: 'open', noter });
+    if (old === undefined || Number.isNaN(old.ms))
+      return (messages[place] = { name, who, startMs, ms: NaN, outcome: 'open', noter });
     old.name = name;
     old.who = who;
     old.startMs = startMs;
-    old.ms = null;
+    old.ms = NaN;
     old.outcome = 'open';
     return old;
   }
@@ -135,8 +138,11 @@ export function createObservation(
     },
     decided(nowMs) {
       isDeciding = false;
-      for (const one of answeredNow) one.ms = micro(nowMs - one.startMs);
-      answeredNow.length = 0;
+      for (let i = 0; i < answeredCount; i++) {
+        const one = answeredNow[i] as Note;
+        one.ms = micro(nowMs - one.startMs);
+      }
+      answeredCount = 0;
     },
     end({ recent, touchedMs }, nowMs) {
       if (recent === null) return;
@@ -158,7 +164,7 @@ export function createObservation(
           name,
           who,
           atMs: Math.round(zeroMs + startMs),
-          ms,
+          ms: Number.isNaN(ms) ? null : ms,
           outcome,
         })),
         turnMs: timesOf(inOrder(recent.turnsMs, recent.nextTurn, TURNS)),
