@@ -64,7 +64,7 @@ const quantile = (values: readonly number[], q: number): number => {
 };
 
 async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Report> {
-  const rounds = quick ? 1 : 5;
+  const rounds = quick ? 1 : 3;
   const runs: Loaded[] = [];
   let rowBytes = NaN;
   const database = await startDatabase();

@@ -77,7 +77,7 @@ async function startLarge(database: BenchDatabase, held: number): Promise<Level>
 }
 
 async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Report> {
-  const rounds = quick ? 3 : 10;
+  const rounds = quick ? 3 : 8;
   const notes: string[] = [];
   const levels: Level[] = [];
   let theirs: GoIpamMark[] = [];
