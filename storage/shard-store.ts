@@ -87,9 +87,9 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
    * Streams the answer of a statement that proves the fences, in one serializable transaction; nothing reaches `take` after
    * it is over. `kind` '' is the proof. `more`: reads on in the same transaction, once the proof held.
    */
-  async function stream<R extends { kind: string }>(
+  async function stream(
     asked: { scope: Scope; fences: Fence[]; statement: Statement; portion: number; deadlineMs: number },
-    take: (rows: R[]) => void,
+    take: (rows: Array<LoadedRow | ScannedPart>) => void,
     more?: (sql: Transaction, stillWanted: () => void) => Promise<void>,
   ): Promise<Refusal | undefined> {
     const { scope, fences, statement, deadlineMs } = asked;
@@ -103,8 +103,8 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     try {
       await reads.transaction(
         async (sql) => {
-          const query = sql.unsafe<R[]>(statement.text, statement.parameters as never[]);
-          await query.cursor(asked.portion, (answered: R[]) => {
+          const query = sql.unsafe<Array<LoadedRow | ScannedPart>>(statement.text, statement.parameters as never[]);
+          await query.cursor(asked.portion, (answered: Array<LoadedRow | ScannedPart>) => {
             stillWanted();
             const rows = answered.filter(({ kind }) => kind !== '');
             if (rows.length < answered.length) isProven = true;
@@ -131,11 +131,11 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     packed?: { owners: readonly string[]; each: (addresses: PackedAddresses) => void },
   ): Promise<Refusal | undefined> {
     const statement = loadStatement(scope, wanted, by, fences, packed !== undefined);
-    return await stream<LoadedRow>(
+    return await stream(
       { scope, fences, statement, portion, deadlineMs },
       (rows) =>
         each(
-          rows.map(
+          (rows as LoadedRow[]).map(
             ({ kind, key, owner, version, body }) => ({ table: kind, scope, key, owner, version, value: body }) as Row,
           ),
         ),
@@ -189,9 +189,10 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     const refused = await retrying(
       async (deadlineMs) => {
         try {
-          return await stream<ScannedPart>({ scope, fences, statement, portion: 1, deadlineMs }, (parts) => {
+          return await stream({ scope, fences, statement, portion: 1, deadlineMs }, (parts) => {
             isBegun = true;
-            for (const { kind, rows } of parts) if (kind !== '' && rows !== null) each(excerptsOf(kind, rows));
+            for (const { kind, rows } of parts as ScannedPart[])
+              if (kind !== '' && rows !== null) each(excerptsOf(kind, rows));
           });
         } catch (error) {
           // What was handed out can't be taken back: only a scan that has handed out nothing begins again by itself.
