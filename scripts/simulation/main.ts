@@ -93,6 +93,15 @@ function tell({ seed, violation }: Pick<RunResult, 'seed' | 'violation'>): void 
   );
 }
 
+/** Lines that this program writes as a process of its own; a large young generation suits a simulation. */
+async function runSelf(words: readonly string[], told: (line: string) => void): Promise<boolean> {
+  const program = ['--max-semi-space-size=64', ...process.execArgv, fileURLToPath(import.meta.url)];
+  const child = spawn(process.execPath, [...program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise<boolean>((resolve) => void child.on('close', (code) => resolve(code === 0)));
+  for await (const line of createInterface({ input: child.stdout })) told(line);
+  return ended;
+}
+
 /** Seeds shared out to processes of their own: they know nothing of each other. */
 async function runParted(from: number, count: number, jobs: number): Promise<Batch> {
   const batch = emptyBatch();
@@ -107,26 +116,12 @@ async function runParted(from: number, count: number, jobs: number): Promise<Bat
         !/^--(seed|seeds|jobs|json|report)$/.test(word) && !/^--(seed|seeds|jobs)$/.test(all[i - 1] ?? ''),
     );
   await Promise.all(
-    parts.map(async (part) => {
-      const child = spawn(
-        process.execPath,
-        [
-          ...process.execArgv,
-          fileURLToPath(import.meta.url),
-          ...own,
-          '--seed',
-          String(part.from),
-          '--seeds',
-          String(part.count),
-          '--json',
-        ],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      );
-      for await (const line of createInterface({ input: child.stdout })) {
+    parts.map((part) =>
+      runSelf([...own, '--seed', String(part.from), '--seeds', String(part.count), '--json'], (line) => {
         if (line.startsWith('{')) addBatch(batch, JSON.parse(line) as Batch);
         else console.log(line);
-      }
-    }),
+      }),
+    ),
   );
   return batch;
 }
@@ -166,6 +161,24 @@ async function playOne(schedule: Schedule): Promise<boolean> {
   return false;
 }
 
+/** Every mutant in a process of its own, so many at a time. */
+async function checkMutantsParted(jobs: number): Promise<boolean> {
+  const names = MUTANTS.map(({ name }) => name);
+  const seed = ['--seed', String(options.seed)];
+  let isGood = true;
+  await Promise.all(
+    Array.from({ length: jobs }, async () => {
+      for (let name = names.shift(); name !== undefined; name = names.shift()) {
+        const lines: string[] = [];
+        const isCaught = await runSelf([...seed, '--mutants', name], (line) => void lines.push(line));
+        isGood &&= isCaught;
+        console.log(lines.join('\n'));
+      }
+    }),
+  );
+  return isGood;
+}
+
 async function checkMutants(): Promise<boolean> {
   const chosen = MUTANTS.filter(({ name }) => options.mutants === true || name === options.mutants);
   let isGood = chosen.length > 0;
@@ -191,6 +204,7 @@ async function checkMutants(): Promise<boolean> {
 }
 
 async function main(): Promise<boolean> {
+  if (options.mutants === true && options.jobs > 1) return checkMutantsParted(options.jobs);
   if (options.mutants !== undefined) return checkMutants();
   if (options.schedule !== undefined) return playOne(JSON.parse(readFileSync(options.schedule, 'utf8')) as Schedule);
   if (options.seeds === 1 && options.report !== true && options.json !== true) {

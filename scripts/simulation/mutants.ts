@@ -7,6 +7,7 @@ import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
 import { signRequest } from '../../http/auth/hmac.ts';
 import type { Mutation } from './run.ts';
 import type { FaultKind, Wishes } from './schedule.ts';
+import type { Thread } from './universe.ts';
 
 export interface Mutant {
   name: string;
@@ -38,9 +39,10 @@ const command =
       return { ...sound, commands: { ...commands, [name]: change(commands[name] as Handler) } as never };
     })(all);
 
-const onShard = (change: (sound: ShardStore) => Partial<ShardStore>): Mutation => ({
-  parts: { shardStore: (sound) => ({ ...sound, ...change(sound) }) },
+const onShard = (change: (sound: ShardStore, thread: Thread) => Partial<ShardStore>): Mutation => ({
+  parts: { shardStore: (sound, thread) => ({ ...sound, ...change(sound, thread) }) },
 });
+const SLOW_MS = 1_500;
 
 /** Forgets addresses that it gave out: the check of the actor itself is gone. */
 const forgetful = (all: AnyBehaviour[]): AnyBehaviour[] =>
@@ -230,18 +232,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'epochs of other shards',
     what: 'a group proves its own epochs only, not those of participants',
-    mutation: () => {
-      return onShard((sound) => ({
+    mutation: () =>
+      onShard((sound, { world }) => ({
         commit(group, done) {
           const own = new Set(group.entries.map(({ shard }) => shard));
           const fences = group.fences.filter(({ shard }) => own.has(shard));
-          sound.commit({ ...group, fences }, done);
+          if (fences.length === group.fences.length) return sound.commit(group, done);
+          // Long on its way, so that a participant's shard has time to start again, and to decide.
+          world.after(world.random() * SLOW_MS, () => sound.commit({ ...group, fences }, done));
         },
-      }));
-    },
+      })),
     wishes: {
-      ...faults('shard', 'slow', 'doubt'),
-      often: ['allocateMachine', 'freeMachine', 'allocateNetwork', 'freeNetwork', 'agent'],
+      ...faults('shard'),
+      sites: 1,
+      processes: 1,
+      often: ['allocateMachine', 'freeMachine', 'agent'],
     },
     withinSeeds: 150,
   },
@@ -257,6 +262,17 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a process answers from its memory without looking whether it is still the owner',
     mutation: () => ({ parts: { isGuarded: false } }),
     wishes: { ...faults('stall'), processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
+    withinSeeds: 150,
+  },
+  {
+    name: 'renewing is not acquiring',
+    what: 'a holder that slept takes its lease back, though another one had it meanwhile',
+    mutation: () => ({
+      parts: {
+        siteStore: (sound) => ({ ...sound, renewLease: (holder, leaseMs) => sound.acquireLease(holder, leaseMs) }),
+      },
+    }),
+    wishes: { ...faults('stall', 'down'), processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
     withinSeeds: 150,
   },
   {

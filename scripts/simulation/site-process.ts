@@ -10,7 +10,7 @@ import { runShard } from '../../actors/runtime/worker.ts';
 import type { ShardLimits } from '../../actors/runtime/shard.ts';
 import { createApp } from '../../http/app.ts';
 import { createOutcomes } from '../../http/outcomes.ts';
-import { answerQuestion } from '../../http/questions.ts';
+import { answerQuestion, QUESTIONS } from '../../http/questions.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import type { EdgeConfig, Site } from '../../http/site.ts';
 import { createBlockDriver, type BlockDriver } from '../../router/federation/blocks.ts';
@@ -96,7 +96,6 @@ export interface ActiveSite {
 
 /** A group that is under way may end, and its doubt be resolved, so long after the deadline of what it writes. */
 const LATE_MS = 4_000;
-const QUESTIONS = ['project-usage', 'image-usage', 'size-usage', 'directory-entry', 'idempotency'];
 const asSystem = { who: 'hanse' };
 const orRefuse = (answer: unknown): unknown => {
   if (isRefusal(answer)) throw refuseAsk(answer.kind, answer.message, answer);

@@ -1,4 +1,3 @@
-// Run by hand: node --import tsx --test scripts/simulation/simulation.night.ts
 // What a build has to show (reliability.md §6.6): many seeds of a minute of faults each and the quiet after it, and every case
 // met that a run of this length has to have met.
 import assert from 'node:assert/strict';
@@ -35,6 +34,6 @@ test(`reliability.md §6.6: ${SEEDS} seeds without violation, and nothing that w
 });
 
 test('reliability.md §11: every safety mechanism that is switched off is noticed', async () => {
-  const { text, code } = await simulate('--mutants');
+  const { text, code } = await simulate('--mutants', '--jobs', `${Math.min(8, availableParallelism())}`);
   assert.equal(code, 0, text);
 });
