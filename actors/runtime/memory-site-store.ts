@@ -157,8 +157,8 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
         if (known?.process !== holder.process) {
           lastHeld = undefined;
           if (known === undefined) return { held: false, holder: undefined };
-          const { expiresMs: _, ...other } = known;
-          return { held: false, holder: other };
+          const { site, process, host, pid } = known;
+          return { held: false, holder: { site, process, host, pid } };
         }
         known.expiresMs = nowMs() + leaseMs;
         lastHeld = holder;

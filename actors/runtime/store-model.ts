@@ -337,7 +337,7 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
         const scope = name.slice(0, name.lastIndexOf('/'));
         top.set(scope, Math.max(top.get(scope) ?? 0, epoch));
       }
-      for (const name of [...epochs.keys()]) {
+      for (const name of epochs.keys()) {
         const split = name.lastIndexOf('/');
         const scope = name.slice(0, split) as Scope;
         end(scope, Number(name.slice(split + 1)));
