@@ -152,17 +152,30 @@ test("design.md §6: a lent address is where it was lent to; one on its way is n
   ip('a', 3, { as: 'lent', to: 'f', site: 'fra', h: 'h', state: 'sent' });
   assert.deepEqual(index.address('1.2.3.9'), inBlock, 'the borrower does not have it yet');
   ip('a', 4, { as: 'lent', to: 'f', site: 'fra', h: 'h', state: 'delivered' });
-  assert.deepEqual(index.address('1.2.3.9'), { ...inBlock, partition: 'f', site: 'fra' });
+  assert.deepEqual(index.address('1.2.3.9'), { ...inBlock, partition: 'f', site: 'fra', isLoan: true });
   assert.deepEqual(index.address('1.2.3.8'), inBlock);
   ip('a', 5);
   assert.deepEqual(index.address('1.2.3.9'), inBlock);
   ip('a', 6, { as: 'lent', to: 'b', site: 'muc', h: 'h2', state: 'delivered' });
   ip('b', 1, { as: 'borrowed', from: 'a', site: 'muc', h: 'h2', state: 'held' });
-  assert.deepEqual(index.address('1.2.3.9'), { ...inBlock, partition: 'b' });
+  assert.deepEqual(index.address('1.2.3.9'), { ...inBlock, partition: 'b', isLoan: true });
   assert.equal(index.holders('1.2.3.9').length, 1);
   ip('b', 2, { as: 'borrowed', from: 'a', site: 'muc', h: 'h2', state: 'recalled' });
   assert.deepEqual(index.address('1.2.3.9'), inBlock);
   assert.equal(index.passing('1.2.3.9')?.partition, 'b');
   index.put(row('ip', 'partition:b', 'internet|1.2.3.9', 3, null));
   assert.equal(index.passing('1.2.3.9'), undefined);
+});
+
+test('an address that was lent out of a block of one address has one place', () => {
+  const index = createPlaceIndex('muc', ['a', 'b']);
+  const block = { network: 'internet', first: '1.2.3.9', length: 32 };
+  index.put(row('holding', 'partition:a', 'internet|1.2.3.9', 1, block));
+  index.filled();
+  const lent = { as: 'lent', to: 'f', site: 'fra', h: 'h', state: 'delivered' };
+  index.put(row('ip', 'partition:a', 'internet|1.2.3.9', 2, { network: 'internet', loan: lent }));
+  assert.deepEqual(
+    index.holders('1.2.3.9').map(({ partition, site }) => [partition, site]),
+    [['f', 'fra']],
+  );
 });

@@ -102,7 +102,8 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
     const own: AddressPlace = { network, partition, holder: 'block' };
     const isHere = loan?.as === 'borrowed' && loan.state === 'held';
     const isThere = loan?.as === 'lent' && loan.state === 'delivered' && loan.site !== site;
-    const place = isThere ? { ...own, partition: loan.to, site: loan.site } : own;
+    const there = isThere ? { ...own, partition: loan.to, site: loan.site } : own;
+    const place: AddressPlace = { ...there, isLoan: true };
     putRange(row, isHere || isThere ? blockPrefix(text, length) : undefined, place);
     putPassing(row, text, loan?.as === 'borrowed' && !isHere ? own : undefined);
   }
@@ -152,7 +153,11 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
 
   const holders = (text: string): readonly AddressPlace[] => {
     const address = parseAddress(text);
-    return address === undefined ? [] : table.longest(address);
+    if (address === undefined) return [];
+    const found = table.longest(address);
+    // A block may be as small as one address: who borrowed it has it then, not the holder of the block.
+    const loans = found.filter(({ isLoan }) => isLoan === true);
+    return loans.length > 0 ? loans : found;
   };
 
   return {

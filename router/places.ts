@@ -14,6 +14,8 @@ export interface AddressPlace {
   partition: string;
   /** Which kind of actor holds it there. */
   holder: 'network' | 'block';
+  /** It is this one address, that one partition lent to another. */
+  isLoan?: true;
   /** Set: the range is held here, but the address is lent to this other site. */
   site?: string;
 }
