@@ -15,10 +15,6 @@ export interface HealthOptions {
 
 const CACHE_MS = 1_000;
 
-/**
- * The services have the names that clients know (machines.md §19.3): `rethinkdb` is the database, `ipam` and
- * `masterdata-api` are actors over that same database. `peers` is ours; a cut link degrades, it does not stop a site.
- */
 /** Of a site that was restored and waits for others. */
 export function restoredText(restored: BlockDriver['restored']): string | null {
   if (restored === null) return null;
@@ -26,6 +22,10 @@ export function restoredText(restored: BlockDriver['restored']): string | null {
   return `restored from a backup, global networks wait for the other sites: ${missing}`;
 }
 
+/**
+ * The services have the names that clients know (machines.md §19.3): `rethinkdb` is the database, `ipam` and
+ * `masterdata-api` are actors over that same database. `peers` is ours; a cut link degrades, it does not stop a site.
+ */
 export function createHealth({ store, federation, isHeld, restored }: HealthOptions): () => Promise<Health> {
   let last: { atMs: number; health: Promise<Health> } | undefined;
 
