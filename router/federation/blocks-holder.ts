@@ -117,6 +117,11 @@ export function createBlockHolder(
       if (answer.lent !== undefined) return await loans.takeFree(partition, network, h, answer.lent);
       if (answer.isComing) return 'later';
       if (answer.blocks.length === 0) {
+        if (answer.holder === partition) {
+          // The ledger gave its block to this very partition for another request: it is on its way, or just came.
+          await deny('unreachable', `the block of ${address} is on its way to this partition`);
+          return 'done';
+        }
         if (answer.holder !== null && address !== null) {
           const where = `it lies in a block that partition ${answer.holder} holds, and is not free there`;
           await deny('elsewhere', `${alreadyAllocated()}: ${address} of network ${network}, ${where}`);
