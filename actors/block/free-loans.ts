@@ -45,6 +45,14 @@ function lendable(state: BlockState, ask: { family: 'IPv4' | 'IPv6'; count: numb
   return [{ piece, address }];
 }
 
+/** Whether somebody has the named address here: not lent or coming back, and its block is not on its way. */
+function isTaken({ space }: BlockState, text: string | null): boolean {
+  const address = text === null ? undefined : parseAddress(text);
+  if (text === null || address === undefined) return false;
+  if (pieceOf(space, address)?.set.isReserved(address)) return true;
+  return isHeld(space, address) && !space.loans.has(text) && !space.inFlight.has(text);
+}
+
 export const freeLoanCommands: Pick<Commands, 'lendFree' | 'borrowFree'> = {
   lendFree(state, ask, context) {
     const refused = fenced(state);
@@ -74,7 +82,8 @@ export const freeLoanCommands: Pick<Commands, 'lendFree' | 'borrowFree'> = {
       ([text, one]) => one.family === ask.family && !state.space.inFlight.has(text) && ask.address === null,
     );
     const row = idle === undefined ? undefined : ipAt(state, context, idle[0]);
-    if (row === undefined || row.value.loan?.as !== 'borrowed') return { reply: { addresses: [], isComing: false } };
+    if (row === undefined || row.value.loan?.as !== 'borrowed')
+      return { reply: { addresses: [], isComing: false, isTaken: isTaken(state, ask.address) } };
     const freed: IpRecord = { ...row.value, loan: { ...row.value.loan, state: 'freed' } };
     return { reply: { addresses: [], isComing: true }, changes: [ipRow(state, context, freed.address, row, freed)] };
   },

@@ -81,10 +81,11 @@ export interface BlockCommands extends IpCommands {
   /**
    * Lends free addresses, up to `count`, or the one that is named, to a partition that has none left. The same h is
    * answered the same again. `isComing`: none is free, but one that was borrowed goes back to its lender now.
+   * `isTaken`: somebody has the named one; without it, it may be on its way.
    */
   lendFree: {
     ask: { h: string; to: string; site: string; family: Family; count: number; address: string | null };
-    reply: { addresses: string[]; isComing: boolean };
+    reply: { addresses: string[]; isComing: boolean; isTaken?: boolean };
   };
   /** Borrower: free addresses are here, for whoever asks next. Those not taken are nobody's here: nobody asks any more. */
   borrowFree: { ask: { h: string; addresses: string[]; lender: Lender }; reply: { taken: string[] } };

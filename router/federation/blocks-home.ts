@@ -166,8 +166,11 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
       return { ...given, unreachable: [] };
     try {
       const lender = { partition: given.holder, site: holderSite };
-      const { addresses } = await askToLend(network, asked, lender);
-      return { ...given, unreachable: [], ...(addresses.length === 0 ? {} : { lent: { ...lender, addresses } }) };
+      const { addresses, isTaken } = await askToLend(network, asked, lender);
+      if (addresses.length > 0) return { ...given, unreachable: [], lent: { ...lender, addresses } };
+      if (isTaken === true) return { ...given, unreachable: [] };
+      const moving = `it, or the block it lies in, is on its way to or from partition ${given.holder}`;
+      return { ...given, holder: null, unreachable: [moving] };
     } catch (error) {
       if (!isTransient(error)) throw error;
       const silent = `partition ${given.holder} (site ${holderSite}), whose block it lies in, can't be reached`;

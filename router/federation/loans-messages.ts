@@ -55,7 +55,12 @@ export const lendFreeSchema = z.object({
   count: z.int().min(1).max(256),
   address: z.string().max(64).nullable(),
 });
-export const lendFreeReplySchema = z.object({ addresses: z.array(one.address).max(256), isComing: z.boolean() });
+export const lendFreeReplySchema = z.object({
+  addresses: z.array(one.address).max(256),
+  isComing: z.boolean(),
+  /** Of a named address: somebody has it. Without it, it may be on its way. */
+  isTaken: z.boolean().optional(),
+});
 /** The lender asks the borrower whether it has them. */
 export const offerFreeSchema = z.object({
   network: id,
