@@ -2,7 +2,7 @@
 // each of them late, so who comes beyond it is refused at once, before its body is read (reliability.md §10).
 import type { World } from '../actors/ports.ts';
 import { classify, type RequestClass } from './request-class.ts';
-import type { EdgeAnswer, Gate, RequestHead } from './server.ts';
+import type { Gate, Refused, RequestHead } from './server.ts';
 import { errorText } from './wire-errors.ts';
 
 interface Best {
@@ -156,14 +156,19 @@ const TEXTS: Readonly<Record<Denied['reason'], string>> = {
   limit: 'more requests are under way than can be answered in time; nothing was done, try again',
 };
 
-const deniedAnswer = ({ status, reason, retryAfterS }: Denied): EdgeAnswer => ({
+const BODIES = {
+  share: Buffer.from(errorText(429, TEXTS.share)),
+  limit: Buffer.from(errorText(503, TEXTS.limit)),
+};
+
+const deniedAnswer = ({ status, reason, retryAfterS }: Denied): Refused => ({
   status,
   headers: [
     ['content-type', 'application/json'],
     ['retry-after', String(retryAfterS)],
     ['x-refused-because', reason],
   ],
-  body: Buffer.from(errorText(status, TEXTS[reason])),
+  body: BODIES[reason],
 });
 
 /** By the head of a request alone. */

@@ -144,7 +144,9 @@ test('reliability.md F20: a body that is long in coming takes nobody’s place; 
     port: 0,
     gate: {
       look: ({ header }) =>
-        header('x-full') === undefined ? undefined : { status: 503, headers: [['retry-after', '1']], body: null },
+        header('x-full') === undefined
+          ? undefined
+          : { status: 503, headers: [['retry-after', '1']], body: new Uint8Array() },
       enter({ path }) {
         entered.push(path);
         return () => {};

@@ -1,11 +1,11 @@
 // The app on a socket.
-import type { Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Asker } from '../actors/asker.ts';
 import { closeSlowReaders } from '../router/slow-readers.ts';
-import { askerOf, createBodyBudget, hasBody, readRequestBody } from '../router/socket-io.ts';
+import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
 import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
 import type { EdgeEnv } from './env.ts';
@@ -40,12 +40,19 @@ export interface RequestHead {
   header(name: string): string | undefined;
 }
 
+/** The answer of a gate, ready to be sent. */
+export interface Refused {
+  status: number;
+  headers: Array<[string, string]>;
+  body: Uint8Array;
+}
+
 /** Refuses requests of which there are too many at a time. */
 export interface Gate {
   /** Before a body is read: refuses what would be refused now, and counts nothing, for a body may be long in coming. */
-  look(head: RequestHead): EdgeAnswer | undefined;
+  look(head: RequestHead): Refused | undefined;
   /** Refuses it, or lets it in; the function is called when it is answered, by this process alone or not. */
-  enter(head: RequestHead): EdgeAnswer | ((isOwn: boolean) => void);
+  enter(head: RequestHead): Refused | ((isOwn: boolean) => void);
 }
 
 export interface ServeOptions {
@@ -90,6 +97,32 @@ const toResponse = ({ status, headers, body }: EdgeAnswer): Response => {
 /** Uploads are streams: whoever takes them reads them from the socket. */
 const isUpload = (contentType: string | undefined): boolean => contentType?.startsWith('multipart/') ?? false;
 
+function headOf({ method = 'GET', url = '/', headers }: IncomingMessage): RequestHead {
+  return {
+    method,
+    path: url,
+    header(name) {
+      const value = headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    },
+  };
+}
+
+/**
+ * Asks the gate before anything is made of a request: at three times of what can be answered, refusing must cost next to
+ * nothing. What is left of a refused body is read away by the server, or the connection ends.
+ */
+function refuseEarly(server: Server, gate: Gate): void {
+  const [serve] = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const refused = gate.look(headOf(incoming));
+    if (refused === undefined) return serve?.(incoming, outgoing);
+    outgoing.writeHead(refused.status, [...refused.headers.flat(), 'content-length', String(refused.body.byteLength)]);
+    outgoing.end(refused.body);
+  });
+}
+
 /** All that a socket or a link needs of the app; it may be another one from one request to the next. */
 export type EdgeApp = Pick<Hono<EdgeEnv>, 'fetch'>;
 
@@ -108,20 +141,14 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
 
   const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
     const asker = askerOf(outgoing);
-    const { method = 'GET', url = '/', headers, rawHeaders } = incoming;
-    const header = (name: string): string | undefined => {
-      const value = headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    };
-    const head: RequestHead = { method, path: url, header };
+    const { headers, rawHeaders } = incoming;
+    const head = headOf(incoming);
+    const { method, path: url } = head;
     let leave: ((isOwn: boolean) => void) | undefined;
     let isOwn = false;
     try {
       let body: Uint8Array | undefined;
       if (!isUpload(headers['content-type'])) {
-        const early = hasBody(incoming) ? gate?.look(head) : undefined;
-        // What is left of its body is read away by the server, or the connection ends.
-        if (early !== undefined) return toResponse(early);
         const read = await readRequestBody(incoming, BODY_LIMIT_BYTES, { budget });
         if (isBodyFailure(read)) return bodyFailureResponse(read);
         body = read;
@@ -155,6 +182,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       connectionsCheckingInterval: CHECK_MS,
     },
   }) as Server;
+  if (gate !== undefined) refuseEarly(server, gate);
   answerUnreadable(server);
   closeSlowReaders(server);
 
