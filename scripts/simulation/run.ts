@@ -388,6 +388,7 @@ async function makeNetworks(
 const isPartial = (told: Told): boolean =>
   told.status === 503 ||
   told.status === 'lost' ||
+  told.status === 'unsent' ||
   ('headers' in told && told.headers.some(([name]) => name.toLowerCase() === 'x-stale-partitions'));
 
 /** Who holds what, said once more to everybody when nothing changes any longer. */
