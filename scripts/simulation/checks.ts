@@ -120,6 +120,8 @@ export function unrest({ sites, databases, processesOf, clients }: Federated): s
   if (clients.open.length > 0) return `not over: ${clients.open.slice(0, 5).join(', ')}`;
   const copies: string[] = [];
   for (const [index, site] of sites.entries()) {
+    // It believes to be active until it wakes, and what it is asked meanwhile dies with it.
+    if (processesOf(index).some(({ main }) => main.isStalled)) return `a process of site ${site} stands still`;
     const active = processesOf(index).filter((process) => process.isServing);
     if (active.length !== 1) return `site ${site} has ${active.length} active processes`;
     const { federation, blocks, copy } = active[0]!.active!;

@@ -17,6 +17,7 @@ export interface Thread {
   readonly name: string;
   readonly world: World;
   readonly isAlive: boolean;
+  readonly isStalled: boolean;
   /** How long it has stood still, all in all. */
   readonly stalledMs: number;
   /** Nothing of it runs any more. */
@@ -103,6 +104,9 @@ export function createUniverse({ seed, trace }: UniverseOptions): Universe {
       name,
       get isAlive() {
         return alive;
+      },
+      get isStalled() {
+        return alive && base.monotonicMs() < wakesMs;
       },
       get stalledMs() {
         return stalledMs;
