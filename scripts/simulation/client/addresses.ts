@@ -1,7 +1,7 @@
 // Addresses: any, one by name, given back, read.
 import { PROJECT } from '../seed.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
-import { messageOf, telling, understood } from './answers.ts';
+import { heardOfTake, messageOf, telling, understood } from './answers.ts';
 import { chosen, keyOf, type Client, type Ground, type Operation } from './client.ts';
 import { addressKey, externalNetwork, GLOBAL_NETWORK } from './things.ts';
 
@@ -39,12 +39,8 @@ export function addressOperations(
       body: { networkid: network, projectid: PROJECT, name: pending.id },
       key: keyOf(entry, pending.id),
     });
-    const heard = understood(told);
-    if (heard === 'nothing') return;
-    if ('kind' in heard) {
-      client.lost.add(pending.id);
-      return pending.end(heard);
-    }
+    const heard = heardOfTake(client, pending, told);
+    if (heard === undefined) return;
     const { status, text } = heard;
     if (status === 201) {
       const ip = JSON.parse(text) as Ip;

@@ -1,6 +1,7 @@
 // What an answer says, and what may be concluded from it.
 import type { HttpAnswer } from '../../../router/message.ts';
-import type { Outcome } from '../../process/history.ts';
+import type { Outcome, Pending } from '../../process/history.ts';
+import type { Client } from './client.ts';
 
 export interface Answered {
   status: number;
@@ -43,6 +44,16 @@ export function understood(told: Told): 'nothing' | Outcome | Answered {
   if (status !== 503 && status !== 429) return told;
   const message = messageOf(text);
   return claimsNothing(message) ? 'nothing' : { kind: 'unknown', why: message };
+}
+
+/** The answer to a take; undefined: nothing was taken, or nobody knows, which is written down. */
+export function heardOfTake(client: Pick<Client, 'lost'>, pending: Pending, told: Told): Answered | undefined {
+  const heard = understood(told);
+  if (heard === 'nothing') return undefined;
+  if (!('kind' in heard)) return heard;
+  client.lost.add(pending.id);
+  pending.end(heard);
+  return undefined;
 }
 
 /** What a read tells for sure. */

@@ -2,7 +2,7 @@
 import { addressOf, partitionScope } from '../../../actors/address.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
 import { IMAGE, machineId, partitionOf, PROJECT, SIZE } from '../seed.ts';
-import { messageOf, telling, understood } from './answers.ts';
+import { heardOfTake, messageOf, telling, understood } from './answers.ts';
 import { chosen, keyOf, type Client, type Ground, type Operation } from './client.ts';
 import { addressKey, externalNetwork, GLOBAL_NETWORK, machineKey, privateNetwork } from './things.ts';
 
@@ -42,12 +42,8 @@ export function machineOperations(
       },
       key: keyOf(entry, pending.id),
     });
-    const heard = understood(told);
-    if (heard === 'nothing') return;
-    if ('kind' in heard) {
-      client.lost.add(pending.id);
-      return pending.end(heard);
-    }
+    const heard = heardOfTake(client, pending, told);
+    if (heard === undefined) return;
     const { status, text } = heard;
     if (status === 200) {
       const machine = JSON.parse(text) as Machine;

@@ -1,7 +1,7 @@
 // What has an id and a text that names who took it: private networks, sizes, networks of the whole federation.
 import { PROJECT, partitionOf } from '../seed.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
-import { messageOf, telling, understood } from './answers.ts';
+import { heardOfTake, messageOf, telling, understood } from './answers.ts';
 import { chosen, keyOf, type Client, type Ground, type Operation } from './client.ts';
 
 interface Take {
@@ -49,12 +49,8 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
       body: what.body(pending.id),
       key: keyOf(entry, pending.id),
     });
-    const heard = understood(told);
-    if (heard === 'nothing') return;
-    if ('kind' in heard) {
-      client.lost.add(pending.id);
-      return pending.end(heard);
-    }
+    const heard = heardOfTake(client, pending, told);
+    if (heard === undefined) return;
     const { status, text } = heard;
     if (status === 201 || status === 200) {
       const { id } = JSON.parse(text) as { id: string };
