@@ -2,6 +2,7 @@ import type { Address, Kind } from '../address.ts';
 import { rankOf, type Rank } from '../command-class.ts';
 import type { IdempotencyKey } from '../ports.ts';
 import type { Change, Row } from '../records.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 
 /** A message as its sender sends it. */
@@ -27,13 +28,17 @@ export interface Sent {
   ask: number;
 }
 
+export type Outcome = 'open' | 'ok' | 'reserved' | Refusal['kind'];
+
 /** One message in an inbox. Answered by {@link reply} alone. */
 export interface Mail extends Sent {
   /** Of a reservation: how often its coordinator's shard had been restarted when it came. */
   life: number | null;
   /** How often it was decided; bounds what a wrong memory can cost. */
   attempts: number;
-  /** Its line in its actor's history, once a turn has begun with it. */
+  /** What it was answered; `open`: nothing yet. */
+  outcome: Outcome;
+  /** Its line in its actor's history, while that has to hear of the answer. */
   note: Note | null;
   /** How often its actor threw at it. */
   crashes: number;
@@ -56,6 +61,7 @@ export const createMail = (sent: Sent): Mail => ({
   ask: sent.ask,
   life: null,
   attempts: 0,
+  outcome: 'open',
   note: null,
   crashes: 0,
   thrown: null,
@@ -63,9 +69,9 @@ export const createMail = (sent: Sent): Mail => ({
 
 /** Answers a message: whoever sent it, and its line in the history. */
 export function reply(mail: Mail, value: unknown): void {
-  const { note, respond } = mail;
-  if (note !== null) note.noter.answered(note, mail, value);
-  respond(value);
+  mail.outcome = isRefusal(value) ? value.kind : mail.reserve === null ? 'ok' : 'reserved';
+  if (mail.note !== null) mail.note.noter.answered(mail.note, mail);
+  mail.respond(value);
 }
 
 export type CellStatus =
@@ -90,13 +96,12 @@ export interface Note {
   startMs: number;
   /** From then to its answer; NaN, so that the field stays a plain number: not answered yet. */
   ms: number;
-  /** `ok`, `reserved`, the kind of the refusal, or `open`. */
-  outcome: string;
+  outcome: Outcome;
   readonly noter: Noter;
 }
 
 export interface Noter {
-  answered(note: Note, mail: Mail, value: unknown): void;
+  answered(note: Note, mail: Mail): void;
 }
 
 /** The last messages and turns of an actor: two rings, with the place of the next entry. */

@@ -17,9 +17,18 @@ export interface Cells {
 export function createCells(): Cells {
   const scopes = new Map<Scope, Map<Kind, Map<string, Cell>>>();
   let size = 0;
+  /** Who is looked for lives mostly beside who was found last: one map is asked then instead of three. */
+  let last: { scope: Scope; kind: Kind; cells: Map<string, Cell> } | null = null;
 
   return {
-    get: ({ scope, kind, id }) => scopes.get(scope)?.get(kind)?.get(id),
+    get({ scope, kind, id }) {
+      if (last === null || last.scope !== scope || last.kind !== kind) {
+        const cells = scopes.get(scope)?.get(kind);
+        if (cells === undefined) return undefined;
+        last = { scope, kind, cells };
+      }
+      return last.cells.get(id);
+    },
     add(cell) {
       const { scope, kind, id } = cell.address;
       let kinds = scopes.get(scope);
@@ -35,6 +44,7 @@ export function createCells(): Cells {
     },
     clear() {
       scopes.clear();
+      last = null;
       size = 0;
     },
     *values() {

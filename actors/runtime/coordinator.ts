@@ -26,7 +26,7 @@ export interface CoordinatorOptions {
    */
   end(operation: string, actors: Address[], how: 'committed' | 'cancelled' | 'reload', done: () => void): void;
   submit(operation: Operation): void;
-  hint(hint: Hint, who: string): void;
+  hint(hint: Hint, who: string, nowMs: number): void;
   /** The shard's own fence in a scope, to leave out of what an operation proves besides. */
   isOwn(fence: Fence): boolean;
 }
@@ -180,8 +180,9 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
         done(result) {
           if (result === 'committed') {
             end(grants, 'committed', () => {
+              const nowMs = world.monotonicMs();
               for (const hint of [...grants.flatMap((grant) => grant.hints), ...(outcome.hints ?? [])]) {
-                options.hint(hint, mail.who);
+                options.hint(hint, mail.who, nowMs);
               }
               reply(mail, outcome.reply);
             });

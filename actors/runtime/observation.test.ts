@@ -33,7 +33,7 @@ test('a message has one line, however often it is decided: who, when, how long, 
   const cell = cellOf('m1');
   const answers: unknown[] = [];
   const mail = mailOf('get', (value) => answers.push(value));
-  observation.begin(cell, [mail]);
+  observation.decided(cell, [mail], 0);
   assert.deepEqual(observation.of(cell).messages[0], {
     name: 'get',
     who: 'anna@example.org',
@@ -41,11 +41,7 @@ test('a message has one line, however often it is decided: who, when, how long, 
     ms: null,
     outcome: 'open',
   });
-  observation.decided(0);
-  for (let i = 0; i < 1_000; i++) {
-    observation.begin(cell, [mail]);
-    observation.decided(0);
-  }
+  for (let i = 0; i < 1_000; i++) observation.decided(cell, [mail], 0);
   world.to(7);
   reply(mail, notFound('no machine'));
   assert.equal(answers.length, 1);
@@ -59,15 +55,16 @@ test('the last 16 messages and 64 turns of an actor are kept, oldest first', () 
   const world = clock();
   const observation = createObservation(world);
   const cell = cellOf('m1');
-  observation.begin(
+  observation.decided(
     cell,
     Array.from({ length: 100 }, (_, i) => mailOf(`batch ${i}`)),
+    0,
   );
   assert.equal(observation.of(cell).messages[0]?.name, 'batch 84');
   for (let i = 1; i <= 100; i++) {
     cell.touchedMs = 0;
     world.to(i);
-    observation.begin(cell, [mailOf(`message ${i}`)]);
+    observation.decided(cell, [mailOf(`message ${i}`)], 0);
     observation.end(cell, i);
   }
   const { messages, turnMs } = observation.of(cell);
@@ -78,15 +75,15 @@ test('the last 16 messages and 64 turns of an actor are kept, oldest first', () 
 test('only a bounded number of actors has a history: those that had a turn of late', () => {
   const observation = createObservation(clock(), { actors: 2 });
   const [a, b, c] = [cellOf('a'), cellOf('b'), cellOf('c')];
-  observation.begin(a, [mailOf('x')]);
-  observation.begin(b, [mailOf('x')]);
-  observation.begin(c, [mailOf('x')]);
+  observation.decided(a, [mailOf('x')], 0);
+  observation.decided(b, [mailOf('x')], 0);
+  observation.decided(c, [mailOf('x')], 0);
   assert.equal(observation.actors, 2);
   const [stayed, left] = observation.of(a).messages.length > 0 ? [a, b] : [b, a];
   assert.equal(observation.of(left).messages.length, 0);
   // `left` comes back: whoever had a turn since the last time stays.
-  observation.begin(c, [mailOf('y')]);
-  observation.begin(left, [mailOf('x')]);
+  observation.decided(c, [mailOf('y')], 0);
+  observation.decided(left, [mailOf('x')], 0);
   assert.deepEqual([observation.of(c).messages.length, observation.of(stayed).messages.length], [2, 0]);
   observation.forget(c);
   assert.equal(observation.actors, 1);

@@ -1,7 +1,6 @@
 // What a shard remembers of the last turns and messages of its actors, for people who look. Only of those that were
 // active last: a plant of idle actors pays nothing for it.
 import type { World } from '../ports.ts';
-import { isRefusal } from '../refusal.ts';
 import type { Cell, Mail, Note, Noter, Recent } from './cell.ts';
 
 /** One message that an actor heard, for people who look. */
@@ -20,10 +19,8 @@ export interface Times {
 }
 
 export interface Observation {
-  /** A turn begins with these messages at `cell.touchedMs`; their answers are noted from here on. */
-  begin(cell: Cell, batch: Mail[]): void;
-  /** What a turn can do at once is done: when, for the messages that it answered. */
-  decided(nowMs: number): void;
+  /** What a turn that began at `cell.touchedMs` could do at once is done; what it left open is noted when it is answered. */
+  decided(cell: Cell, batch: Mail[], nowMs: number): void;
   /** A turn is over, commit included. */
   end(cell: Cell, nowMs: number): void;
   /** The actor leaves memory. */
@@ -57,9 +54,6 @@ function timesOf(values: readonly number[]): Times | null {
   const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] as number;
   return { count: values.length, last, p50: at(0.5), p99: at(0.99) };
 }
-
-const outcomeOf = (mail: Mail, value: unknown): string =>
-  isRefusal(value) ? value.kind : mail.reserve === null ? 'ok' : 'reserved';
 
 export function createObservation(
   world: Pick<World, 'monotonicMs' | 'wallMs'>,
@@ -98,51 +92,45 @@ export function createObservation(
     return (cell.recent = { messages: [], nextMessage: 0, turnsMs: [], nextTurn: 0, isFresh: true });
   }
 
-  /** Answered by the turn that runs: it reads the clock once, at its end. */
-  const answeredNow: Note[] = [];
-  let answeredCount = 0;
-  let isDeciding = false;
   const noter: Noter = {
-    answered(note, mail, value) {
-      note.outcome = outcomeOf(mail, value);
-      if (isDeciding) answeredNow[answeredCount++] = note;
-      else note.ms = micro(world.monotonicMs() - note.startMs);
+    answered(note, { outcome }) {
+      note.outcome = outcome;
+      note.ms = micro(world.monotonicMs() - note.startMs);
     },
   };
 
-  function note(recent: Recent, { name, who }: Mail, startMs: number): Note {
+  /** The line of a message that a turn has looked at first; its answer, if it came in the turn, came after `ms`. */
+  function write(recent: Recent, mail: Mail, startMs: number, ms: number): void {
+    const { name, who, outcome } = mail;
+    const isOpen = outcome === 'open';
     const { messages, nextMessage: place } = recent;
     recent.nextMessage = (place + 1) % MESSAGES;
-    const old = messages[place];
+    let line = messages[place];
     // A line that nobody will write to any more is written over: making one for each message is garbage that lives long.
-    if (old === undefined || Number.isNaN(old.ms))
-      return (messages[place] = { name, who, startMs, ms: NaN, outcome: 'open', noter });
-    old.name = name;
-    old.who = who;
-    old.startMs = startMs;
-    old.ms = NaN;
-    old.outcome = 'open';
-    return old;
+    if (line === undefined || Number.isNaN(line.ms)) {
+      line = { name, who, startMs, ms: isOpen ? NaN : ms, outcome, noter };
+      messages[place] = line;
+    } else {
+      line.name = name;
+      line.who = who;
+      line.startMs = startMs;
+      line.ms = isOpen ? NaN : ms;
+      line.outcome = outcome;
+    }
+    if (isOpen) mail.note = line;
   }
 
   return {
-    begin(cell, batch) {
+    decided(cell, batch, nowMs) {
+      const { touchedMs } = cell;
       const recent = recentOf(cell);
-      isDeciding = true;
+      const ms = micro(nowMs - touchedMs);
       // Of a long batch only what the ring will keep: under load this costs next to nothing a message.
       for (let i = Math.max(0, batch.length - MESSAGES); i < batch.length; i++) {
         const mail = batch[i] as Mail;
         // Decided again, or waited: it has its line already.
-        mail.note ??= note(recent, mail, cell.touchedMs);
+        if (mail.note === null) write(recent, mail, touchedMs, ms);
       }
-    },
-    decided(nowMs) {
-      isDeciding = false;
-      for (let i = 0; i < answeredCount; i++) {
-        const one = answeredNow[i] as Note;
-        one.ms = micro(nowMs - one.startMs);
-      }
-      answeredCount = 0;
     },
     end({ recent, touchedMs }, nowMs) {
       if (recent === null) return;

@@ -208,7 +208,7 @@ export function createShard(options: ShardOptions): Shard {
           return answerer(envelope.from, envelope.id)(null);
         case 'hint': {
           const { scope, kind, actor: id, name, body } = envelope;
-          return mail.hint({ to: { scope, kind, id }, name, body }, envelope.who);
+          return mail.hint({ to: { scope, kind, id }, name, body }, envelope.who, world.monotonicMs());
         }
         case 'adopt':
           holdings.adopt(envelope.fences);

@@ -19,7 +19,8 @@ export interface TurnHost {
   version(scope: Scope): number;
   coordinate(cell: Cell, mail: Mail, factory: () => Coordination<unknown>): void;
   submit(operation: Operation): void;
-  hint(hint: Hint, who: string): void;
+  /** A message that nobody waits for, sent now. */
+  hint(hint: Hint, who: string, nowMs: number): void;
   /** Whether the shard that reserves has died meanwhile: nobody would ever end the reservation. */
   isVoid(mail: Mail): boolean;
   settled(cell: Cell): void;
@@ -77,6 +78,9 @@ interface Turn {
   fresh: Set<Mail> | null;
 }
 
+const NO_CHANGES: Change[] = [];
+const NO_MESSAGES: Operation['messages'] = [];
+const NO_HINTS: Hint[] = [];
 const NO_OPERATIONS: Operation[] = [];
 const NO_FOLLOWERS: Turn['followers'] = [];
 
@@ -192,13 +196,13 @@ function decideCommand(turn: Turn, mail: Mail, context: Context): void {
   if (isRefusal(decision)) return answer(turn, mail, decision);
   if ('coordinate' in decision) return host.coordinate(cell, mail, decision.coordinate);
   if ('wait' in decision) return waitFor(turn, mail, decision);
-  const { changes = [], messages = [], hints = [] } = decision;
+  const { changes = NO_CHANGES, messages = NO_MESSAGES, hints = NO_HINTS } = decision;
   // With a key also that nothing had to be changed is an outcome: later it might have to.
   const isKept = mail.key !== null && !onlyTells(cell.address.kind, mail.name);
   if (changes.length > 0 || messages.length > 0 || isKept) {
     return propose(turn, mail, { changes, messages, hints, value: decision.reply, waits: false });
   }
-  if (!mail.dry) for (const one of hints) host.hint(one, mail.who);
+  if (!mail.dry) for (const one of hints) host.hint(one, mail.who, cell.touchedMs);
   // An index that only listens changes without rows; who waits for it wants to know.
   turn.isChanged = true;
   turn.fresh = null;
@@ -310,7 +314,10 @@ const changedMeanwhile = ({ behaviour, address }: Cell, why: string): Refusal =>
 
 function finish({ host, cell }: Turn, mail: Mail, outcome: OperationOutcome, { hints, value, waits }: Proposal): void {
   if (outcome === 'committed') {
-    for (const one of hints) host.hint(one, mail.who);
+    if (hints.length > 0) {
+      const nowMs = host.world.monotonicMs();
+      for (const one of hints) host.hint(one, mail.who, nowMs);
+    }
     if (!waits) reply(mail, value);
     return;
   }

@@ -31,8 +31,8 @@ export interface MailRoom {
   send(to: Address, sent: Sent): void;
   /** To an actor of this shard. */
   post(to: Address, mail: Mail): void;
-  /** A message that nobody waits for, wherever its actor lives. */
-  hint(hint: Hint, who: string): void;
+  /** A message that nobody waits for, wherever its actor lives; it is sent at `nowMs`, to within a turn. */
+  hint(hint: Hint, who: string, nowMs: number): void;
   /** Lets an actor with mail have its turn, or its state. */
   wake(cell: Cell): void;
 }
@@ -109,7 +109,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
     options.ready.add(cell);
   }
 
-  function hint(hinted: Hint, who: string): void {
+  function hint(hinted: Hint, who: string, nowMs: number): void {
     const { to, name, body } = hinted;
     const cell = cells.get(to);
     const target = cell === undefined ? shardOf(to, options.shards) : shard;
@@ -118,7 +118,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
         name,
         body,
         who,
-        deadlineMs: world.monotonicMs() + HINT_DEADLINE_MS,
+        deadlineMs: nowMs + HINT_DEADLINE_MS,
         reserve: null,
         from: shard,
         respond: nobodyWaits,

@@ -89,12 +89,11 @@ export function createTurns(options: TurnsOptions): Turns {
     cell.turns++;
     const batch = inTime(takeInbox(cell, options.batchLimit), nowMs);
     if (cell.inbox.length > 0) holdings.behind.add(cell);
-    observation.begin(cell, batch);
     const wanted = neededRows(host.inHand, cell, batch);
     if (wanted.length > 0) fetch(cell, batch, wanted);
     const isOver = wanted.length === 0 && decide(cell, batch, null);
     const endMs = world.monotonicMs();
-    observation.decided(endMs);
+    observation.decided(cell, batch, endMs);
     if (isOver) settle(cell, endMs);
     return endMs;
   }
