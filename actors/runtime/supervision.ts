@@ -11,6 +11,8 @@ export interface Crash {
   times: number;
   restart(): void;
   quarantine(): void;
+  /** The supervisors know nobody but by what they hear: nact keeps them as long as their thread lives. */
+  log(message: string, fields: Record<string, unknown>): void;
 }
 
 export interface Supervision {
@@ -27,11 +29,12 @@ const nameOf = (text: string): string => text.replaceAll(/[^A-Za-z0-9$_.+!*'(),-
 /** nact's own `Ref` is an empty class, to which everything is assignable: an opaque type of ours instead. */
 type Reference = { readonly nact: unique symbol };
 
-export function createSupervision(
-  shard: number,
-  log: (message: string, fields: Record<string, unknown>) => void,
-): Supervision {
-  const system = start({ name: `shard-${shard}` } as never) as unknown as Reference;
+/** nact finds a system by its name, and a thread may have several shards: tests and the simulation do. */
+let systems = 0;
+
+export function createSupervision(shard: number): Supervision {
+  /** Most shards never need one. */
+  let system: Reference | undefined;
   const scopes = new Map<Scope, Reference>();
   const kinds = new Map<string, Reference>();
 
@@ -43,6 +46,7 @@ export function createSupervision(
     if (known !== undefined) return known;
     let parent = scopes.get(scope);
     if (parent === undefined) {
+      system ??= start({ name: `shard-${shard}-${++systems}` } as never) as unknown as Reference;
       parent = spawn(system as never, keep as never, nameOf(scope)) as unknown as Reference;
       scopes.set(scope, parent);
     }
@@ -55,7 +59,7 @@ export function createSupervision(
       {
         // A crash is a message that throws, so that the policy is nact's and stands once.
         onCrash: ((crash: Crash, _error: unknown, context: { resume: unknown }) => {
-          log('actor crashed', { actor: crash.actor, times: crash.times, error: String(crash.error) });
+          crash.log('actor crashed', { actor: crash.actor, times: crash.times, error: String(crash.error) });
           if (crash.times >= QUARANTINE_AFTER) crash.quarantine();
           else crash.restart();
           return context.resume;
@@ -71,7 +75,10 @@ export function createSupervision(
       dispatch(kindOf(scope, kind) as never, crash as never);
     },
     stop() {
-      stop(system as never);
+      if (system !== undefined) stop(system as never);
+      system = undefined;
+      scopes.clear();
+      kinds.clear();
     },
   };
 }

@@ -18,7 +18,7 @@ export interface Crashes extends Pick<TurnHost, 'crashed' | 'quarantine'> {
 }
 
 export function createCrashes({ world, shard, pipe, log }: CrashesOptions): Crashes {
-  const supervision = createSupervision(shard, (message, fields) => log('error', message, fields));
+  const supervision = createSupervision(shard);
 
   return {
     crashed(cell: Cell, error: unknown) {
@@ -28,6 +28,7 @@ export function createCrashes({ world, shard, pipe, log }: CrashesOptions): Cras
         error,
         times: cell.crashes,
         restart: () => {},
+        log: (message, fields) => log('error', message, fields),
         quarantine: () => {
           log('error', 'actor crashed again and again', { actor: addressText(cell.address), times: cell.crashes });
         },
