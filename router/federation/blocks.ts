@@ -6,7 +6,7 @@ import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
 import type { Family } from '../../actors/ipam/address.ts';
-import { conflict, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { conflict, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
@@ -299,8 +299,13 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     async acceptLoss({ without }) {
       if (isFenced && without) {
         comparison.goOnWithout();
-        // One that began before did not know it.
-        if ((await compare()) === 'later') await compare();
+        try {
+          // One that began before did not know it.
+          if ((await compare()) === 'later') await compare();
+        } catch (error) {
+          if (!isTransient(error)) throw error;
+          return unavailable(`site ${site} can't be compared with the others at the moment: ${reasonOf(error)}`);
+        }
       }
       if (isFenced) {
         const missing = comparison.missing.length === 0 ? 'it is being compared' : comparison.missing.join('; ');

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import { granted, refused } from '../../actors/network/plant.fixture.ts';
-import { isRefusal } from '../../actors/refusal.ts';
+import { isRefusal, unavailable } from '../../actors/refusal.ts';
+import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
+import { createBlockDriver } from './blocks.ts';
 import { league } from './blocks.fixture.ts';
 
 type League = Awaited<ReturnType<typeof league>>;
@@ -184,4 +186,26 @@ test('reliability.md F24: what a restored home had made since comes back from th
   const here = granted(await scene.until(scene.acquire('a', {}, 'late'))).address;
   assert.ok(here !== taken && !there.includes(here));
   scene.close();
+});
+
+test('reliability.md F24: an operator who accepts the loss while the site loses its ownership is told to try again', async () => {
+  const gone = unavailable('site:a lost its ownership');
+  const driver = createBlockDriver({
+    site: 'a',
+    isRestored: true,
+    world: createVirtualWorld(),
+    rows: { rows: async () => [], countByOwner: async () => new Map() },
+    copy: {
+      get: () => undefined,
+      entry: () => undefined,
+      list: (kind) => (kind === 'globalnetwork' ? [{ id: 'internet' }] : []) as never,
+    },
+    ask: async () => gone,
+    federation: { ask: async () => assert.fail('there is no other site') },
+    hosted: () => ['pa'],
+    odd: () => {},
+  });
+  await driver.start();
+  refused((await driver.acceptLoss({ without: true })) as never, 'Unavailable', 'lost its ownership');
+  driver.close();
 });
