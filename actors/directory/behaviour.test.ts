@@ -59,9 +59,11 @@ function directoryOf(site: string) {
     );
   const apply = (entries: DirectoryRecord[]): unknown =>
     commit(directoryBehaviour.commands.apply(state, { entries: structuredClone(entries) }, at(0)));
+  const restore = (entries: DirectoryRecord[]): unknown =>
+    commit(directoryBehaviour.commands.restore(state, { entries: structuredClone(entries) }, at(0)));
   const own = (): DirectoryRecord[] =>
     [...state.entries.values()].map(({ record }) => record).filter(({ home }) => home === site);
-  return { state, create, remove, apply, own };
+  return { state, create, remove, apply, restore, own };
 }
 
 const shown = ({ state }: { state: DirectoryState }): Array<[string, string, boolean]> =>
@@ -118,6 +120,17 @@ describe('directory', () => {
       muc.state.conflicts.map(({ home }) => home),
       ['muc'],
     );
+  });
+
+  it('F24: a restored site takes its own entry back over the one of another site that it had come after', () => {
+    const [muc, fra, restored] = [directoryOf('muc'), directoryOf('fra'), directoryOf('fra')];
+    muc.create('acme', 1);
+    muc.remove('acme', 2);
+    for (const site of [fra, restored]) site.apply(muc.own());
+    fra.create('acme', 3);
+    muc.apply(fra.own());
+    assert.deepEqual(restored.restore(fra.own()), { restored: ['acme'] });
+    assert.deepEqual(shown(restored), shown(muc));
   });
 
   it('an id that was deleted at one site and made anew at another is not undone by a late copy of its first life', () => {

@@ -201,9 +201,8 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
       for (const entry of entries) {
         if (entry.kind !== state.kind || entry.home !== state.site) continue;
         const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
-        if (stored === undefined || (stored.home === state.site && winner(stored, entry) === entry)) {
-          latest.set(entry.id, entry);
-        }
+        // Also over one of another site that it was made in the knowledge of: the backup may end in between.
+        if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, entry);
       }
       const busy = [...latest.keys()].find((id) => state.held.has(id));
       if (busy !== undefined) return conflict(`${state.kind} ${busy} is being changed`);

@@ -225,6 +225,11 @@ export async function league(
     granted(await until(ask(a.plant, registry, 'createNetwork', { network, h: `h-${id}`, partitions: ['pa'] })));
   }
   await makeNetwork('internet', prefix);
+  async function deleteNetwork(id: string): Promise<void> {
+    assert.deepEqual(await until(a.driver.recallAll(id)), []);
+    const registry = addressOf(siteScope('a'), 'registry', 'a');
+    granted(await until(ask(a.plant, registry, 'deleteNetwork', { id, partition: '', partitions: ['pa'] })));
+  }
 
   /** As an operator changes the prefixes of `internet` at its home. */
   const update = (prefixes: string[]) =>
@@ -247,8 +252,8 @@ export async function league(
       tags: [],
       ...changes,
     } as IpRequest);
-  const free = (id: string, address: string) =>
-    ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', 'internet'), 'freeIp', { address });
+  const free = (id: string, address: string, network = 'internet') =>
+    ask(of(id).plant, addressOf(partitionScope(`p${id}`), 'block', network), 'freeIp', { address });
 
   /** No address lost or double: ledger and holdings tell the same story, and no two partitions gave out one address. */
   function check(settled = true): void {
@@ -336,6 +341,7 @@ export async function league(
     until,
     acquire,
     makeNetwork,
+    deleteNetwork,
     update,
     free,
     bring,

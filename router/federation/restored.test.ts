@@ -188,6 +188,37 @@ test('reliability.md F24: what a restored home had made since comes back from th
   scene.close();
 });
 
+test('reliability.md F24: a network that a restored home had deleted since is gone again, with its blocks', async () => {
+  const scene = await league(PREFIX);
+  await scene.makeNetwork('early', '198.51.100.0/24');
+  await scene.run(300);
+  for (const id of ['a', 'b']) {
+    const { address } = granted(await scene.until(scene.acquire(id, {}, 'early')));
+    granted(await scene.until(scene.free(id, address, 'early')));
+  }
+  await scene.run(300);
+  const backup = scene.of('a').backup();
+  await scene.deleteNetwork('early');
+  await scene.run(500);
+  await scene.of('a').restoreFrom(backup);
+  await scene.run(3_000);
+  const { driver, copy, plant } = scene.of('a');
+  assert.equal(driver.restored, null);
+  assert.equal(copy.get('globalnetwork', 'early'), undefined);
+  for (const table of ['network', 'block', 'holding', 'global_network'] as const) {
+    const left = plant.store.live(table).map(({ key }) => key);
+    assert.deepEqual(
+      left.filter((key) => key.startsWith('early')),
+      [],
+      table,
+    );
+  }
+  assert.equal(driver.open, 0);
+  // Its name and prefix are free.
+  await scene.makeNetwork('early', '198.51.100.0/24');
+  scene.close();
+});
+
 test('reliability.md F24: an operator who accepts the loss while the site loses its ownership is told to try again', async () => {
   const gone = unavailable('site:a lost its ownership');
   const driver = createBlockDriver({

@@ -75,8 +75,8 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
     return { told: [...told.values()], silent: [...silent.keys()] };
   }
 
-  /** Takes back what the others have of this site's own directory. Answers the live global networks of it. */
-  async function restoreDirectory(told: readonly Told[]): Promise<Map<string, NetworkRecord>> {
+  /** Takes back what the others have of this site's own directory. Answers its global networks, and those that are gone. */
+  async function restoreDirectory(told: readonly Told[]): Promise<{ networks: NetworkRecord[]; deleted: string[] }> {
     const entries = told.flatMap(({ items }) => itemsOf(items, 'entry').map(({ record }) => record));
     const byKind = new Map<DirectoryKind, DirectoryRecord[]>();
     for (const entry of entries) byKind.set(entry.kind, [...(byKind.get(entry.kind) ?? []), entry]);
@@ -86,11 +86,22 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
       if (restored.length > 0) ports.odd(`restored from the other sites: ${kind} ${restored.join(', ')}`);
     }
     const { entries: networks } = orThrow(await ports.ask(addressOf(own, 'directory', 'globalnetwork'), 'all', {}));
-    return new Map(
-      networks.flatMap(({ kind, id, home, entity }) =>
-        kind === 'globalnetwork' && home === site && entity !== null ? [[id, entity]] : [],
-      ),
-    );
+    const ofSite = networks.flatMap((entry) => (entry.kind === 'globalnetwork' && entry.home === site ? [entry] : []));
+    return {
+      networks: ofSite.flatMap(({ entity }) => (entity === null ? [] : [entity])),
+      deleted: ofSite.flatMap(({ id, entity }) => (entity === null ? [id] : [])),
+    };
+  }
+
+  /** A network that was deleted after the backup: none of its blocks was out then. */
+  async function endNetwork(id: string): Promise<void> {
+    const ledger = await ports.ask(networkAt(id), 'ledger', {});
+    if (isRefusal(ledger) && ledger.kind === 'NotFound') return;
+    for (const { first, h, holder: partition } of orThrow(ledger).blocks) {
+      orThrow(await ports.ask(networkAt(id), 'takeBack', { partition, first, h }));
+    }
+    const ask = { id, partition: '', partitions: [...ports.hosted()] };
+    orThrow(await ports.ask(addressOf(own, 'registry', site), 'deleteNetwork', ask));
   }
 
   /** The network and its ledger at this home, as the others know them. */
@@ -129,8 +140,8 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
     const home = copy.entry('globalnetwork', network)?.home ?? site;
     if (home === site) {
       const ledger = await ports.ask(networkAt(network), 'ledger', {});
-      // Deleted: nobody gives out of it.
-      if (isRefusal(ledger) && ledger.kind === 'NotFound') return null;
+      // Deleted: what it says of a block here was true before.
+      if (isRefusal(ledger) && ledger.kind === 'NotFound') return [];
       return orThrow(ledger).blocks.filter(({ holder: of }) => of === partition);
     }
     const answer = told.find(({ from }) => from === home);
@@ -178,8 +189,9 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
       const isAlone = told.length + silent.length === 0 && copy.list('globalnetwork').length > 0;
       if (isAlone) missing = [NOBODY];
       if (missing.length > 0 && !isAccepted) return 'later';
-      const networks = await restoreDirectory(told);
-      for (const network of networks.values()) await restoreNetwork(network, told, silent);
+      const { networks, deleted } = await restoreDirectory(told);
+      for (const network of networks) await restoreNetwork(network, told, silent);
+      for (const id of deleted) await endNetwork(id);
       for (const partition of ports.hosted()) {
         if (!(await restorePartition(partition, told, silent))) return 'later';
       }
