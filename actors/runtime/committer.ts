@@ -1,45 +1,11 @@
 // Writes the changes of all actors of a shard: one group in flight, the next group is what waited meanwhile. No timer
 // decides its size, so throughput grows with load (design.md §4).
 import type { Scope } from '../address.ts';
-import type {
-  BusMessage,
-  CommitOutcome,
-  Fence,
-  Group,
-  IdempotencyKey,
-  KeyedOutcome,
-  LogEntry,
-  ShardStore,
-  World,
-} from '../ports.ts';
-import { rowName, type Change } from '../records.ts';
-import { unavailable, type Refusal } from '../refusal.ts';
-
-/** How one operation ended. */
-export type OperationOutcome =
-  | 'committed'
-  /** Nothing written, and this operation is the reason: its memory, or a rule of the database, says no. */
-  | { refused: string }
-  /** Nothing written, because an earlier one of the same entity was refused: decide it again. */
-  | 'redo'
-  | Refusal;
-
-/** What one message (or coordination) wants written: all of it or nothing. */
-export interface Operation {
-  id: string;
-  what: string;
-  who: string;
-  scope: Scope;
-  changes: Change[];
-  messages: BusMessage[];
-  /** Epochs of other shards whose entities it writes; its own are added. */
-  fences: Fence[];
-  /** Read before each attempt: who asked may leave. */
-  readonly deadlineMs: number;
-  /** Of a request with an Idempotency-Key: stored in the same transaction. */
-  outcome: (IdempotencyKey & { reply: unknown }) | null;
-  done(outcome: OperationOutcome): void;
-}
+import type { CommitOutcome, Fence, Group, LogEntry, ShardStore, World } from '../ports.ts';
+import { unavailable } from '../refusal.ts';
+import { countAnswered, countSent, createFigures, type GroupFigures } from './committer/figures.ts';
+import { groupOf } from './committer/group.ts';
+import { entitiesOf, scopesOf, type Operation, type OperationOutcome } from './committer/operation.ts';
 
 export interface CommitterOptions {
   world: World;
@@ -64,33 +30,8 @@ const LIMITS = {
   longestRetryMs: 500,
 };
 
-/** Upper ends of the sizes of groups, in operations. */
-export const GROUP_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
-/** Upper ends of the times of a group from its sending to the database's answer, in milliseconds. */
-export const COMMIT_TIMES_MS = [1, 2, 5, 10, 25, 50, 100, 250, 1_000] as const;
-
-export interface GroupFigures {
-  sent: number;
-  refused: number;
-  unknown: number;
-  operations: number;
-  /** Groups by size, one more than GROUP_SIZES. */
-  sizes: number[];
-  /** Groups by time, one more than COMMIT_TIMES_MS. */
-  timesMs: number[];
-  /** Sum of these times. */
-  totalMs: number;
-}
-
-/** Place of a value in buckets with these upper ends. */
 /** Space is not made in a moment. */
 const FULL_AGAIN_S = 5;
-
-const bucketOf = (ends: readonly number[], value: number): number => {
-  const at = ends.findIndex((end) => value <= end);
-  return at < 0 ? ends.length : at;
-};
-const emptyBuckets = (ends: readonly number[]): number[] => [...ends.map(() => 0), 0];
 
 export interface Committer {
   submit(operation: Operation): void;
@@ -104,15 +45,7 @@ export interface Committer {
 export function createCommitter(options: CommitterOptions): Committer {
   const { world, store, shard } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const groups: GroupFigures = {
-    sent: 0,
-    refused: 0,
-    unknown: 0,
-    operations: 0,
-    sizes: emptyBuckets(GROUP_SIZES),
-    timesMs: emptyBuckets(COMMIT_TIMES_MS),
-    totalMs: 0,
-  };
+  const figures = createFigures();
   const sequence = new Map<Scope, number>();
   let queue: Operation[] = [];
   let inFlight = false;
@@ -178,14 +111,10 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   function write(operations: Operation[], mine: number, finished: () => void): void {
     const group = buildGroup(operations);
-    groups.sent++;
-    groups.operations += operations.length;
-    groups.sizes[bucketOf(GROUP_SIZES, operations.length)]!++;
+    countSent(figures, operations.length);
     const sentMs = world.monotonicMs();
     store.commit(group, (outcome) => {
-      const tookMs = world.monotonicMs() - sentMs;
-      groups.timesMs[bucketOf(COMMIT_TIMES_MS, tookMs)]!++;
-      groups.totalMs += tookMs;
+      countAnswered(figures, world.monotonicMs() - sentMs);
       if (mine === life) settle(operations, group, outcome, mine, finished);
     });
   }
@@ -201,7 +130,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       case 'committed':
         return committed(operations, group, finished);
       case 'refused':
-        groups.refused++;
+        figures.refused++;
         return split(operations, outcome.constraint ?? 'version', mine, finished);
       case 'fenced':
         return fenced(operations, mine, finished);
@@ -213,7 +142,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         queue = unspoiled(queue);
         return finished();
       case 'unknown':
-        groups.unknown++;
+        figures.unknown++;
         return resolve(operations, group, mine, world.monotonicMs(), finished);
     }
   }
@@ -242,7 +171,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       if (clean.length < part.length) queue = unspoiled(queue);
       if (clean.length === 0) return next();
       const group = buildGroup(clean);
-      groups.sent++;
+      figures.sent++;
       store.commit(group, (outcome) => {
         if (mine !== life) return;
         if (outcome.outcome === 'refused') return whole(clean, outcome.constraint ?? 'version', next);
@@ -338,38 +267,8 @@ export function createCommitter(options: CommitterOptions): Committer {
     });
   }
 
-  function buildGroup(operations: Operation[]): Group {
-    const changes = new Map<string, Change>();
-    const fences = new Map<string, Fence>();
-    const next = new Map(sequence);
-    const atMs = world.wallMs();
-    const entries: LogEntry[] = [];
-    const outcomes: KeyedOutcome[] = [];
-    for (const operation of operations) {
-      for (const change of operation.changes) merge(changes, change);
-      for (const fence of operation.fences) fences.set(`${fence.scope}/${fence.shard}`, fence);
-      for (const scope of [operation.scope, ...scopesOf(operation)]) {
-        const own = options.fence(scope);
-        fences.set(`${scope}/${shard}`, own);
-      }
-      if (operation.outcome !== null) outcomes.push({ ...operation.outcome, operation: operation.id, atMs });
-      const n = (next.get(operation.scope) ?? 0) + 1;
-      next.set(operation.scope, n);
-      entries.push({
-        scope: operation.scope,
-        shard,
-        epoch: options.fence(operation.scope).epoch,
-        n,
-        operation: operation.id,
-        what: operation.what,
-        who: operation.who,
-        atMs,
-        changes: operation.changes,
-        messages: operation.messages,
-      });
-    }
-    return { id: world.uuid(), fences: [...fences.values()], changes: [...changes.values()], entries, outcomes };
-  }
+  const buildGroup = (operations: readonly Operation[]): Group =>
+    groupOf(operations, { id: world.uuid(), shard, fence: options.fence, sequence, atMs: world.wallMs() });
 
   return {
     submit(operation) {
@@ -388,30 +287,10 @@ export function createCommitter(options: CommitterOptions): Committer {
     get depth() {
       return queue.length;
     },
-    groups,
+    groups: figures,
     idle(done) {
       if (!inFlight && queue.length === 0) return done();
       idleWaiters.push(done);
     },
   };
 }
-
-/** No row has this version. */
-const IMPOSSIBLE = Number.MAX_SAFE_INTEGER;
-
-/**
- * One row a key and group: the first `prev` and the last state of an entity's several changes. The database only sees
- * that, so a change that was not decided on the one before it is found here; the group is refused, and halved.
- */
-function merge(changes: Map<string, Change>, change: Change): void {
-  const name = rowName(change);
-  const earlier = changes.get(name);
-  if (earlier === undefined) return void changes.set(name, change);
-  const follows = change.prev === (earlier.value === null ? 0 : earlier.version);
-  changes.set(name, { ...change, prev: follows ? earlier.prev : IMPOSSIBLE } as Change);
-}
-
-const entitiesOf = (operation: Operation): string[] => [
-  ...new Set(operation.changes.map((change) => `${change.scope}|${change.owner}`)),
-];
-const scopesOf = (operation: Operation): Scope[] => operation.changes.map((change) => change.scope);

@@ -5,7 +5,7 @@ import type { Fence, World } from '../ports.ts';
 import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
 import { reply, type Mail, type Sent } from './cell.ts';
-import type { Operation } from './committer.ts';
+import type { Operation } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';

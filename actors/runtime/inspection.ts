@@ -3,7 +3,8 @@ import { scopeId, type Kind, type Scope } from '../address.ts';
 import type { Fence } from '../ports.ts';
 import { waitText, type Cell, type CellStatus } from './cell.ts';
 import type { Cells } from './cells.ts';
-import type { Committer, GroupFigures } from './committer.ts';
+import type { Committer } from './committer.ts';
+import type { GroupFigures } from './committer/figures.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Heard, Observation, Times } from './observation.ts';
 

@@ -7,7 +7,7 @@ import { rowName, type Change, type Row, type RowOf, type TableName } from '../r
 import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, reply, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
-import type { Operation, OperationOutcome } from './committer.ts';
+import type { Operation, OperationOutcome } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer } from './dry-run.ts';

@@ -1,5 +1,5 @@
 // The metrics of a site: the same figures as the inspection, named hanse_….
-import { COMMIT_TIMES_MS, GROUP_SIZES } from '../../../actors/runtime/committer.ts';
+import { COMMIT_TIMES_MS, GROUP_SIZES } from '../../../actors/runtime/committer/figures.ts';
 import type { Figures } from './figures.ts';
 import { histogramOf, type Sample, type Sampled } from './sampled.ts';
 
