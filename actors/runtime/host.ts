@@ -162,7 +162,7 @@ export function createShardHost(options: HostOptions): ShardHost {
   }
 
   const ask: ShardHost['ask'] = async (to, name, body, { who, deadlineMs, key, dry = false, asker }) => {
-    const message = { to, name, body, who };
+    const message = { to, name, body, who, askedMs: world.wallMs() };
     const refused = setAside.refuses(message);
     if (refused !== undefined) return refused;
     const envelope = (id: number): Envelope => ({

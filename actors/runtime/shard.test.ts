@@ -432,6 +432,29 @@ describe('coordination over shards', () => {
     );
   });
 
+  it('reliability.md §7.1: a reservation is granted on what is committed, not on what its neighbours in the batch will have written', () => {
+    const plant = createPlant(2, { operationsPerGroup: 1 });
+    const [mine, other] = [plant.bagOn(0), plant.bagOn(1)];
+    plant.ask(other, 'take', { n: 5 });
+    plant.ask(mine, 'list', {});
+    plant.settle();
+    // The first is under way while the others come: they make one batch, and a group each.
+    const underWay = plant.ask(other, 'take', { n: 1 });
+    plant.world.run(plant.world.monotonicMs() + 0.05);
+    const first = [underWay, ...[2, 3].map((n) => plant.ask(other, 'take', { n }))];
+    const dropped = plant.ask(other, 'drop', { n: 5 });
+    const answer = plant.ask(mine, 'takeAll', { bags: [mine, other], n: 5 });
+    plant.settle();
+    assert.deepEqual(
+      [...first, dropped].map((one) => kindOf(one())),
+      ['ok', 'ok', 'ok', 'ok'],
+    );
+    assert.deepEqual([kindOf(answer()), plant.refusals()], ['Conflict', 0]);
+    const again = plant.ask(mine, 'takeAll', { bags: [mine, other], n: 5 });
+    plant.settle();
+    assert.deepEqual(again(), [5, 5]);
+  });
+
   it('I18: a dry run over several actors reserves, answers and lets go', () => {
     const plant = createPlant(2);
     const bags = [plant.bagOn(0), plant.bagOn(1)];

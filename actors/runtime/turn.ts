@@ -133,16 +133,32 @@ function knownRows(cell: Cell, rows: Row[] | null, wanted: RowKey[]): Turn['know
 }
 
 /**
+ * Reservations before commands: a grant leaves at once, so nothing that is not committed yet may stand behind it. Its
+ * coordinator's group may reach the database before the one that it would build on.
+ */
+function reservationsFirst(batch: Mail[]): Mail[] {
+  let isCommandBefore = false;
+  for (const { reserve } of batch) {
+    if (reserve === null) isCommandBefore = true;
+    else if (isCommandBefore) {
+      return [...batch.filter((mail) => mail.reserve !== null), ...batch.filter((mail) => mail.reserve === null)];
+    }
+  }
+  return batch;
+}
+
+/**
  * Decides a batch; answers how many operations went to the committer (0: the turn is over). `rows` are the fetched ones
  * of `wanted`; what a confirmation brought meanwhile (cell.rows) is newer.
  */
 export function decideBatch(
   host: TurnHost,
   cell: Cell,
-  batch: Mail[],
+  mails: Mail[],
   rows: Row[] | null,
   wanted: RowKey[] = NONE,
 ): number {
+  const batch = reservationsFirst(mails);
   const turn: Turn = {
     host,
     cell,

@@ -60,7 +60,9 @@ export function createSetAside({ world, log }: SetAsideOptions): SetAside {
       const id = world.uuid();
       suspects.ban(suspect, id);
       const error = `its thread died of it: ${why}`;
-      add({ ...suspect, id, shard, error, crashes, atMs: world.wallMs() }, 'its thread died of it again and again');
+      const { to, name, body, who } = suspect;
+      const message = { id, shard, to, name, body, who, error, crashes, atMs: world.wallMs() };
+      add(message, 'its thread died of it again and again');
     },
     answered({ suspect }, value) {
       // Of an operation over several shards another one's thread may have died of it: then its outcome is not there.
