@@ -1,7 +1,7 @@
 // How many requests this process works on at a time. The number follows the measured delay: too many at once only make
 // each of them late, so who comes beyond it is refused at once, before its body is read (reliability.md §10).
 import type { World } from '../actors/ports.ts';
-import { classify, type RequestClass } from './request-class.ts';
+import { classify, type Arrival, type RequestClass } from './request-class.ts';
 import type { Gate, Refused, RequestHead } from './server.ts';
 import { errorText } from './wire-errors.ts';
 
@@ -9,14 +9,6 @@ interface Best {
   sinceMs: number;
   before: number;
   now: number;
-}
-
-export interface Arrival {
-  class: RequestClass;
-  /** Who asks, as far as the head tells: fair shares are by it. */
-  identity: string;
-  /** Answers of one operation are compared with each other. */
-  operation: string;
 }
 
 /** Why a request is refused: `share`: its identity has more than its part; `limit`: this process has enough. */
@@ -148,7 +140,9 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
 /** Who asks, by the head alone: the HMAC user, or the token itself, which is not looked into before it is verified. */
 export function identityOf(authorization: string | undefined): string {
   if (authorization === undefined) return '';
-  return authorization.startsWith('Bearer ') ? authorization.slice(-43) : (authorization.split(' ', 1)[0] ?? '');
+  if (authorization.startsWith('Bearer ')) return authorization.slice(-43);
+  const blank = authorization.indexOf(' ');
+  return blank < 0 ? authorization : authorization.slice(0, blank);
 }
 
 const TEXTS: Readonly<Record<Denied['reason'], string>> = {
@@ -156,35 +150,42 @@ const TEXTS: Readonly<Record<Denied['reason'], string>> = {
   limit: 'more requests are under way than can be answered in time; nothing was done, try again',
 };
 
-const BODIES = {
-  share: Buffer.from(errorText(429, TEXTS.share)),
-  limit: Buffer.from(errorText(503, TEXTS.limit)),
-};
-
-const deniedAnswer = ({ status, reason, retryAfterS }: Denied): Refused => ({
+const refusedBy = ({ status, reason, retryAfterS }: Denied): Refused => ({
   status,
   headers: [
     ['content-type', 'application/json'],
     ['retry-after', String(retryAfterS)],
     ['x-refused-because', reason],
   ],
-  body: BODIES[reason],
+  body: Buffer.from(errorText(status, TEXTS[reason])),
 });
+
+/** There are few of them, and many ask at a time: each is made once. */
+function createDeniedAnswers(): (denied: Denied) => Refused {
+  const made = { share: new Map<number, Refused>(), limit: new Map<number, Refused>() };
+  return (denied) => {
+    let refused = made[denied.reason].get(denied.retryAfterS);
+    if (refused === undefined) made[denied.reason].set(denied.retryAfterS, (refused = refusedBy(denied)));
+    return refused;
+  };
+}
 
 /** By the head of a request alone. */
 export function createGate(admission: Admission, basePath: string): Gate {
-  const arrivalOf = ({ method, path, header }: RequestHead): Arrival => ({
-    ...classify(method, path, header, basePath),
-    identity: identityOf(header('authorization')),
-  });
+  const answerOf = createDeniedAnswers();
+  const read = ({ method, path, header }: RequestHead): Arrival => {
+    const { class: kind, operation } = classify(method, path, header, basePath);
+    return { class: kind, operation, identity: identityOf(header('authorization')) };
+  };
+  const arrivalOf = (head: RequestHead): Arrival => (head.arrival ??= read(head));
   return {
     look(head) {
       const denied = admission.look(arrivalOf(head));
-      return denied && deniedAnswer(denied);
+      return denied && answerOf(denied);
     },
     enter(head) {
       const answer = admission.admit(arrivalOf(head));
-      return typeof answer === 'function' ? answer : deniedAnswer(answer);
+      return typeof answer === 'function' ? answer : answerOf(answer);
     },
   };
 }

@@ -2,6 +2,8 @@
 import { matchOperation } from '../router/locate.ts';
 import { DRY_HEADER } from './dry-run.ts';
 
+const DRY = DRY_HEADER.toLowerCase();
+
 /**
  * A: gives something back, or tells what machines and switches do. B: single reads and writes. C: lists, searches, dry
  * runs, inspection. A never waits behind C.
@@ -43,8 +45,14 @@ const BELOW_V2: readonly [RegExp, RequestClass][] = [
 
 export interface Classified {
   class: RequestClass;
-  /** operationId; '' for what v1 does not have. */
+  /** operationId; '' for what v1 does not have. Answers of one operation are compared with each other. */
   operation: string;
+}
+
+/** A request, as far as it has to be known for letting it in. */
+export interface Arrival extends Classified {
+  /** Who asks, as far as the head tells: fair shares are by it. */
+  identity: string;
 }
 
 /** `path` with the query; `header` by its lower-case name. */
@@ -56,7 +64,7 @@ export function classify(
 ): Classified {
   const match = matchOperation(method, path, basePath);
   const operation = match?.operation.id ?? '';
-  if (header(DRY_HEADER.toLowerCase()) === 'true') return { class: 'C', operation };
+  if (header(DRY) === 'true') return { class: 'C', operation };
   if (match !== undefined) {
     const { id, merge } = match.operation;
     return { class: CLASSES[id] ?? (merge === undefined ? 'B' : 'C'), operation };

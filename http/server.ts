@@ -9,6 +9,7 @@ import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
 import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
 import type { EdgeEnv } from './env.ts';
+import type { Arrival } from './request-class.ts';
 import { bodyFailureResponse, crashResponse } from './route.ts';
 
 /** A request as it came: its bytes are read once, for whoever answers it. */
@@ -38,9 +39,11 @@ export interface RequestHead {
   path: string;
   /** By lower-case name. */
   header(name: string): string | undefined;
+  /** What a gate has made of it, so that it is made once. */
+  arrival?: Arrival;
 }
 
-/** The answer of a gate, ready to be sent. */
+/** The answer of a gate: of each kind there is one, given again and again. */
 export interface Refused {
   status: number;
   headers: Array<[string, string]>;
@@ -97,14 +100,36 @@ const toResponse = ({ status, headers, body }: EdgeAnswer): Response => {
 /** Uploads are streams: whoever takes them reads them from the socket. */
 const isUpload = (contentType: string | undefined): boolean => contentType?.startsWith('multipart/') ?? false;
 
-function headOf({ method = 'GET', url = '/', headers }: IncomingMessage): RequestHead {
-  return {
+/** A request of a socket, with its head as the gate has seen it. */
+type Arrived = IncomingMessage & { head?: RequestHead };
+
+function headOf(incoming: Arrived): RequestHead {
+  const { method = 'GET', url = '/', headers } = incoming;
+  return (incoming.head ??= {
     method,
     path: url,
     header(name) {
       const value = headers[name];
       return Array.isArray(value) ? value[0] : value;
     },
+  });
+}
+
+/** Refusals as node:http sends them fastest: a list of names and values, and a text, which leaves together with the head. */
+function createRefusing(): (outgoing: ServerResponse, refused: Refused) => void {
+  const ready = new WeakMap<Refused, { head: string[]; text: string }>();
+  const make = (refused: Refused): { head: string[]; text: string } => {
+    const made = {
+      head: [...refused.headers.flat(), 'content-length', String(refused.body.byteLength)],
+      text: Buffer.from(refused.body).toString(),
+    };
+    ready.set(refused, made);
+    return made;
+  };
+  return (outgoing, refused) => {
+    const { head, text } = ready.get(refused) ?? make(refused);
+    outgoing.writeHead(refused.status, head);
+    outgoing.end(text);
   };
 }
 
@@ -114,12 +139,12 @@ function headOf({ method = 'GET', url = '/', headers }: IncomingMessage): Reques
  */
 function refuseEarly(server: Server, gate: Gate): void {
   const [serve] = server.listeners('request') as RequestListener[];
+  const refuse = createRefusing();
   server.removeAllListeners('request');
   server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const refused = gate.look(headOf(incoming));
-    if (refused === undefined) return serve?.(incoming, outgoing);
-    outgoing.writeHead(refused.status, [...refused.headers.flat(), 'content-length', String(refused.body.byteLength)]);
-    outgoing.end(refused.body);
+    if (refused === undefined) serve?.(incoming, outgoing);
+    else refuse(outgoing, refused);
   });
 }
 
@@ -157,7 +182,8 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       if (entered !== undefined && typeof entered !== 'function') return toResponse(entered);
       leave = entered;
       if (body === undefined) return await app.fetch(request, { incoming, outgoing, asker, via: 'http' });
-      const early = await beforeApp?.({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
+      const passed = beforeApp?.({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
+      const early = passed instanceof Promise ? await passed : passed;
       if (early !== undefined) return toResponse(early);
       const response = await app.fetch(request, { incoming, outgoing, body, asker, via: 'http' });
       isOwn = true;

@@ -36,6 +36,9 @@ interface Node {
 
 const emptyNode = (): Node => ({ literals: new Map() });
 
+/** By method and path, for paths without parameters: found without taking them apart. */
+const plain = new Map<string, Map<string, Match>>();
+
 const roots = new Map<string, Node>();
 for (const operation of OPERATIONS) {
   let node = roots.get(operation.method);
@@ -51,6 +54,9 @@ for (const operation of OPERATIONS) {
     }
   }
   node.operation = operation;
+  if (operation.path.includes('{')) continue;
+  const paths = plain.get(operation.method) ?? new Map<string, Match>();
+  plain.set(operation.method, paths.set(operation.path, { operation, params: new Map(), query: '' }));
 }
 
 /** Literals win over parameters; a literal that leads nowhere is an id after all (`/v1/machine/issues/free`). */
@@ -82,6 +88,9 @@ const decoded = (segment: string): string | undefined => {
 
 /** The operation of v1 that a request asks for, below /v1 or /v2; undefined: none, whoever receives it answers. */
 export function matchOperation(method: string, path: string, basePath = '/'): Match | undefined {
+  const known = path.startsWith(basePath) ? plain.get(method)?.get(path.slice(basePath.length)) : undefined;
+  // A literal wins over a parameter, so this one is the one that is found below, too.
+  if (known !== undefined) return known;
   const root = roots.get(method);
   const read = root && readPath(path, basePath);
   if (root === undefined || read === undefined) return undefined;
