@@ -13,25 +13,46 @@ export const createBodyBudget = (bytes = 256 << 20): BodyBudget => ({ left: byte
 
 const NOTHING = new Uint8Array(0);
 
-/** Who waits for this answer: until it is out, or its connection has ended. */
-export function askerOf(response: ServerResponse): Asker {
-  const asker = createAsker();
-  response.once('close', asker.leave);
-  return asker;
+/** Who waits for this answer: until it is out, or its connection has ended. Listens from the moment that somebody asks to. */
+class ResponseAsker implements Asker {
+  readonly #response: ServerResponse;
+  #heard: ReturnType<typeof createAsker> | undefined;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get isGone(): boolean {
+    return this.#response.closed;
+  }
+
+  whenGone(listener: () => void): () => void {
+    if (this.#heard === undefined) {
+      this.#heard = createAsker();
+      if (this.isGone) this.#heard.leave();
+      else this.#response.on('close', this.#heard.leave);
+    }
+    return this.#heard.whenGone(listener);
+  }
 }
+
+export const askerOf = (response: ServerResponse): Asker => new ResponseAsker(response);
 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /** All bytes of a body of at most `limitBytes`, which have to come within `withinMs` (30 s). */
-export function readRequestBody(
+export async function readRequestBody(
   request: IncomingMessage,
   limitBytes: number,
   { withinMs = 30_000, budget = createBodyBudget() }: { withinMs?: number; budget?: BodyBudget } = {},
 ): Promise<Uint8Array | BodyFailure> {
-  if (!hasBody(request)) return Promise.resolve(NOTHING);
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too-large');
-  return new Promise((settle) => {
+  if (!hasBody(request)) return NOTHING;
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return 'too-large';
+  // Most bodies come in one packet with their head, which is read to its end before anything waits on.
+  await Promise.resolve();
+  if (request.complete && request.readableLength <= limitBytes) return (request.read() as Buffer | null) ?? NOTHING;
+  return await new Promise((settle) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
     let isOver = false;
