@@ -3,6 +3,7 @@ import { createAuthenticate } from './auth/authenticate.ts';
 import { createVerifyBearer } from './auth/bearer.ts';
 import type { Edge, EdgeEnv } from './env.ts';
 import { addHealthRoutes, type Readiness } from './health.ts';
+import { createLiteralRouter } from './literal-router.ts';
 import { addOpenApiRoute } from './openapi.ts';
 import { admit, crashResponse, pathOf } from './route.ts';
 import type { Site } from './site.ts';
@@ -39,7 +40,7 @@ function answerUnmatched(edge: Edge): (c: Context<EdgeEnv>) => Promise<Response>
 /** An edge without routes, to add some and then `finishEdge`. */
 export function createEdge(site: Site, options: AppOptions = {}): Edge {
   return {
-    hono: new Hono<EdgeEnv>({ strict: false }),
+    hono: new Hono<EdgeEnv>({ strict: false, router: createLiteralRouter() }),
     site,
     authenticate: createAuthenticate(site, createVerifyBearer(site)),
     routes: [],
