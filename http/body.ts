@@ -3,7 +3,7 @@
 import type { Context } from 'hono';
 import { invalid, type Refusal } from '../actors/refusal.ts';
 import { readRequestBody, type BodyFailure } from '../router/socket-io.ts';
-import type { EdgeEnv } from './env.ts';
+import type { Bindings, EdgeEnv } from './env.ts';
 
 /** The largest body that the edge reads; what is larger is answered 413. */
 export const BODY_LIMIT_BYTES = 1 << 20;
@@ -13,11 +13,14 @@ const DEEPEST = 32;
 
 export const isBodyFailure = (value: unknown): value is BodyFailure => typeof value === 'string';
 
-/** The bytes of the body, read at most once; a GET may have one. */
-export async function readBody(c: Context<EdgeEnv>): Promise<Uint8Array | BodyFailure> {
+/** The bytes of the body, read at most once, and at once where they are here; a GET may have one. */
+export function readBody(c: Context<EdgeEnv>): Uint8Array | Promise<Uint8Array | BodyFailure> {
   // Without a server in front of the app there is no environment at all.
   const env = (c.env ??= {});
-  if (env.body !== undefined) return env.body;
+  return env.body ?? receiveBody(c, env);
+}
+
+async function receiveBody(c: Context<EdgeEnv>, env: Bindings): Promise<Uint8Array | BodyFailure> {
   const body =
     env.incoming === undefined
       ? new Uint8Array(await c.req.arrayBuffer())

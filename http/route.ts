@@ -1,7 +1,6 @@
 // Declares a route: who may call it, what it is called, what its body looks like. Everything that all operations share
 // happens here, in one function, because each middleware costs microseconds on every request.
 import type { Context } from 'hono';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 import { isRefusal, unavailable, unprocessable, type Refusal } from '../actors/refusal.ts';
 import { refuseTenant } from './auth/authenticate.ts';
@@ -58,10 +57,12 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
 const acceptsJson = (accept: string | undefined): boolean =>
   accept === undefined ||
   accept === '' ||
+  accept === 'application/json' ||
   accept.split(',').some((range) => /^\s*(?:\*\/\*|application\/\*|application\/json)\s*(?:;|$)/i.test(range));
 
 const isJson = (contentType: string | undefined): boolean =>
-  contentType !== undefined && /^\s*(?:application\/json|\*\/\*)\s*(?:;|$)/i.test(contentType);
+  contentType === 'application/json' ||
+  (contentType !== undefined && /^\s*(?:application\/json|\*\/\*)\s*(?:;|$)/i.test(contentType));
 
 const wantsContentType = (route: RouteDeclaration & { contentType?: 'any' }): boolean =>
   route.contentType !== 'any' && (route.method === 'post' || route.method === 'put' || route.method === 'patch');
@@ -81,8 +82,7 @@ const BODY_FAILURES: Readonly<Record<BodyFailure, () => Response>> = {
 
 export const bodyFailureResponse = (failure: BodyFailure): Response => BODY_FAILURES[failure]();
 
-async function bodyOf<B>(c: Context<EdgeEnv>, check: Check<B>): Promise<{ value: B } | Response> {
-  const bytes = await readBody(c);
+function valueOf<B>(bytes: Uint8Array | BodyFailure, check: Check<B>): { value: B } | Response {
   if (isBodyFailure(bytes)) return bodyFailureResponse(bytes);
   const parsed = parseJson(bytes);
   if (isRefusal(parsed)) return refusalResponse(parsed);
@@ -102,8 +102,10 @@ export async function admit(
   c: Context<EdgeEnv>,
   role: RouteDeclaration['role'],
 ): Promise<Caller | Response> {
-  const pending = edge.authenticate(c);
-  const caller = pending instanceof Promise ? await pending : pending;
+  return admitted(edge, await edge.authenticate(c), role);
+}
+
+function admitted(edge: Edge, caller: Caller | Refusal, role: RouteDeclaration['role']): Caller | Response {
   if (isRefusal(caller)) return refusalResponse(caller);
   if (role === 'none') return caller;
   const foreign = refuseTenant(caller, edge.site.config.providerTenant);
@@ -154,8 +156,10 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     edge.routes.push({ method, path: served, role, operation, audited, effect, body: schema });
   }
 
+  // What is here is not waited for: each wait costs every request a turn of the queue.
   const serve = async (c: Context<EdgeEnv>, seen: { caller?: Caller }): Promise<Response> => {
-    const caller = await admit(edge, c, role);
+    const authenticated = edge.authenticate(c);
+    const caller = admitted(edge, authenticated instanceof Promise ? await authenticated : authenticated, role);
     if (caller instanceof Response) return caller;
     seen.caller = caller;
     if (needsContentType && !isJson(c.req.header('content-type'))) {
@@ -170,14 +174,19 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     if (!hasRole(caller.groups, role)) {
       return errorResponse(403, `you are not member in one of the groups that role ${role} of ${operation} needs`);
     }
-    const body = check === undefined ? { value: undefined as B } : await bodyOf(c, check);
-    if (body instanceof Response) return body;
+    let body = undefined as B;
+    if (check !== undefined) {
+      const bytes = readBody(c);
+      const read = valueOf(bytes instanceof Promise ? await bytes : bytes, check);
+      if (read instanceof Response) return read;
+      body = read.value;
+    }
     const asker = (c.env ??= {}).asker;
     if (asker?.isGone === true) return refusalResponse(NOBODY_WAITS);
     const answer = await handler({
       caller,
       as: { who: caller.email, asker },
-      body: body.value,
+      body,
       site,
       param: (name) => c.req.param(name) ?? '',
       query: (name) => c.req.query(name),
@@ -185,21 +194,23 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     });
     if (answer instanceof Response) return answer;
     if (isRefusal(answer)) return refusalResponse(answer);
-    return c.body(
-      JSON.stringify(answer.body),
-      answer.status as ContentfulStatusCode,
-      answer.headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...answer.headers },
-    );
+    return new Response(JSON.stringify(answer.body), {
+      status: answer.status,
+      headers: answer.headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...answer.headers },
+    });
   };
 
   const paths = [path, ...mirror].map((served) => pathOf(site, served));
   hono.on(method.toUpperCase(), paths, async (c) => {
     const startMs = performance.now();
     const seen: { caller?: Caller } = {};
-    const answer = await serve(c, seen).catch((error: unknown) => {
+    let answer: Response;
+    try {
+      answer = await serve(c, seen);
+    } catch (error) {
       edge.report(error, operation);
-      return isDatabaseAway(error) ? refusalResponse(DATABASE_AWAY) : crashResponse();
-    });
+      answer = isDatabaseAway(error) ? refusalResponse(DATABASE_AWAY) : crashResponse();
+    }
     edge.observe?.(spec, answer.status, performance.now() - startMs);
     // What was done stands in the log; what was refused would leave no trace.
     if (audited && answer.status >= 400 && seen.caller !== undefined && site.traces !== undefined) {

@@ -5,7 +5,7 @@ import { isRefusal, type Refusal } from '../actors/refusal.ts';
 import { DRY_HEADER, DRY_QUERY, drySite, wantsDryRun, type WouldChange } from './dry-run.ts';
 import type { Edge } from './env.ts';
 import { KEY_HEADER, keyOf, once, readKey, type Placeless } from './idempotency.ts';
-import { isBelow, pathOf, register, type Answer, type Route, type RouteRequest } from './route.ts';
+import { pathOf, register, type Answer, type Route, type RouteRequest } from './route.ts';
 import { refusalResponse } from './wire-errors.ts';
 
 export interface Write<B> extends Route<B> {
@@ -30,6 +30,7 @@ export function write<B = undefined, R = unknown>(
 ): void {
   const { site } = edge;
   const base = pathOf(site, '');
+  const v2 = pathOf(site, '/v2/');
 
   const placelessOf = (request: RouteRequest<B>): Placeless | undefined =>
     typeof spec.placeless === 'function' ? spec.placeless(request) : spec.placeless;
@@ -63,15 +64,7 @@ export function write<B = undefined, R = unknown>(
     return isRefusal(reply) ? reply : answer(reply, request);
   }
 
-  register(edge, spec, 'write', async (request) => {
-    const { req } = request.context;
-    const key = readKey(req.header(KEY_HEADER));
-    if (isRefusal(key)) return key;
-    const isV1 = !isBelow(site, '/v2/', req.path);
-    const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
-    if (isRefusal(isDry)) return isDry;
-    if (!isDry) return run(request, key, false);
-
+  async function runDry(request: RouteRequest<B>, key: string | undefined, isV1: boolean): Promise<Answer | Response> {
     const changes: WouldChange[] = [];
     const answered = await run({ ...request, site: drySite(site, changes) }, key, true);
     const mark = { [DRY_HEADER]: 'true' };
@@ -82,5 +75,15 @@ export function write<B = undefined, R = unknown>(
       body: isV1 ? body : { dryRun: true, status, answer: body, changes },
       headers: { ...answered.headers, ...mark },
     };
+  }
+
+  register(edge, spec, 'write', (request) => {
+    const { req } = request.context;
+    const key = readKey(req.header(KEY_HEADER));
+    if (isRefusal(key)) return key;
+    const isV1 = !req.path.startsWith(v2);
+    const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
+    if (isRefusal(isDry)) return isDry;
+    return isDry ? runDry(request, key, isV1) : run(request, key, false);
   });
 }

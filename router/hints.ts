@@ -42,6 +42,10 @@ export function keyOf(object: Record<string, unknown>, key: string): unknown {
 }
 
 export function textOf(object: Record<string, unknown> | undefined, path: string): string | undefined {
+  if (!path.includes('.')) {
+    const value = object && keyOf(object, path);
+    return typeof value === 'string' ? value : undefined;
+  }
   let value: unknown = object;
   for (const key of path.split('.')) {
     if (!isObject(value)) return undefined;

@@ -33,10 +33,10 @@ export const describedOf = (body: {
   description: body.description ?? '',
 });
 
-export const timesOf = (entity: { created: number; changed: number }) => ({
-  created: rfc3339(entity.created),
-  changed: rfc3339(entity.changed),
-});
+export const timesOf = (entity: { created: number; changed: number }) => {
+  const created = rfc3339(entity.created);
+  return { created, changed: entity.changed === entity.created ? created : rfc3339(entity.changed) };
+};
 
 /** The list, or nothing: some lists are left out of an answer when empty. */
 export const listed = <T>(list: readonly T[]): readonly T[] | undefined => (list.length > 0 ? list : undefined);
@@ -46,5 +46,10 @@ export const orNull = <T>(list: readonly T[]): readonly T[] | null => (list.leng
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Without the fields that are undefined, for messages whose absent fields keep what is stored. */
-export const given = <T extends object>(fields: T): Given<T> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
+export const given = <T extends object>(fields: T): Given<T> => {
+  const kept: Partial<T> = {};
+  for (const name of Object.keys(fields) as Array<keyof T>) {
+    if (fields[name] !== undefined) kept[name] = fields[name];
+  }
+  return kept as Given<T>;
+};
