@@ -190,11 +190,23 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
   };
 }
 
+/** Tables of which a plant may have a hundred thousand rows; what else says where something is, is few. */
+export const MANY = ['machine', 'switch'] as const;
+export type ManyTable = (typeof MANY)[number];
+
+const isMany = (table: string): boolean => (MANY as readonly string[]).includes(table);
+
 /**
  * Fills an index from the committed rows of the scopes, the directory first, because it says what is hosted. Let the
- * index hear the log before: then nothing falls between rows and log.
+ * index hear the log before: then nothing falls between rows and log. `fewOnly`: without machines and switches
+ * (place-index-filling.ts).
  */
-export async function fillPlaceIndex(index: PlaceIndex, rows: RowReader, site: string): Promise<void> {
+export async function fillPlaceIndex(
+  index: PlaceIndex,
+  rows: RowReader,
+  site: string,
+  { fewOnly = false }: { fewOnly?: boolean } = {},
+): Promise<void> {
   for (const row of await rows.rows('directory')) index.put(row);
   const scopes: Scope[] = [siteScope(site), ...index.hosted().map(partitionScope)];
   for (const row of await rows.rows('ip', { scopes, standing: ['lent', 'borrowed', 'idle', 'freed', 'recalled'] })) {
@@ -204,6 +216,7 @@ export async function fillPlaceIndex(index: PlaceIndex, rows: RowReader, site: s
     for (const table of PLACE_TABLES) {
       // What a site owns as a whole has neither machines nor switches.
       if (table === 'directory' || (table !== 'network' && !isPartitionScope(scope))) continue;
+      if (fewOnly && isMany(table)) continue;
       for (const row of await rows.rows(table, { scopes: [scope] })) index.put(row as Row);
     }
   }

@@ -103,6 +103,41 @@ export async function readRows<T extends TableName>(
   }
 }
 
+/** A live row, without anything that it says. */
+export interface ReadKey {
+  key: string;
+  version: number;
+}
+
+/** So many take the event loop two or three milliseconds. */
+const KEYS = 1_000;
+
+export const keysText = (table: TableName): string =>
+  `select r.key, r.version from ${table} r where r.scope = $1::text and not r.released`;
+
+/** The keys of a scope's live rows, in portions as they come. */
+export async function readKeys(
+  pool: Pool,
+  table: TableName,
+  scope: Scope,
+  each: (keys: readonly ReadKey[]) => void,
+): Promise<void> {
+  let isOver = false;
+  try {
+    await pool.transaction(
+      async (sql) => {
+        await sql.unsafe<ReadKey[]>(keysText(table), [scope] as never[]).cursor(KEYS, (portion) => {
+          if (isOver) throw new Error('the deadline of these keys has passed');
+          each(portion);
+        });
+      },
+      { readOnly: true },
+    );
+  } finally {
+    isOver = true;
+  }
+}
+
 export async function countByOwner(pool: Pool, table: TableName, scope: Scope): Promise<Map<string, number>> {
   const rows = await pool.run<{ owner: string; rows: number }>(countByOwnerText(table), [scope]);
   return new Map(rows.map(({ owner, rows }) => [owner, rows]));

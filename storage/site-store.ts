@@ -9,7 +9,7 @@ import { readBacklog, readEnded, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
 import { createOutcomeReader } from './outcome.ts';
-import { countByOwner, HOSTED, readRows } from './reader.ts';
+import { countByOwner, HOSTED, readKeys, readRows, type ReadKey } from './reader.ts';
 import { retrying } from './retry.ts';
 import { sweepGroups, sweepLog, sweepOutcomes, sweepReleased } from './sweep.ts';
 
@@ -36,7 +36,10 @@ export interface OpenSiteStore extends SiteStore {
   /** The highest epoch that stands in each scope: for the log line of a process that was replaced. */
   epochs(scopes: readonly Scope[]): Promise<Map<Scope, number>>;
   /** As a reader of rows, but machines and switches come without what they say: 100,000 of them are soon read. */
-  readonly bareRows: RowReader;
+  readonly bareRows: RowReader & {
+    /** Keys of all live rows of a table in a scope, in portions as they come: a plant has a hundred thousand machines. */
+    keys(table: 'machine' | 'switch', scope: Scope, each: (keys: readonly ReadKey[]) => void): Promise<void>;
+  };
   /** Machines of a partition whose stored liveliness is no more what their last event, before `beforeMs`, makes of it. */
   fallenSilent(scope: Scope, beforeMs: number): Promise<string[]>;
 }
@@ -117,6 +120,7 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
     bareRows: {
       rows: (table, filter) => readRows(reads, table, filter, { bare: table === 'machine' || table === 'switch' }),
       countByOwner: (table, scope) => countByOwner(reads, table, scope),
+      keys: (table, scope, each) => readKeys(reads, table, scope, each),
     },
 
     epochs: async (scopes) => {

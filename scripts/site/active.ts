@@ -9,7 +9,7 @@ import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { createShardHost } from '../../actors/runtime/host.ts';
 import { addBusRoutes } from '../../http/agents/bus-route.ts';
 import { createBus } from '../../http/agents/bus.ts';
-import { serveAgents } from '../../http/agents/grpc.ts';
+import { serveAgents, type AgentServer } from '../../http/agents/grpc.ts';
 import { createApp } from '../../http/app.ts';
 import { createOutcomes } from '../../http/outcomes.ts';
 import { answerQuestion, QUESTIONS } from '../../http/questions.ts';
@@ -19,8 +19,9 @@ import { openDirectoryCopy } from '../../router/federation/directory-copy.ts';
 import { createFederation } from '../../router/federation/federation.ts';
 import { createForwarder } from '../../router/forward.ts';
 import { refuseAsk } from '../../router/link/failure.ts';
-import { LOCATE_ASK } from '../../router/peers.ts';
-import { createPlaceIndex, fillPlaceIndex } from '../../router/place-index.ts';
+import { LOCATE_ASK, locateAskSchema } from '../../router/peers.ts';
+import { startFilling } from '../../router/place-index-filling.ts';
+import { createPlaceIndex } from '../../router/place-index.ts';
 import { createGrowthStore } from '../../storage/growth.ts';
 import { createTraceStore } from '../../storage/trace.ts';
 import { EXIT_FENCED, EXIT_RESTART } from '../exit-codes.ts';
@@ -39,6 +40,7 @@ import { ensureProviderTenant } from './provider.ts';
 import { askApp } from './role.ts';
 import { startingRole } from './standby.ts';
 import { checkStanding, keepStanding } from './standing.ts';
+import { placedFirst } from './placed-first.ts';
 import { createTraces } from './traces.ts';
 import { startUpkeep } from './upkeep.ts';
 
@@ -113,6 +115,24 @@ export async function serveSite(
   });
   life.onEnd('shards', () => host.stop());
 
+  const ask = around(
+    (async (to, command, body, { who, withinMs = ASK_MS, key, dry, asker }) =>
+      await host.ask(to, command, body, {
+        who,
+        key,
+        dry,
+        asker,
+        deadlineMs: world.monotonicMs() + withinMs,
+      })) as Site['ask'],
+  );
+  const asSystem = { who: 'hanse' };
+
+  // An allocator reads all of its partition: it begins as early as can be, and nobody here waits for it.
+  const served = host.ready.then(() => {
+    for (const partition of partitions)
+      void ask(addressOf(partitionScope(partition), 'allocator', partition), 'pools', {}, asSystem);
+  });
+
   const keeper = keepStanding({
     siteFolder: config.folder,
     incarnation: standing.incarnation,
@@ -127,29 +147,16 @@ export async function serveSite(
 
   const places = createPlaceIndex(config.site, partitions);
   listeners.add((entry) => places.apply(entry));
-  const [copy] = await Promise.all([
-    openDirectoryCopy(store, config.site),
-    fillPlaceIndex(places, store.bareRows, config.site),
-    host.ready,
-  ]);
-
+  const filling = startFilling({
+    index: places,
+    rows: store.bareRows,
+    site: config.site,
+    after: (delayMs, run) => world.after(delayMs, run),
+    odd,
+  });
+  life.onEnd('filling of the index', () => filling.stop());
+  const [copy] = await Promise.all([openDirectoryCopy(store, config.site), filling.begun, served]);
   steps['loaded'] = since();
-  const ask = around(
-    (async (to, command, body, { who, withinMs = ASK_MS, key, dry, asker }) =>
-      await host.ask(to, command, body, {
-        who,
-        key,
-        dry,
-        asker,
-        deadlineMs: world.monotonicMs() + withinMs,
-      })) as Site['ask'],
-  );
-  const asSystem = { who: 'hanse' };
-
-  // An allocator reads all of its partition first: better before anybody waits for it.
-  for (const partition of partitions)
-    void ask(addressOf(partitionScope(partition), 'allocator', partition), 'pools', {}, asSystem);
-
   // ---- federation -------------------------------------------------------------------------------------------------
 
   const registry = addressOf(own, 'registry', config.site);
@@ -180,7 +187,8 @@ export async function serveSite(
       },
     },
     asks: {
-      [LOCATE_ASK]: (body) => {
+      async [LOCATE_ASK](body) {
+        await filling.sure(locateAskSchema.parse(body));
         const place = forward.answerLocate(body);
         if (!place.here && !host.isCurrent) throw refuseAsk('Unavailable', READING);
         return place;
@@ -295,6 +303,8 @@ export async function serveSite(
       // The index knows from the log that it is at home here; what counts is whether its scope was taken over.
       if (owned.has(partition)) return;
       owned.add(partition);
+      // From the second partition on a machine's is not plain any more.
+      await filling.whole;
       await host.adopt(await store.takeOver([partitionScope(partition)], shards));
       places.host(partition);
       await identity.issueAgent(partition);
@@ -368,20 +378,25 @@ export async function serveSite(
   await ensureProviderTenant({ site, tenant: identity.providerTenant, odd });
   await joins.takeRoster();
 
-  const agents = await serveAgents(site, {
-    host: config.host,
-    port: config.grpcPort,
-    tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
-    report: (what, fields) => log.info(fields, what),
-    observe: insight.observeCall,
-  });
-  life.onEnd('agents', () => agents.stop());
+  const openAgents = async (): Promise<AgentServer> => {
+    const agents = await serveAgents(site, {
+      host: config.host,
+      port: config.grpcPort,
+      tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
+      report: (what, fields) => log.info(fields, what),
+      observe: insight.observeCall,
+    });
+    life.onEnd('agents', () => agents.stop());
+    return agents;
+  };
+  // Agents speak for their partition; where there are several, the index alone says of which one a machine is.
+  const agents = places.hosted().length > 1 ? filling.whole.then(openAgents) : await openAgents();
   await blocks.start();
   life.onEnd('upkeep', startUpkeep({ site, store, world, log }));
 
   steps['ready'] = since();
   isReady.now = true;
-  ground.play({ app, beforeApp: (request) => forward.beforeApp(request) });
+  ground.play({ app, beforeApp: placedFirst(filling, forward, config.basePath) });
   links.processes.announce(true);
   // First of all nothing new is taken: what comes meanwhile is for the process that is active next.
   life.onEnd('requests', async () => {
@@ -393,7 +408,7 @@ export async function serveSite(
   log.info(
     {
       http: ground.httpPort,
-      grpc: agents.port,
+      grpc: (await agents).port,
       link: ground.listener.port,
       shards,
       partitions,
