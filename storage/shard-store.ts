@@ -7,7 +7,7 @@ import { internal, isRefusal, unavailable, type Refusal } from '../actors/refusa
 import { commitGroup, resolveGroup } from './commit.ts';
 import { toStatementFailure } from './driver/failure.ts';
 import { createPool, type Transaction } from './driver/pool.ts';
-import { excerptsOf, scanStatement, type ScannedPart } from './excerpt.ts';
+import { createExcerpts, provenStatement, scanText, type ScannedRow } from './excerpt.ts';
 import { loadStatement, PACKED, type FoundBy, type LoadedAddresses, type LoadedRow } from './loading.ts';
 import { raiseEpochs } from './ownership.ts';
 import { createRetryBudget, retrying } from './retry.ts';
@@ -89,7 +89,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
    */
   async function stream(
     asked: { scope: Scope; fences: Fence[]; statement: Statement; portion: number; deadlineMs: number },
-    take: (rows: Array<LoadedRow | ScannedPart>) => void,
+    take: (rows: LoadedRow[]) => void,
     more?: (sql: Transaction, stillWanted: () => void) => Promise<void>,
   ): Promise<Refusal | undefined> {
     const { scope, fences, statement, deadlineMs } = asked;
@@ -103,8 +103,8 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     try {
       await reads.transaction(
         async (sql) => {
-          const query = sql.unsafe<Array<LoadedRow | ScannedPart>>(statement.text, statement.parameters as never[]);
-          await query.cursor(asked.portion, (answered: Array<LoadedRow | ScannedPart>) => {
+          const query = sql.unsafe<LoadedRow[]>(statement.text, statement.parameters as never[]);
+          await query.cursor(asked.portion, (answered: LoadedRow[]) => {
             stillWanted();
             const rows = answered.filter(({ kind }) => kind !== '');
             if (rows.length < answered.length) isProven = true;
@@ -135,7 +135,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
       { scope, fences, statement, portion, deadlineMs },
       (rows) =>
         each(
-          (rows as LoadedRow[]).map(
+          rows.map(
             ({ kind, key, owner, version, body }) => ({ table: kind, scope, key, owner, version, value: body }) as Row,
           ),
         ),
@@ -184,16 +184,25 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
     fences: Fence[],
     each: (excerpts: Excerpt[]) => void,
   ): Promise<Refusal | undefined> => {
-    const statement = scanStatement(scope, tables, fences);
+    const statement = provenStatement(fences);
     let isBegun = false;
     const refused = await retrying(
       async (deadlineMs) => {
         try {
-          return await stream({ scope, fences, statement, portion: 1, deadlineMs }, (parts) => {
-            isBegun = true;
-            for (const { kind, rows } of parts as ScannedPart[])
-              if (kind !== '' && rows !== null) each(excerptsOf(kind, rows));
-          });
+          return await stream(
+            { scope, fences, statement, portion, deadlineMs },
+            () => {},
+            async (sql, stillWanted) => {
+              for (const table of tables) {
+                const excerptsOf = createExcerpts(table);
+                await sql.unsafe<ScannedRow[]>(scanText(table), [scope] as never[]).cursor(portion, (rows) => {
+                  stillWanted();
+                  isBegun = true;
+                  each(excerptsOf(rows));
+                });
+              }
+            },
+          );
         } catch (error) {
           // What was handed out can't be taken back: only a scan that has handed out nothing begins again by itself.
           if (isBegun) return failed(`the scan of ${scope} broke off, begin it again`, error);

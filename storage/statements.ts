@@ -2,7 +2,7 @@ import { COLUMNS } from './backup/catalogue.ts';
 import { END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
-import { scanText } from './excerpt.ts';
+import { PROVEN, scanText } from './excerpt.ts';
 import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, OPEN_STREAMS } from './inspection.ts';
 import { ACQUIRE, HOLDER, RELEASE, RENEW } from './lease.ts';
 import { loadText, PACKED } from './loading.ts';
@@ -12,7 +12,7 @@ import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
 import { FIND_OUTCOMES } from './outcome.ts';
 import { READ_GROWTH, SWEEP_GROWTH, WRITE_GROWTH } from './growth.ts';
 import { FIND_DONE, FIND_TRACES, SWEEP_TRACES, WRITE_TRACES } from './trace.ts';
-import { countByOwnerText, HOSTED, readStatement } from './reader.ts';
+import { countByOwnerText, HOSTED, keysText, readStatement } from './reader.ts';
 import { groupText } from './statement.ts';
 import {
   ALL_CURSORS,
@@ -76,10 +76,12 @@ export const allStatements = (): string[] => [
   groupText(tableNames),
   groupText(tableNames, true),
   ...(['owner', 'key'] as const).map((by) => loadText(tableNames, by)),
-  scanText(['machine', 'allocation', 'provisioning', 'switch', 'switch_port', 'network']),
+  PROVEN,
+  ...(['machine', 'allocation', 'provisioning', 'switch', 'switch_port', 'network'] as const).map(scanText),
   ...tableNames.flatMap((table) => [
     sweepRowsText(table),
     countByOwnerText(table),
+    keysText(table),
     readStatement(table, {}).text,
     readStatement(table, { owners: [], keys: [] }).text,
     readStatement(table, { scopes: [], owners: [], keys: [] }).text,
