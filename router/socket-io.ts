@@ -1,6 +1,6 @@
 // Bodies from and answers to a socket of node:http.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createAsker, type Asker } from '../actors/asker.ts';
+import type { Asker } from '../actors/asker.ts';
 import type { HttpAnswer } from './message.ts';
 
 export type BodyFailure = 'too-large' | 'aborted' | 'too-slow' | 'too-many';
@@ -16,7 +16,7 @@ const NOTHING = new Uint8Array(0);
 /** Who waits for this answer: until it is out, or its connection has ended. Listens from the moment that somebody asks to. */
 class ResponseAsker implements Asker {
   readonly #response: ServerResponse;
-  #heard: ReturnType<typeof createAsker> | undefined;
+  #listeners: Set<() => void> | undefined;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -27,12 +27,23 @@ class ResponseAsker implements Asker {
   }
 
   whenGone(listener: () => void): () => void {
-    if (this.#heard === undefined) {
-      this.#heard = createAsker();
-      if (this.isGone) this.#heard.leave();
-      else this.#response.on('close', this.#heard.leave);
+    if (this.isGone) {
+      listener();
+      return () => {};
     }
-    return this.#heard.whenGone(listener);
+    const listeners = this.#listeners ?? this.#listen();
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  #listen(): Set<() => void> {
+    const listeners = new Set<() => void>();
+    this.#listeners = listeners;
+    this.#response.on('close', () => {
+      for (const leave of listeners) leave();
+      listeners.clear();
+    });
+    return listeners;
   }
 }
 
@@ -42,17 +53,14 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /** All bytes of a body of at most `limitBytes`, which have to come within `withinMs` (30 s). */
-export async function readRequestBody(
+export function readRequestBody(
   request: IncomingMessage,
   limitBytes: number,
   { withinMs = 30_000, budget = createBodyBudget() }: { withinMs?: number; budget?: BodyBudget } = {},
 ): Promise<Uint8Array | BodyFailure> {
-  if (!hasBody(request)) return NOTHING;
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return 'too-large';
-  // Most bodies come in one packet with their head, which is read to its end before anything waits on.
-  await Promise.resolve();
-  if (request.complete && request.readableLength <= limitBytes) return (request.read() as Buffer | null) ?? NOTHING;
-  return await new Promise((settle) => {
+  if (!hasBody(request)) return Promise.resolve(NOTHING);
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too-large');
+  return new Promise((settle) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
     let isOver = false;
