@@ -88,7 +88,12 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
       return await kept.note(ask);
     },
     ...unfenced({
-      [INVENTORY_ASK]: async (body, peer) => await inventory(body, siteOf(peer)),
+      [INVENTORY_ASK]: async (body, peer) => {
+        const member = siteOf(peer);
+        // Only who was restored asks.
+        kept.tellAgain(member);
+        return await inventory(body, member);
+      },
       'addresses.lend': async (body, peer) => {
         const ask = loanMessages.lendSchema.parse(body);
         return await loans.lend(ask, between(peer, ask.to, ask.lender));

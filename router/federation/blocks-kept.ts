@@ -19,6 +19,8 @@ export interface KeptBlocks {
   tell(network: string): void;
   /** Blocks were given to a partition here: waits until whoever can be reached has heard of it, but not for long. */
   told(network: string): Promise<void>;
+  /** A member that was restored from a backup may have forgotten what it heard: it is told again. */
+  tellAgain(member: string): void;
   /** What another site's home tells: one partition here keeps it in mind. */
   note(ask: KeepAsk): Promise<Record<string, never>>;
 }
@@ -67,6 +69,15 @@ export function createKeptBlocks(ports: BlockPorts, attempts: Attempts): KeptBlo
           resolve();
         });
       });
+    },
+    tellAgain(member) {
+      for (const name of heard.keys()) {
+        const split = name.lastIndexOf('|');
+        if (name.slice(split + 1) !== member) continue;
+        heard.delete(name);
+        const network = name.slice(0, split);
+        attempts.run(`kept|${name}`, () => tellOne(network, member));
+      }
     },
     async note({ network, kept: told }) {
       const [partition] = ports.hosted();

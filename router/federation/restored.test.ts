@@ -1,6 +1,7 @@
 // A site restored from an older backup, beside sites that went on (reliability.md F24).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { GlobalNetworkRecord } from '../../actors/block/record.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import { granted, refused } from '../../actors/network/plant.fixture.ts';
@@ -216,6 +217,29 @@ test('reliability.md F24: a network that a restored home had deleted since is go
   assert.equal(driver.open, 0);
   // Its name and prefix are free.
   await scene.makeNetwork('early', '198.51.100.0/24');
+  scene.close();
+});
+
+test('reliability.md F24: a restored site hears again what the homes of networks had told it, so that it can tell them', async () => {
+  const scene = await league(PREFIX);
+  const keptAt = (id: string): string[] =>
+    scene
+      .of(id)
+      .plant.store.live('global_network')
+      .flatMap(({ value }) => (value as GlobalNetworkRecord).kept?.blocks.map(({ first }) => first) ?? [])
+      .sort();
+  await take(scene, 'a', 3);
+  await scene.run(300);
+  const backup = scene.of('b').backup();
+  const before = keptAt('b');
+  await take(scene, 'a', 40);
+  await scene.run(300);
+  const told = keptAt('b');
+  assert.ok(told.length > before.length, `${told.length} blocks`);
+  await scene.of('b').restoreFrom(backup);
+  await scene.run(3_000);
+  assert.equal(scene.of('b').driver.restored, null);
+  assert.deepEqual(keptAt('b'), told);
   scene.close();
 });
 
