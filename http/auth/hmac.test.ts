@@ -1,8 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { isRefusal } from '../../actors/refusal.ts';
-import { createMac, createVerifyHmac, signRequest } from './hmac.ts';
+import { createVerifyHmac, signRequest } from './hmac.ts';
 
 const KEY = 'must-be-changed';
 const SALT = 'abcdefghijklmnopqrstuvwx';
@@ -29,14 +28,6 @@ test('networks.md §11.9: verified vectors', () => {
     assert.ok(caller !== undefined && !isRefusal(caller), date);
     assert.equal(caller.email, 'metal-admin@metal-stack.io');
     assert.equal(caller.tenant, 'metal-stack');
-  }
-});
-
-test('RFC 2104: keys and texts of every length', () => {
-  for (const key of ['k', 'k'.repeat(63), 'k'.repeat(64), 'k'.repeat(65), 'é'.repeat(40)]) {
-    const macOf = createMac(key);
-    for (const text of ['', 'text', 'ü'.repeat(90), 'long '.repeat(400), 'text'])
-      assert.equal(macOf(text), createHmac('sha256', key).update(text).digest('hex'), `${key.length} ${text.length}`);
   }
 });
 
