@@ -9,6 +9,7 @@ import { groupStatement, type GroupAnswer, type Statement } from './statement.ts
 const KEYED_TWICE = 'idempotency_pkey';
 
 /** Told to callers, who need not know the server's own words. */
+const BUSY = 'others change the same rows again and again';
 const FULL = 'the database takes no writes: the space on its disk, or its memory, is used up';
 
 /** The message of a failed statement as an outcome (database.md §3.3). */
@@ -22,6 +23,8 @@ export function outcomeOf(failure: StatementFailure): CommitOutcome {
       return { outcome: 'unknown', message: failure.message };
     case 'capacity':
       return { outcome: 'full', message: FULL };
+    case 'retry':
+      return { outcome: 'unsent', message: BUSY };
     default:
       return { outcome: 'unsent', message: failure.message };
   }

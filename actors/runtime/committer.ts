@@ -217,9 +217,9 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   /** Nothing was sent: the database is not there. Tries again until nobody waits for it any more. */
   function retryLater(operations: Operation[], message: string, mine: number, finished: () => void): void {
-    const sound = inTime(operations, `the database can't be reached: ${message}`);
+    const sound = inTime(operations, `the database did not take the write: ${message}; nothing was changed`);
     // Those behind may have less time than those that are tried again and again.
-    queue = stillWanted(queue, `the database can't be reached: ${message}`);
+    queue = stillWanted(queue, `the database did not take the write: ${message}; nothing was changed`);
     if (sound.length === 0) return finished();
     // Longer each time, with full jitter: shards and sites that wait for one server don't come back together.
     const bound = Math.min(limits.longestRetryMs, limits.retryMs * 2 ** Math.min(unsent++, 10));
