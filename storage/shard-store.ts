@@ -35,6 +35,12 @@ export interface ShardStoreOptions {
   onReplaced?: (reason: string) => void;
 }
 
+/**
+ * Excerpts a portion, four or five milliseconds. Each one is a question of its own, and what that costs is mostly that the server
+ * is woken for it.
+ */
+const EXCERPTS = 2_000;
+
 /** What still runs is cut after this; a statement that dials a server which is away would otherwise hold up the end. */
 const CLOSING_MS = 1000;
 
@@ -195,7 +201,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
             async (sql, stillWanted) => {
               for (const table of tables) {
                 const excerptsOf = createExcerpts(table);
-                await sql.unsafe<ScannedRow[]>(scanText(table), [scope] as never[]).cursor(portion, (rows) => {
+                await sql.unsafe<ScannedRow[]>(scanText(table), [scope] as never[]).cursor(EXCERPTS, (rows) => {
                   stillWanted();
                   isBegun = true;
                   each(excerptsOf(rows));

@@ -2,9 +2,10 @@
 // of candidates.
 import { freeNetwork, allocateNetwork } from '../network/coordination.ts';
 import { isRefusal, notFound, unprocessable, type Refusal } from '../refusal.ts';
-import type { Behaviour, Context } from '../runtime/behaviour.ts';
+import type { Behaviour, Context, Coordination, Decision } from '../runtime/behaviour.ts';
 import { allocateMachine } from './allocate-machine.ts';
 import { deleteMachine } from './delete-machine.ts';
+import type { Fabric } from './fabric.ts';
 import { freeMachine } from './free-machine.ts';
 import type { Pool } from './pools.ts';
 import { registerMachine } from './register-machine.ts';
@@ -16,9 +17,11 @@ import {
   createAllocatorState,
   evolveAllocator,
   holdNumbers,
+  knowsFabric,
   networksWith,
   noteNetwork,
   unholdNumbers,
+  untilKnown,
   type AllocatorState,
 } from './state.ts';
 
@@ -29,21 +32,28 @@ const superNetworkOf = (state: AllocatorState): string | Refusal => {
 };
 
 const placeOf = (state: AllocatorState, context: Context) => ({ partition: state.id, nowMs: context.nowMs });
+/** What changes a machine's ports needs all switches that they may be at. */
+const wired = <R>(state: AllocatorState, coordinate: (fabric: Fabric) => Coordination<R>): Decision<R> =>
+  knowsFabric(state) ? { coordinate: () => coordinate(state.fabric) } : untilKnown(state, 'switches and ports');
+
 const figures = ({ held, free, reserved }: Pool) => ({ held, free, reserved });
 
 export const allocatorBehaviour: Behaviour<'allocator', AllocatorState> = {
   kind: 'allocator',
   tables: ['pool'],
-  scans: ['machine', 'allocation', 'provisioning', 'switch', 'switch_port', 'network'],
+  // What is short and often needed first. A machine is known as one that may be taken once its own row is read.
+  scans: ['network', 'switch', 'allocation', 'provisioning', 'machine', 'switch_port'],
   create: createAllocatorState,
   evolve: evolveAllocator,
   absorb: absorbRow,
+  absorbed: (state, table) => void state.whole.add(table),
 
   commands: {
     allocateMachine(state, asked, context) {
       // What is plain at once is refused before anybody else is asked, in the order of metal-api's own checks.
+      if (!state.whole.has('network')) return untilKnown(state, 'networks');
       const proposal = propose(state, asked, new Set(), () => context.random());
-      if (isRefusal(proposal)) return proposal;
+      if (isRefusal(proposal) || 'wait' in proposal) return proposal;
       return {
         coordinate: () =>
           allocateMachine(asked, {
@@ -54,17 +64,16 @@ export const allocatorBehaviour: Behaviour<'allocator', AllocatorState> = {
           }),
       };
     },
-    freeMachine: (state, { machine }, { scope }) => ({ coordinate: () => freeMachine(machine, scope, state.fabric) }),
-    registerMachine: (state, asked, { scope }) => ({ coordinate: () => registerMachine(asked, scope, state.fabric) }),
-    reportInstalled: (state, asked, { scope }) => ({ coordinate: () => reportInstalled(asked, scope, state.fabric) }),
-    reinstallMachine: (state, asked, { scope }) => ({ coordinate: () => reinstallMachine(asked, scope, state.fabric) }),
-    deleteMachine: (state, { machine }, { scope }) => ({
-      coordinate: () => deleteMachine(machine, scope, state.fabric),
-    }),
+    freeMachine: (state, { machine }, { scope }) => wired(state, (fabric) => freeMachine(machine, scope, fabric)),
+    registerMachine: (state, asked, { scope }) => wired(state, (fabric) => registerMachine(asked, scope, fabric)),
+    reportInstalled: (state, asked, { scope }) => wired(state, (fabric) => reportInstalled(asked, scope, fabric)),
+    reinstallMachine: (state, asked, { scope }) => wired(state, (fabric) => reinstallMachine(asked, scope, fabric)),
+    deleteMachine: (state, { machine }, { scope }) => wired(state, (fabric) => deleteMachine(machine, scope, fabric)),
 
-    allocateNetwork: (state, asked, context) => ({
-      coordinate: () => allocateNetwork(asked, superNetworkOf(state), placeOf(state, context)),
-    }),
+    allocateNetwork: (state, asked, context) =>
+      state.whole.has('network')
+        ? { coordinate: () => allocateNetwork(asked, superNetworkOf(state), placeOf(state, context)) }
+        : untilKnown(state, 'networks'),
     freeNetwork: (state, asked, context) => ({ coordinate: () => freeNetwork(asked, placeOf(state, context)) }),
 
     machineChanged(state, summary) {
@@ -80,8 +89,10 @@ export const allocatorBehaviour: Behaviour<'allocator', AllocatorState> = {
       return { reply: {} };
     },
 
-    switchesOf: (state, { rack }) => ({ reply: { switches: state.fabric.ofRack(rack) } }),
-    machinesOf: (state, { project }) => ({ reply: state.candidates.countOf(project) }),
+    switchesOf: (state, { rack }) =>
+      state.whole.has('switch') ? { reply: { switches: state.fabric.ofRack(rack) } } : untilKnown(state, 'switches'),
+    machinesOf: (state, { project }) =>
+      state.whole.has('allocation') ? { reply: state.candidates.countOf(project) } : untilKnown(state, 'allocations'),
     pools: (state) => ({ reply: { vrf: figures(state.vrf), asn: figures(state.asn) } }),
   },
 

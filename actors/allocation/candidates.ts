@@ -71,7 +71,8 @@ interface Placed {
   tags: Map<string, number>;
 }
 
-const unknown = (): SummaryPart<never> => ({ version: 0, value: null });
+/** Shared: parts are replaced, never changed. */
+const UNKNOWN: SummaryPart<never> = Object.freeze({ version: 0, value: null });
 const keyOf = (...parts: string[]): string => parts.join('\0');
 
 const add = <K>(counts: Map<K, number>, key: K, amount: number): void => {
@@ -136,15 +137,19 @@ export const createCandidates = (): Candidates => {
 
   /** Takes the machine out of all sums, lets it change, and puts it back. */
   const change = (machine: string, alter: (candidate: Candidate) => void): void => {
+    const isKnown = candidates.has(machine);
     const candidate = within(candidates, machine, () => ({
       machine,
-      record: unknown(),
-      allocation: unknown(),
-      provisioning: unknown(),
+      record: UNKNOWN,
+      allocation: UNKNOWN,
+      provisioning: UNKNOWN,
       elected: null,
     }));
-    count(candidate, -1);
-    offer(candidate, -1);
+    // Of one that was only just heard of nothing is in the sums.
+    if (isKnown) {
+      count(candidate, -1);
+      offer(candidate, -1);
+    }
     alter(candidate);
     count(candidate, 1);
     offer(candidate, 1);

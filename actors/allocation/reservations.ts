@@ -1,10 +1,10 @@
 // What the allocator itself gives to an operation: a machine with an ASN, or a VRF.
 import { conflict, exhausted, isRefusal, notFound, unprocessable, type Refusal } from '../refusal.ts';
-import type { Behaviour, Granting } from '../runtime/behaviour.ts';
+import type { Behaviour, Granting, Waiting } from '../runtime/behaviour.ts';
 import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
 import type { AllocateMachine } from './messages.ts';
 import { ASN_BASE, POOL_SIZE, type Pool } from './pools.ts';
-import { poolChange, type AllocatorState } from './state.ts';
+import { knowsMachines, poolChange, untilKnown, type AllocatorState } from './state.ts';
 
 type Reservations = Behaviour<'allocator', AllocatorState>['reservations'];
 
@@ -32,6 +32,19 @@ const namedMachine = (state: AllocatorState, machine: string): Proposal | Refusa
 };
 
 /**
+ * Whether an index that does not know all machines yet may be asked for one: only where no machine that it lacks could make the
+ * answer another one. A quota, the reservations of others and the spread over racks all count what is there.
+ */
+const mayChooseEarly = (
+  state: AllocatorState,
+  { request, machineQuota, reservations, size }: AllocateMachine,
+): boolean => {
+  if (machineQuota !== null || !state.whole.has('allocation')) return false;
+  const { machines, firewalls } = state.candidates.countOf(request.project);
+  return machines + firewalls === 0 && !reservations.some((reservation) => reservation.size === size);
+};
+
+/**
  * The machine that the request would get now, in the order of machines.md §8.2: quota, layout, candidate. Allocations
  * that are on their way count like those that are there (W05).
  */
@@ -40,8 +53,10 @@ export const propose = (
   asked: AllocateMachine,
   excluded: ReadonlySet<string>,
   random: () => number,
-): Proposal | Refusal => {
+): Proposal | Refusal | Waiting => {
   const { request, machineQuota, usedElsewhere } = asked;
+  const isWhole = knowsMachines(state);
+  if (!isWhole && (asked.machine !== null || !mayChooseEarly(state, asked))) return untilKnown(state, 'machines');
   const used = state.candidates.countOf(request.project);
   if (machineQuota !== null && used.machines + used.firewalls + usedElsewhere >= machineQuota) {
     return unprocessable(`project quota for machines reached max:${machineQuota}`);
@@ -62,12 +77,13 @@ export const propose = (
     excluded,
     random,
   });
-  return machine === undefined ? unprocessable('no machine available') : { machine, size };
+  if (machine !== undefined) return { machine, size };
+  return isWhole ? unprocessable('no machine available') : untilKnown(state, 'machines');
 };
 
 const elect: Reservations['elect'] = (state, asked, context) => {
   const proposal = propose(state, asked, new Set(asked.excluded), () => context.random());
-  if (isRefusal(proposal)) return proposal;
+  if (isRefusal(proposal) || 'wait' in proposal) return proposal;
   const number = state.asn.next();
   if (number === undefined) return poolExhausted('ASNs', state.asn);
   const { machine, size } = proposal;

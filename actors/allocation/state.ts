@@ -1,10 +1,10 @@
 // What the partition's allocator remembers: its two pools, and indexes over what others own.
 import type { Scope } from '../address.ts';
 import { changeRow, liveAfter, type Live } from '../change.ts';
-import type { Excerpt } from '../excerpt.ts';
+import type { Excerpt, ExcerptedTable } from '../excerpt.ts';
 import type { PoolRecord } from '../network/record.ts';
 import type { Change } from '../records.ts';
-import type { Context } from '../runtime/behaviour.ts';
+import type { Context, Waiting } from '../runtime/behaviour.ts';
 import { createCandidates, type Candidates } from './candidates.ts';
 import { createFabric, type Fabric } from './fabric.ts';
 import { createPool, type Pool } from './pools.ts';
@@ -25,6 +25,8 @@ export interface AllocatorState {
   candidates: Candidates;
   fabric: Fabric;
   networks: Map<string, KnownNetwork>;
+  /** Tables of which the indexes have heard everything; until then they may say what is there, never that nothing is. */
+  whole: Set<ExcerptedTable>;
 }
 
 export const createAllocatorState = (id: string, scope: Scope): AllocatorState => ({
@@ -35,6 +37,19 @@ export const createAllocatorState = (id: string, scope: Scope): AllocatorState =
   candidates: createCandidates(),
   fabric: createFabric(),
   networks: new Map(),
+  whole: new Set(),
+});
+
+/** What must be known of machines before it can be said that none is there. */
+const MACHINES = ['allocation', 'provisioning', 'machine'] as const;
+const FABRIC = ['switch', 'switch_port'] as const;
+
+export const knowsMachines = ({ whole }: AllocatorState): boolean => MACHINES.every((table) => whole.has(table));
+export const knowsFabric = ({ whole }: AllocatorState): boolean => FABRIC.every((table) => whole.has(table));
+
+/** Decided again as the indexes grow, a moment after a takeover. */
+export const untilKnown = ({ id }: AllocatorState, what: string): Waiting => ({
+  wait: `the allocator of partition "${id}" has just begun and does not know all ${what} yet`,
 });
 
 const poolKey = (pool: PoolRecord['pool'], number: number): string => `${pool}|${number}`;

@@ -168,7 +168,10 @@ export interface Behaviour<K extends Kind, S> {
   kind: K;
   /** Tables whose rows (of this owner) make up the state. Loading is `evolve` over them. */
   tables: TableName[];
-  /** Tables of which excerpts are read, for actors that keep an index over others' rows (`absorb`). */
+  /**
+   * Tables of which excerpts are read one after the other, for actors that keep an index over others' rows (`absorb`). The
+   * actor serves meanwhile: what it can't know before `absorbed`, it waits for.
+   */
   scans?: ExcerptedTable[];
   /**
    * Takes addresses of own `ip` rows into the state, which then are not loaded as rows: a million of them would be half a
@@ -180,6 +183,8 @@ export interface Behaviour<K extends Kind, S> {
   evolve(state: S, change: Change): void;
   /** Takes a row of a scanned table into the index. */
   absorb?(state: S, excerpt: Excerpt): void;
+  /** All live rows of the table were taken. */
+  absorbed?(state: S, table: ExcerptedTable): void;
   commands: CommandHandlers<K, S>;
   reservations: ReservationHandlers<K, S>;
   needs?: Needs<K, S>;

@@ -1,4 +1,6 @@
-// An actor's state is the fold of its rows: reads them under the proof of ownership and folds them.
+// An actor's state is the fold of its rows: reads them under the proof of ownership and folds them. An index over others'
+// rows grows while its actor serves: of a hundred thousand machines it takes a second, and most of what it is asked needs
+// but a part.
 import type { Excerpt } from '../excerpt.ts';
 import type { Fence, PackedAddresses, ShardStore, World } from '../ports.ts';
 import { internal, isRefusal, type Refusal } from '../refusal.ts';
@@ -15,7 +17,13 @@ export interface Loading {
   inHand: InHand;
   /** A row that its actor can't take. */
   crashed(cell: Cell, error: unknown): void;
+  /** An index has grown: who waits for that is looked at again. */
+  changed(cell: Cell): void;
 }
+
+/** After a scan that broke off; twice as long each time. */
+const AGAIN_MS = 100;
+const MOST_AGAIN_MS = 10_000;
 
 /** Answers the state, or why there is none; not at all once it is not wanted any more. */
 export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: unknown } | Refusal) => void): void {
@@ -39,7 +47,10 @@ export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: 
     }
     loading.inHand.ask = 0;
   };
-  const finish = (): void => done(unread ?? { state });
+  const finish = (): void => {
+    done(unread ?? { state });
+    if (unread === undefined && behaviour.scans !== undefined) growIndex(loading, cell, state);
+  };
 
   const takeAddresses = (portions: PackedAddresses[]): void => {
     const next = (): void => {
@@ -73,15 +84,48 @@ export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: 
       },
     );
 
-  if (behaviour.scans === undefined) return takeOwned();
-  const absorb = (excerpts: Excerpt[]): void =>
-    reading(() => {
-      for (const excerpt of excerpts) behaviour.absorb?.(state, excerpt);
+  takeOwned();
+}
+
+/** Takes the tables of an index one after the other, as long as the actor has this state. */
+function growIndex({ world, store, fence, isWanted, crashed, changed }: Loading, cell: Cell, state: unknown): void {
+  const { behaviour, address } = cell;
+  const tables = [...(behaviour.scans ?? [])];
+  const isCurrent = (): boolean => isWanted() && cell.state === state;
+  let pauseMs = AGAIN_MS;
+
+  const again = (): void => {
+    world.after(pauseMs, () => {
+      if (isCurrent()) next();
     });
-  store.scan(address.scope, behaviour.scans, proof, absorb, (failure) => {
-    if (!isWanted()) return;
-    if (failure !== undefined) done(failure);
-    else if (unread !== undefined) finish();
-    else takeOwned();
-  });
+    pauseMs = Math.min(2 * pauseMs, MOST_AGAIN_MS);
+  };
+
+  function next(): void {
+    const [table] = tables;
+    if (table === undefined) return;
+    let isTaken = true;
+    const absorb = (excerpts: Excerpt[]): void => {
+      if (!isCurrent() || !isTaken) return;
+      try {
+        for (const excerpt of excerpts) behaviour.absorb?.(state, excerpt);
+      } catch (error) {
+        isTaken = false;
+        crashed(cell, error);
+      }
+      changed(cell);
+    };
+    store.scan(address.scope, [table], [fence], absorb, (failure) => {
+      if (!isCurrent()) return;
+      // What was taken is taken again: an index knows by the version.
+      if (failure !== undefined || !isTaken) return again();
+      tables.shift();
+      pauseMs = AGAIN_MS;
+      behaviour.absorbed?.(state, table);
+      changed(cell);
+      next();
+    });
+  }
+
+  if (isCurrent()) next();
 }

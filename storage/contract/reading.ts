@@ -114,7 +114,7 @@ export function readingContract({ store, site }: Stores): void {
     const fences = await site().takeOver([scope], 1);
     const at = { scope, owner: 'o', prev: 0, version: 3 } as const;
     const allocation: Partial<AllocationRecord> = { uuid: 'u', project: 'p1', role: 'firewall', tags: ['a=b', 'ü "'] };
-    const changes: Change[] = Array.from({ length: 600 }, (_, i) => {
+    const changes: Change[] = Array.from({ length: 2_500 }, (_, i) => {
       const id = `m${i}`;
       const plain = machineRecord(id, `r${i % 5}`, 1, { waiting: i % 2 === 0 });
       const machine = { ...plain, state: { ...plain.state, value: i % 3 === 0 ? ('LOCKED' as const) : ('' as const) } };
@@ -138,7 +138,7 @@ export function readingContract({ store, site }: Stores): void {
     assert.equal((await store().commit(groupOf(fences, [gone], 2))).outcome, 'committed');
     const tables = ['machine', 'allocation', 'provisioning', 'switch', 'switch_port', 'network'] as const;
     assert.equal(await store().scan(scope, [...tables], fences, (excerpts) => portions.push(excerpts)), undefined);
-    assert.ok(portions.length >= 2 && portions.every((excerpts) => excerpts.length <= 500));
+    assert.ok(portions.length >= 2 && portions.every((excerpts) => excerpts.length <= 2_000));
     const nameOf = ({ table, key }: { table: string; key: string }): string => `${table} ${key}`;
     const byName = (a: Excerpt, b: Excerpt): number => (nameOf(a) < nameOf(b) ? -1 : 1);
     assert.deepEqual(

@@ -48,7 +48,8 @@ export function createTurns(options: TurnsOptions): Turns {
       world,
       store,
       fence: holdings.fenceOf(address.scope),
-      isWanted: () => mine === holdings.life,
+      isWanted: () => mine === holdings.life && cells.get(address) === cell,
+      changed,
       crashed: host.crashed,
       inHand: host.inHand,
     };
