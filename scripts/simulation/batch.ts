@@ -1,4 +1,5 @@
 // Many seeds one after the other, and what they met.
+import { SOMETIMES } from './points.ts';
 import { runSchedule, type Mutation, type RunResult } from './run.ts';
 import { drawSchedule, type Wishes } from './schedule.ts';
 import type { Violation } from './universe.ts';
@@ -14,24 +15,6 @@ export interface Batch {
   sometimes: Record<string, number>;
   violations: Array<Violation & { seed: number }>;
 }
-
-/** Cases that a night of runs has to have met: a batch that met none of one of them did not try hard enough. */
-export const SOMETIMES = [
-  'ambiguous commit',
-  'ambiguous commit resolved: committed',
-  'ambiguous commit resolved: abandoned',
-  'stale epoch refused at commit',
-  'group refused by a rule',
-  'group split, neighbours written',
-  'fenced',
-  'exhausted',
-  'request replayed after a lost answer',
-  'missed entries heard',
-  'statement of a dead thread',
-  'takeover by a standby',
-  'block taken back',
-  'stale part of a list',
-] as const;
 
 export const emptyBatch = (): Batch => ({
   seeds: 0,

@@ -35,11 +35,13 @@ export interface ClientsOptions {
   hmac: EdgeConfig['hmac'];
   processesOf(site: number): readonly SiteProcess[];
   isAllocated(site: number, machine: string): boolean;
+  /** Whether a way to or from the site is blocked. */
+  isCut(site: number): boolean;
   isOver(): boolean;
 }
 
 export function createClients(options: ClientsOptions): Clients {
-  const { universe, shape, sites, hmac, processesOf, isAllocated, isOver } = options;
+  const { universe, shape, sites, hmac, processesOf, isAllocated, isCut, isOver } = options;
   const strange: string[] = [];
   const open = new Set<string>();
   const history = createHistory(() => universe.nowMs);
@@ -53,6 +55,7 @@ export function createClients(options: ClientsOptions): Clients {
     requests,
     processesOf,
     isAllocated,
+    isCut,
     isStrange: (what, answered) => void strange.push(strangeAnswer(what, answered)),
   };
   const operations: Record<OperationKind, Operation> = {

@@ -37,8 +37,28 @@ export interface Database {
   weather: DatabaseWeather;
   /** Called once, in the moment a group has been sent and is not yet executed. */
   onNextCommit: (() => void) | undefined;
+  /** Called once, in the moment the outcome of a key is written and nobody has heard of it. */
+  onNextOutcome: (() => void) | undefined;
+  /** Called once, when a thread has sent a group that takes from several shards. */
+  onNextShared: ((thread: Thread) => void) | undefined;
+  /** Called once, when a process has raised the epochs and has not read anything yet. */
+  onNextTakeOver: ((thread: Thread) => void) | undefined;
+  /** Who sent a group, until it is written. */
+  readonly senders: Map<string, { main: Thread; thread: Thread }>;
+  /** Raised the epochs, and does not serve yet. */
+  unserved: string | undefined;
+  /** Hand-overs that a partition has taken. */
+  readonly received: Set<string>;
   connectShard(thread: Thread): ShardStore;
   connectSite(thread: Thread): SiteStore;
+}
+
+/** What lies in wait for a moment of a database, and has not met it yet. */
+export function disarm(database: Database): void {
+  database.onNextCommit = undefined;
+  database.onNextOutcome = undefined;
+  database.onNextShared = undefined;
+  database.onNextTakeOver = undefined;
 }
 
 /** The adapter's own deadlines: after these it answers whatever the server does. */
@@ -91,12 +111,24 @@ export function createDatabase(
     };
   }
 
+  model.onWritten(({ outcomes }) => {
+    if (outcomes.length === 0 || database.onNextOutcome === undefined) return;
+    universe.after(0, database.onNextOutcome);
+    database.onNextOutcome = undefined;
+  });
+
   const database: Database = {
     site,
     model,
     tables,
     weather,
     onNextCommit: undefined,
+    onNextOutcome: undefined,
+    onNextShared: undefined,
+    onNextTakeOver: undefined,
+    senders: new Map(),
+    unserved: undefined,
+    received: new Set(),
     connectShard: (thread) => connectShard(model, wayOf(thread)),
     connectSite: (thread) => createMemorySiteStore({ model, tables, way: wayOf(thread), nowMs }),
   };

@@ -1,6 +1,9 @@
 // A database that is replaced by an older backup of itself (reliability.md F24): what is lost, and what must not be given out
 // a second time because of it.
+import type { BlockRecord, GlobalNetworkRecord } from '../../actors/block/record.ts';
 import { uniqueKeys } from '../../actors/runtime/store-model.ts';
+import { parseAddress } from '../../actors/ipam/address.ts';
+import { contains, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
 import type { Change } from '../../actors/records.ts';
 import { claimedKeys, type Watched } from './checks.ts';
 import { GLOBAL_NETWORK } from './clients.ts';
@@ -28,10 +31,41 @@ function historyKey({ table, key, value }: Change): string | undefined {
 }
 
 /**
+ * Blocks that the home gave to its own partitions after the backup while nobody could be told: during a cut it goes on
+ * without, and nobody can tell it afterwards. What was handed out of those is lost (design.md §12, an older backup).
+ */
+function unheardBlocks(before: ReadonlyMap<string, Change>, database: Database, others: readonly Database[]): Prefix[] {
+  const heard = others.flatMap(({ model }) =>
+    model.live('global_network').flatMap(({ key, value }) => {
+      const { kept } = value as GlobalNetworkRecord;
+      return (kept?.blocks ?? []).map(({ first, h }) => `${key} ${first} ${h}`);
+    }),
+  );
+  const nameOf = ({ network, first, h }: BlockRecord): string => `${network} ${first} ${h}`;
+  const known = new Set([...heard, ...database.model.live('block').map(({ value }) => nameOf(value as BlockRecord))]);
+  return [...before.values()].flatMap(({ table, value }) => {
+    if (table !== 'block' || value === null) return [];
+    const record = value as BlockRecord;
+    if (record.holderSite !== database.site || known.has(nameOf(record))) return [];
+    return [parsePrefix(`${record.first}/${record.length}`) as Prefix];
+  });
+}
+
+/** An operator accepted the loss: what clients were told of global addresses after the backup is void. */
+export function acceptLost({ holders }: Watched, site: string): void {
+  for (const [key, holder] of holders) if (holder.startsWith(`lost:${site}:`)) holders.delete(key);
+}
+
+/**
  * Puts the backup in the database's place, as `npm run site -- restore` does: epochs above all that were ever used, and no
  * lease. Answers the things that clients were told of and that are another way now: nobody can hold the site to those.
  */
-export function restoreBackup(database: Database, backup: Backup, watched: Watched): Set<string> {
+export function restoreBackup(
+  database: Database,
+  others: readonly Database[],
+  backup: Backup,
+  watched: Watched,
+): Set<string> {
   const { model, tables, site } = database;
   const before = new Map(model.rows);
   const epochs = new Map(model.epochs);
@@ -39,8 +73,15 @@ export function restoreBackup(database: Database, backup: Backup, watched: Watch
   tables.cursors.clear();
   for (const [consumer, cursors] of backup.cursors) tables.cursors.set(consumer, new Map(cursors));
   tables.leases.clear();
+  database.received.clear();
+  database.unserved = undefined;
   model.lift(epochs);
 
+  const unheard = unheardBlocks(before, database, others);
+  const isUnheard = (row: Change): boolean => {
+    const address = row.table === 'ip' ? parseAddress(row.key.slice(row.key.indexOf('|') + 1)) : undefined;
+    return address !== undefined && unheard.some((block) => contains(block, address));
+  };
   const lost = new Set<string>();
   for (const [name, row] of new Map([...before, ...model.rows])) {
     const [was, is] = [before.get(name), model.rows.get(name)];
@@ -52,7 +93,8 @@ export function restoreBackup(database: Database, backup: Backup, watched: Watch
       if (watched.holders.get(key) !== held) continue;
       watched.holders.delete(key);
       // A client was told that it has this address: nobody else may hear that.
-      if (is?.value == null && row.table === 'ip' && isGlobal(row.owner)) watched.holders.set(key, `lost:${held}`);
+      if (is?.value == null && row.table === 'ip' && isGlobal(row.owner) && !isUnheard(row))
+        watched.holders.set(key, `lost:${held}`);
     }
     watched.keysOf.delete(held);
     if (is === undefined || is.value === null) continue;

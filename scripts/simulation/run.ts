@@ -1,17 +1,19 @@
 // One run: sites, links, clients and faults of a schedule, first with faults, then until everything is quiet.
 import type { EdgeConfig } from '../../http/site.ts';
 import { ALL_RULES, type StoreRules } from '../../actors/runtime/store-model.ts';
-import { behaviours } from '../shard.ts';
+import { behaviours as sound } from '../shard.ts';
+import { poisonable } from '../site/poison.ts';
 import { createClients, externalNetwork, GLOBAL_NETWORK, type Clients, type Told } from './clients.ts';
 import { createWatched, judge, unrest, watchDatabase, watchStreams, type Federated } from './checks.ts';
-import { createDatabase, fairWeather } from './database.ts';
+import { createDatabase, disarm, fairWeather } from './database.ts';
 import { between } from './draw.ts';
 import { withoutGlobals } from './globals.ts';
 import { isFault, QUIET_START_MS, type FaultEntry, type Schedule } from './schedule.ts';
 import { partitionOf, PROJECT, seedSite, type SeededSite } from './seed.ts';
 import { startProcess, type Parts, type SiteProcess } from './site-process.ts';
-import { createUniverse, type Universe, type Violation } from './universe.ts';
-import { backUp, restoreBackup } from './restore.ts';
+import { createUniverse, type Thread, type Universe, type Violation } from './universe.ts';
+import { acceptLost, backUp, restoreBackup } from './restore.ts';
+import { watchRows } from './sightings.ts';
 import { createWires } from './wires.ts';
 
 export interface Mutation {
@@ -43,12 +45,18 @@ export interface RunResult {
 /** I20: so long after the last fault everything must be quiet. */
 const QUIET_WITHIN_MS = 90_000;
 const LOOK_MS = 250;
+/** A takeover is hit so soon after its beginning. */
+const MOST_TAKEOVER_MS = 60;
+/** How often a link breaks in a row. */
+const MOST_BEATS = 40;
 const LEASE_MS = 1_500;
 const HMAC: EdgeConfig['hmac'] = {
   'Metal-View': { key: 'view', lifetimeMs: 30_000 },
   'Metal-Edit': { key: 'edit', lifetimeMs: 30_000 },
   'Metal-Admin': { key: 'admin', lifetimeMs: 90_000 },
 };
+/** One message is a mistake of ours: its actor throws at it (reliability.md F18). */
+const behaviours = sound.map(poisonable);
 export const SOUND: Parts = {
   behaviours: (sound) => sound,
   shardStore: (sound) => sound,
@@ -110,6 +118,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
       ...mutation?.rules,
     });
     watchDatabase(universe, database, watched);
+    watchRows(universe, wires, database);
     seedSite(database.model, site, seeded, sites[0]!);
     return database;
   });
@@ -161,6 +170,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     sites,
     hmac: HMAC,
     processesOf: (site) => processes[site]!,
+    isCut: (site) => wires.isCut(sites[site]!),
     isAllocated: (site, machine) => databases[site]!.model.live('allocation').some(({ key }) => key === machine),
     isOver: () => state.isOver,
   });
@@ -221,6 +231,14 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     const process = processes[site]![entry.other % shape.processes]!;
     universe.note('fault', () => `${kind} ${from} ${to} ${forMs.toFixed(0)} ms ${hard.toFixed(2)}`);
     const later = (undo: () => void): void => void universe.after(forMs, undo);
+    /** Before it has read everything. */
+    const inTakeOver =
+      (hit: (one: SiteProcess) => void) =>
+      ({ name }: Thread): void =>
+        void universe.after(hard * MOST_TAKEOVER_MS, () => {
+          const one = processes[site]!.find(({ main }) => main.isAlive && main.name === name);
+          if (one !== undefined) hit(one);
+        });
     switch (kind) {
       case 'crash': {
         const slot = entry.other % shape.processes;
@@ -231,17 +249,30 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
           clients.died(now);
           later(() => start(site, slot));
         };
-        if (hard < 0.5) crash();
-        else databases[site]!.onNextCommit = crash;
-        return;
+        if (hard < 0.3) return crash();
+        if (hard < 0.5) return void (databases[site]!.onNextCommit = crash);
+        if (hard < 0.75) return void (databases[site]!.onNextOutcome = crash);
+        // Whoever takes over dies of it as well.
+        databases[site]!.onNextTakeOver = inTakeOver((one) => {
+          const slot = processes[site]!.indexOf(one);
+          one.kill();
+          clients.died(one);
+          later(() => start(site, slot));
+        });
+        return crash();
       }
       case 'stall':
+        if (hard > 0.6) databases[site]!.onNextTakeOver = inTakeOver((one) => one.stall(forMs));
         return process.stall(forMs);
       case 'shard':
-        // Half of them in the moment that hurts most.
-        if (hard < 0.5) return process.threads?.kill(entry.other % shape.shards);
-        databases[site]!.onNextCommit = () =>
-          processes[site]![entry.other % shape.processes]!.threads?.kill(entry.other % shape.shards);
+        if (hard < 0.4) return process.threads?.kill(entry.other % shape.shards);
+        // In the moments that hurt most: its own commit is under way, or one that others have reserved for.
+        if (hard < 0.6)
+          databases[site]!.onNextCommit = () =>
+            processes[site]![entry.other % shape.processes]!.threads?.kill(entry.other % shape.shards);
+        else
+          databases[site]!.onNextShared = ({ name }) =>
+            processes[site]!.forEach(({ threads }) => threads?.killNamed(name));
         return;
       case 'cut':
         wires.block(from, to, true);
@@ -255,6 +286,12 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         return later(() => wires.block(from, to, false));
       case 'reset':
         return wires.reset(from, to);
+      case 'flap': {
+        const beats = 2 + Math.floor(hard * MOST_BEATS);
+        for (let beat = 0; beat < beats; beat++)
+          universe.after((forMs * beat) / beats, () => !state.isOver && wires.reset(from, to));
+        return;
+      }
       case 'down':
         weather.isDown = true;
         return later(() => (weather.isDown = false));
@@ -277,8 +314,14 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
             one.kill();
             clients.died(one);
           }
-          databases[site]!.onNextCommit = undefined;
-          for (const thing of restoreBackup(databases[site]!, backup, watched)) lost.add(thing);
+          disarm(databases[site]!);
+          for (const thing of restoreBackup(
+            databases[site]!,
+            databases.filter((_, index) => index !== site),
+            backup,
+            watched,
+          ))
+            lost.add(thing);
           restored[site] = true;
           universe.after(200, () => {
             for (const [slot, one] of processes[site]!.entries()) if (!one.main.isAlive) start(site, slot);
@@ -297,7 +340,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
 
   for (const database of databases) {
     database.weather = fairWeather(shape.databaseMs);
-    database.onNextCommit = undefined;
+    disarm(database);
   }
   for (const from of sites) for (const to of sites) wires.block(from, to, false);
   offsets.fill(0);
@@ -306,8 +349,13 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
   let restless = unrest(federated);
   while (restless !== undefined && universe.nowMs < deadline && universe.violation === undefined) {
     // With nobody to ask, only an operator can say that what is lost is lost.
-    if (sites.length === 1 && restored[0] === true)
-      void processes[0]!.find(({ isServing }) => isServing)?.active?.blocks.acceptLoss({ without: true });
+    if (sites.length === 1 && restored[0] === true) {
+      acceptLost(watched, sites[0]!);
+      void processes[0]!
+        .find(({ isServing }) => isServing)
+        ?.active?.blocks.acceptLoss({ without: true })
+        .catch((error: unknown) => universe.note('odd', () => `the loss is not accepted: ${String(error)}`));
+    }
     await universe.run(universe.nowMs + LOOK_MS, until);
     if (universe.events >= (until ?? Infinity)) return clients;
     restless = unrest(federated);

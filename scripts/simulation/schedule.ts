@@ -9,13 +9,14 @@ export const FAULTS = [
   'cut', // both ways between two sites
   'silence', // one way
   'reset', // connections break
+  'flap', // connections break again and again
   'down', // a database
   'storm', // 40001
   'slow', // some calls of a database wait long before they are executed
   'doubt', // answers to commits are lost, or the commits are late
   'clock', // a wall clock jumps
 ] as const;
-/** Those that lose what was acknowledged: only on request, since they leave less to judge. */
+/** Those that lose what was acknowledged: in few runs only, since they leave less to judge. */
 export const LOSSES = [
   'restore', // a site goes on with an older backup of its database
 ] as const;
@@ -41,8 +42,11 @@ export const OPERATIONS = [
   'recover',
   'createNetwork',
   'deleteNetwork',
+  'putShared', // a name that every site may want
+  'deleteShared',
   'forge', // a request that is signed with another key
   'poison', // a text that no column can hold
+  'mistake', // its actor throws at it, as a mistake of ours would
   'rogue', // a site speaks for another
 ] as const;
 export type OperationKind = (typeof OPERATIONS)[number];
@@ -117,17 +121,28 @@ export interface Wishes {
 /** Before this nothing goes wrong: the sites start, meet, and make their networks. */
 export const QUIET_START_MS = 12_000;
 
-function drawFaults(random: Random, wished: Wishes['faults']): FaultKind[] {
+/** Shorter ones of these are over before anybody notices. */
+const LEAST_MS: Partial<Record<FaultKind, number>> = { cut: 200, silence: 200, flap: 300, stall: 1_000 };
+
+/** Part of the runs with several kinds of faults in which a site loses what it had acknowledged. */
+const LOSING = 0.2;
+
+function drawFaults(random: Random, wished: Wishes['faults'], isTight: boolean): FaultKind[] {
   const luck = random();
   const each = FAULTS.filter(() => chance(random, 0.4));
-  const single = [pick(random, FAULTS)];
-  if (wished === 'all') return [...FAULTS];
+  const single = [pick(random, KINDS)];
+  const losses = chance(random, LOSING) ? LOSSES : [];
+  if (wished === 'all') return [...FAULTS, ...losses];
   if (wished === 'none') return [];
   if (wished !== undefined) return [...wished];
   if (luck < 0.08) return [];
   if (luck < 0.3) return single;
-  return luck < 0.45 ? [...FAULTS] : each;
+  const several = luck < 0.45 ? FAULTS : each;
+  return [...new Set<FaultKind>([...several, ...losses, ...(isTight ? (['cut'] as const) : [])])];
 }
+
+/** Runs in which addresses are short: more is taken than there is, while the sites don't always see each other. */
+const isTight = (seed: number): boolean => chance(streamOf(seed, 'tight'), 0.25);
 
 function drawShape(seed: number, wishes: Wishes): Shape {
   const random = streamOf(seed, 'shape');
@@ -138,14 +153,14 @@ function drawShape(seed: number, wishes: Wishes): Shape {
     shards: pick(random, [1, 2, 2, 3, 4]),
     clients: Math.round(scaled(random, 1, 24)),
     machines: pick(random, [2, 4, 8]),
-    externalBits: pick(random, [30, 29, 28, 27, 24]),
-    globalBits: pick(random, [28, 27, 26, 24, 22]),
+    externalBits: pick(random, isTight(seed) ? [30, 29] : [30, 29, 28, 27, 24]),
+    globalBits: pick(random, isTight(seed) ? [28, 27] : [28, 27, 26, 24, 22]),
     databaseMs: scaled(random, 0.5, 20),
     wanMs: scaled(random, 1, 80),
     inbox: pick(random, [4, 16, 1024, 1024]),
     askMs: pick(random, [5_000, 30_000]),
     operationsPerGroup: pick(random, [1, 2, 8, 512, 512]),
-    faults: drawFaults(random, wishes.faults),
+    faults: drawFaults(random, wishes.faults, isTight(seed)),
     safetyMs: wishes.safetyMs ?? 60_000,
   };
 }
@@ -158,7 +173,8 @@ function drawMix(seed: number, often: readonly OperationKind[]): Array<{ do: Ope
     weight:
       (kind === 'createNetwork' || kind === 'deleteNetwork' ? 0.15 : 1) *
         (chance(random, 0.8) ? scaled(random, 0.2, 3) : 0) +
-      (often.includes(kind) ? 10 : 0),
+      (often.includes(kind) ? 10 : 0) +
+      (kind === 'takeIp' && isTight(seed) ? 8 : 0),
   }));
 }
 
@@ -170,6 +186,7 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
   const count = Math.min(wishes.operations ?? Infinity, Math.round(scaled(operations, 60, 700)));
   const entries: Entry[] = [];
   const bursts = chance(operations, 0.5);
+  const keyed = pick(operations, [0.1, 0.3, 0.3, 0.8]);
   for (let i = 0; i < count; i++) {
     let left = operations() * total;
     const kind = mix.find(({ weight }) => (left -= weight) < 0)?.do ?? 'takeIp';
@@ -182,7 +199,7 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
       client: Math.floor(operations() * shape.clients),
       pick: operations(),
       where: operations(),
-      keyed: chance(operations, 0.3),
+      keyed: chance(operations, keyed),
     });
   }
   for (const kind of shape.faults) {
@@ -194,7 +211,7 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
         do: kind,
         site: Math.floor(random() * shape.sites),
         other: Math.floor(random() * 8),
-        forMs: scaled(random, 20, 12_000),
+        forMs: scaled(random, LEAST_MS[kind] ?? 20, 12_000),
         hard: random(),
       });
     }

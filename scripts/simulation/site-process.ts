@@ -29,6 +29,7 @@ import { applyDirectory } from '../site/joins.ts';
 import { answerPeers, askApp } from '../site/role.ts';
 import { startUpkeep } from '../site/upkeep.ts';
 import type { Database } from './database.ts';
+import { seeAnswer, watchAsks, watchSender, watchTakeOver } from './sightings.ts';
 import { watchMemory } from './memory.ts';
 import { createThreads, type SimThreads } from './threads.ts';
 import type { Thread, Universe } from './universe.ts';
@@ -152,7 +153,8 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
     });
     const { peering } = links;
     const onAsk = peering.onAsk;
-    peering.onAsk = (kind, handler) => onAsk(kind, parts.ask(kind, handler));
+    const watched = watchAsks(universe);
+    peering.onAsk = (kind, handler) => onAsk(kind, watched(kind, parts.ask(kind, handler)));
     wires.listen(address, { site: id, partitions: [`p${id}`], thread: main, peering });
 
     const silent = {
@@ -173,6 +175,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
     const partitions = await store.hostedPartitions(id);
     const fences = await store.takeOver([own, ...partitions.map(partitionScope)], options.shards);
     if (options.slot > 0 && universe.nowMs > 5_000) universe.met('takeover by a standby');
+    const takeOver = watchTakeOver(universe, database, main);
     universe.note(`${name} took over`, () => JSON.stringify(fences));
 
     const listeners = new Set<(entry: LogEntry) => void>();
@@ -184,7 +187,11 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       start: (task, thread) =>
         runShard(task, {
           behaviours: parts.behaviours(options.behaviours),
-          store: watchMemory(universe, thread.name, parts.shardStore(database.connectShard(thread), thread)),
+          store: watchMemory(
+            universe,
+            thread.name,
+            watchSender(universe, database, main, thread, parts.shardStore(database.connectShard(thread), thread)),
+          ),
           world: thread.world,
           log,
           close: async () => {},
@@ -228,6 +235,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
         dry,
         asker,
       });
+      seeAnswer(universe, database, wires.isCut(id), to, command, body, answer);
       const tookMs = world.monotonicMs() - sentMs;
       if (tookMs > withinMs + LATE_MS && main.stalledMs === 0)
         universe.violate(
@@ -357,6 +365,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
     startUpkeep({ site, store, world, log: silent as never });
     active = { site, host, copy, places, federation, blocks };
     role = { beforeApp, app };
+    takeOver.serves();
     universe.note(`${name} serves`);
   }
 

@@ -17,6 +17,8 @@ export interface SimThreads extends Threads {
   threadOf(shard: number): Thread | undefined;
   /** The thread dies as by an uncaught exception. */
   kill(shard: number): void;
+  /** The same, if it is one of these threads. */
+  killNamed(name: string): void;
   /** All of them die with their process. */
   killAll(): void;
 }
@@ -101,6 +103,13 @@ export function createThreads(options: SimThreadsOptions): SimThreads {
     }
   }
 
+  function kill(shard: number): void {
+    const one = running.get(shard);
+    if (one === undefined || !one.thread.isAlive) return;
+    died(one.thread);
+    one.die(new Error('the thread was killed'));
+  }
+
   return {
     channel() {
       const [port1, port2] = [end(), end()];
@@ -126,11 +135,9 @@ export function createThreads(options: SimThreadsOptions): SimThreads {
       return { ended, destroy: () => died(thread) };
     },
     threadOf: (shard) => running.get(shard)?.thread,
-    kill(shard) {
-      const one = running.get(shard);
-      if (one === undefined || !one.thread.isAlive) return;
-      died(one.thread);
-      one.die(new Error('the thread was killed'));
+    kill,
+    killNamed(name) {
+      for (const [shard, { thread }] of running) if (thread.name === name) kill(shard);
     },
     killAll() {
       for (const { thread } of running.values()) thread.kill();

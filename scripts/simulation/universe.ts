@@ -2,6 +2,7 @@
 import type { Cancel, World } from '../../actors/ports.ts';
 import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
 import { hashText, streamOf, type Random } from './draw.ts';
+import type { Point } from './points.ts';
 
 /** What must never happen, by the name of its invariant (reliability.md §4). */
 export interface Violation {
@@ -39,13 +40,16 @@ export interface Universe {
   thread(name: string, wallOffsetMs?: () => number): Thread;
   /** Goes into the hash, and into the trace. `detail` is only made when somebody reads it. */
   note(name: string, detail?: () => string): void;
-  /** A case that a batch of runs has to have met. */
-  met(point: string): void;
+  /** A case that a batch of runs has to have met; or one that is only counted. */
+  met(point: Point | Counted): void;
   /** Only the first counts. */
   violate(invariant: string, what: string): void;
   /** Runs until then, or until a violation; `stopAt` ends it before that event. */
   run(untilMs: number, stopAt?: number): Promise<void>;
 }
+
+/** What the database refused, and how a doubt ended. */
+type Counted = `refused: ${string}` | `ambiguous commit resolved: ${string}`;
 
 /** 2026-01-01. */
 export const START_MS = 1_767_225_600_000;

@@ -21,6 +21,10 @@ export interface Wires {
   block(from: string, to: string, isBlocked: boolean): void;
   /** Every connection between two sites breaks; what was on its way is lost. */
   reset(a: string, b: string): void;
+  /** How often the way between two sites broke or was blocked since then. */
+  breaks(a: string, b: string, sinceMs: number): number;
+  /** Whether any way from or to the site is blocked. */
+  isCut(site: string): boolean;
   listen(address: string, listener: WireListener): void;
   close(address: string): void;
   /** How a process of a site opens connections. */
@@ -61,12 +65,18 @@ export function createWires(universe: Universe, shape: () => Omit<Way, 'isBlocke
   const ways = new Map<string, Way>();
   const listeners = new Map<string, WireListener>();
   const connections = new Set<Connection>();
+  const brokenMs = new Map<string, number[]>();
 
   function way(from: string, to: string): Way {
     const name = `${from}→${to}`;
     let found = ways.get(name);
     if (found === undefined) ways.set(name, (found = { ...shape(), isBlocked: false }));
     return found;
+  }
+  const pairOf = (a: string, b: string): string => [a, b].sort().join('↔');
+  function noteBreak(a: string, b: string): void {
+    const name = pairOf(a, b);
+    brokenMs.set(name, [...(brokenMs.get(name) ?? []), universe.nowMs]);
   }
   const delayOf = ({ latencyMs, jitterMs }: Way): number => latencyMs + random() * jitterMs;
 
@@ -139,7 +149,13 @@ export function createWires(universe: Universe, shape: () => Omit<Way, 'isBlocke
 
   return {
     way,
+    breaks: (a, b, sinceMs) => brokenMs.get(pairOf(a, b))?.filter((atMs) => atMs >= sinceMs).length ?? 0,
+    isCut: (site) =>
+      [...ways].some(
+        ([name, { isBlocked }]) => isBlocked && (name.startsWith(`${site}→`) || name.endsWith(`→${site}`)),
+      ),
     block(from, to, isBlocked) {
+      if (isBlocked) noteBreak(from, to);
       way(from, to).isBlocked = isBlocked;
       for (const one of connections) {
         for (const [own, other] of [
@@ -162,6 +178,7 @@ export function createWires(universe: Universe, shape: () => Omit<Way, 'isBlocke
       }
     },
     reset(a, b) {
+      noteBreak(a, b);
       for (const one of connections) {
         if (!between2(one, a, b)) continue;
         connections.delete(one);

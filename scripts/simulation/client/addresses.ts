@@ -52,7 +52,10 @@ export function addressOperations(
     const message = messageOf(text);
     if (status === 409 && address !== undefined && !ELSEWHERE.test(message))
       return pending.end({ kind: 'refused', why: message });
-    if (status === 500 && message.includes('no ips left')) return universe.met('exhausted');
+    if (status === 500 && message.includes('no ips left')) {
+      if (ground.isCut(client.site)) universe.met('exhausted during a cut');
+      return universe.met('exhausted');
+    }
     if (status === 422 || (status === 409 && ELSEWHERE.test(message))) return;
     ground.isStrange(`take ${network} ${address ?? ''}`, heard);
   }

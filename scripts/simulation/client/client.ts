@@ -36,6 +36,7 @@ export interface Ground {
   requests: Requests;
   processesOf(site: number): readonly SiteProcess[];
   isAllocated(site: number, machine: string): boolean;
+  isCut(site: number): boolean;
   /** An answer that nobody should ever get. */
   isStrange(what: string, answered: Answered): void;
 }

@@ -1,14 +1,17 @@
-// Lists, and what nobody should do: texts that no column holds, wrong signatures, a site that speaks for another.
+// Lists, and what nobody should do: texts that no column holds, messages that their actor throws at, wrong signatures, a
+// site that speaks for another.
 import { PROJECT } from '../seed.ts';
 import type { OperationKind } from '../schedule.ts';
 import { START_MS } from '../universe.ts';
 import { networkOf } from './addresses.ts';
-import { claimsPoison, isStale } from './answers.ts';
+import { claimsPoison, isStale, messageOf } from './answers.ts';
 import type { Ground, Operation } from './client.ts';
 
 const LISTS = ['/v1/ip', '/v1/machine', '/v1/network', '/v1/size'];
 
-export function misuses(ground: Ground): Pick<Record<OperationKind, Operation>, 'list' | 'poison' | 'rogue' | 'forge'> {
+export function misuses(
+  ground: Ground,
+): Pick<Record<OperationKind, Operation>, 'list' | 'poison' | 'mistake' | 'rogue' | 'forge'> {
   const { universe, sites, requests } = ground;
   return {
     async list(client, entry) {
@@ -23,6 +26,20 @@ export function misuses(ground: Ground): Pick<Record<OperationKind, Operation>, 
       if (typeof told.status === 'number' && told.status < 400)
         universe.violate('I15', `what no column can hold was answered with ${told.status}`);
       if (claimsPoison(told)) universe.met('group refused by a rule');
+    },
+
+    async mistake(client, entry) {
+      const network = networkOf(ground, client, entry.where);
+      const body = { networkid: network, projectid: PROJECT, name: 'poison: throw' };
+      const told = await requests.send(client.site, { method: 'POST', path: '/v1/ip/allocate', body });
+      if (!('text' in told)) return;
+      if (told.status < 400) universe.violate('I15', `what every actor throws at was answered with ${told.status}`);
+      const setAside = sites.flatMap((_, site) =>
+        ground.processesOf(site).flatMap(({ active }) => active?.host.quarantine() ?? []),
+      );
+      if (told.status !== 500 || !messageOf(told.text).includes('failed at')) return;
+      // Who set it aside may be gone since.
+      if (setAside.some(({ id }) => told.text.includes(id))) universe.met('message quarantined');
     },
 
     async rogue(client, entry) {

@@ -31,10 +31,13 @@ type Kinds =
   | 'putSize'
   | 'deleteSize'
   | 'readSize'
+  | 'putShared'
+  | 'deleteShared'
   | 'createNetwork'
   | 'deleteNetwork';
 
 const MOST_NETWORKS = 64;
+const SHARED_NAMES = 3;
 
 export function namedOperations(ground: Ground): Pick<Record<OperationKind, Operation>, Kinds> {
   const { universe, sites, history, requests } = ground;
@@ -95,7 +98,31 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
   const sizeOf = (client: Client, entry: OperationEntry): string =>
     `size-${sites[client.site]}-${Math.floor(entry.pick * 4)}`;
 
+  /**
+   * A size that every site may create, also without knowing of the other's: one of both stands in the end. The history does
+   * not judge those; that all sites agree does (I13).
+   */
+  const sharedOf = ({ pick }: OperationEntry): string => `size-shared-${Math.floor(pick * SHARED_NAMES)}`;
+
   return {
+    async putShared(client, entry) {
+      const id = sharedOf(entry);
+      const cores = 1_000_001 + Math.floor(entry.where * 1e6);
+      const told = await requests.send(client.site, {
+        method: 'PUT',
+        path: '/v1/size',
+        body: { id, name: id, constraints: [{ type: 'cores', min: cores, max: cores }] },
+      });
+      const heard = understood(told);
+      if (heard !== 'nothing' && 'status' in heard && ![201, 409, 422].includes(heard.status))
+        ground.isStrange('make a shared size', heard);
+    },
+    async deleteShared(client, entry) {
+      const told = await requests.send(client.site, { method: 'DELETE', path: `/v1/size/${sharedOf(entry)}` });
+      const heard = understood(told);
+      if (heard !== 'nothing' && 'status' in heard && ![200, 404, 409, 422].includes(heard.status))
+        ground.isStrange('delete a shared size', heard);
+    },
     allocateNetwork: (client, entry) =>
       take(client, entry, {
         kind: 'network',

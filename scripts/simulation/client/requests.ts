@@ -134,13 +134,16 @@ export function createRequests({ universe, hmac, processesOf, isOver, open }: Re
     told.status === 'lost' || (told.status === 503 && 'text' in told && !claimsNothing(messageOf(told.text)));
 
   async function persist(site: number, wanted: Wanted): Promise<Told> {
+    const first = processesOf(site).find(({ isServing }) => isServing);
     let told = await send(site, wanted);
     if (wanted.key === undefined) return told;
     let wasLost = told.status === 'lost';
     for (let tries = 0; tries < MOST_TRIES && !isOver(); tries++) {
       if (!isUncertain(told)) {
-        if (wasLost && 'text' in told && hasHeader(told, 'idempotent-replayed'))
+        if (wasLost && 'text' in told && hasHeader(told, 'idempotent-replayed')) {
           universe.met('request replayed after a lost answer');
+          if (first?.main.isAlive === false) universe.met('request replayed after a failover');
+        }
         return told;
       }
       wasLost ||= mayHaveRun(told);
