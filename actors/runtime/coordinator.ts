@@ -115,7 +115,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           from: options.shard,
           // The key belongs to the operation as a whole: it is written once, with its commit.
           key: null,
-          // Reservations of a dry run are held and cancelled like others.
+          // Reservations of a dry run are ended like others, and hold nothing meanwhile.
           dry: mail.dry,
           isUnborn: question.isUnborn === true,
           ask: mail.ask,

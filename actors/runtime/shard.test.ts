@@ -455,7 +455,7 @@ describe('coordination over shards', () => {
     assert.deepEqual(again(), [5, 5]);
   });
 
-  it('I18: a dry run over several actors reserves, answers and lets go', () => {
+  it('I18: a dry run over several actors answers what it would take, and takes nothing', () => {
     const plant = createPlant(2);
     const bags = [plant.bagOn(0), plant.bagOn(1)];
     const dry = plant.ask(bags[0] as string, 'takeAll', { bags, n: 4 }, 5_000, { dry: true });
@@ -465,6 +465,31 @@ describe('coordination over shards', () => {
     const real = plant.ask(bags[1] as string, 'take', { n: 4 });
     plant.settle();
     assert.equal(real(), 4);
+  });
+
+  it('I18: while a dry run is under way, others get what they would get without it, and it sees what it has so far', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    const [here, there] = bags as [string, string];
+    for (let n = 0; n < 20; n++) {
+      const dry = [here, there].map((bag) => plant.ask(bag, 'takeAll', { bags, n }, 5_000, { dry: true }));
+      // In the midst of it, at another moment each time.
+      plant.settle(n * 0.05);
+      const real = bags.map((bag) => plant.ask(bag, 'take', { n }));
+      plant.settle();
+      assert.deepEqual([real[0]!(), real[1]!()], [n, n]);
+      for (const answer of dry) assert.ok(['ok', 'Conflict'].includes(kindOf(answer())));
+    }
+    const twice = { bags: [here, here], n: 100 };
+    const asDry = plant.ask(there, 'takeAll', twice, 5_000, { dry: true });
+    plant.settle();
+    const asReal = plant.ask(there, 'takeAll', twice);
+    plant.settle();
+    assert.deepEqual(asDry(), asReal());
+    assert.equal(kindOf(asReal()), 'Conflict');
+    const free = plant.ask(here, 'take', { n: 100 });
+    plant.settle();
+    assert.equal(free(), 100);
   });
 
   it('I10: with a key, that nothing had to be changed is an outcome, of one actor and of several', () => {

@@ -110,6 +110,7 @@ export function createShard(options: ShardOptions): Shard {
     host: {
       world,
       inHand,
+      dryHolds: holdings.dryHolds,
       fenceOf,
       version: holdings.version,
       coordinate: (cell, one, factory) =>

@@ -4,17 +4,19 @@ import type { Scope } from '../address.ts';
 import { onlyTells } from '../command-class.ts';
 import type { Fence, RowKey, World } from '../ports.ts';
 import { rowName, type Change, type Row, type RowOf, type TableName } from '../records.ts';
-import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
+import { conflict, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, reply, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
 import type { Operation, OperationOutcome } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
+import { isOvertaken, type DryHolds } from './dry-holds.ts';
 import { dryAnswer } from './dry-run.ts';
 
 export interface TurnHost {
   world: World;
   inHand: InHand;
+  dryHolds: DryHolds;
   fenceOf(scope: Scope): Fence;
   version(scope: Scope): number;
   coordinate(cell: Cell, mail: Mail, factory: () => Coordination<unknown>): void;
@@ -233,12 +235,10 @@ function decideReservation(turn: Turn, mail: Mail, operation: string, context: C
   if (host.isVoid(mail)) {
     return reply(mail, unavailable('the shard that coordinates this was restarted; nothing was changed'));
   }
-  const decision = handler(cell.state, mail.body, context) as Granting<unknown> | Waiting | ReturnType<typeof internal>;
+  const decide = mail.dry ? decidedDry : decided;
+  const decision = decide(turn, mail, operation, () => handler(cell.state, mail.body, context) as Reserving);
   if (isRefusal(decision)) return answer(turn, mail, decision);
   if ('wait' in decision) return waitFor(turn, mail, decision);
-  behaviour.hold(cell.state, operation, decision.changes);
-  const earlier = cell.held.get(operation)?.changes ?? [];
-  hold(cell, operation, { changes: [...earlier, ...decision.changes], from: mail.from });
   const grant: Grant = {
     from: address,
     operation,
@@ -251,6 +251,34 @@ function decideReservation(turn: Turn, mail: Mail, operation: string, context: C
   reply(mail, grant);
 }
 
+type Reserving = Granting<unknown> | Waiting | Refusal;
+
+function decided({ cell }: Turn, mail: Mail, operation: string, decide: () => Reserving): Reserving {
+  const decision = decide();
+  if (isRefusal(decision) || 'wait' in decision) return decision;
+  cell.behaviour.hold(cell.state, operation, decision.changes);
+  const earlier = cell.held.get(operation)?.changes ?? [];
+  hold(cell, operation, { changes: [...earlier, ...decision.changes], from: mail.from });
+  return decision;
+}
+
+/** The same, but nothing is held for longer than the decision takes. */
+function decidedDry({ host, cell }: Turn, mail: Mail, operation: string, decide: () => Reserving): Reserving {
+  const { behaviour, state } = cell;
+  const earlier = host.dryHolds.of(operation, cell.address);
+  if (isOvertaken(cell, earlier)) return changedMeanwhile(cell, 'what the dry run had so far was taken');
+  if (earlier.length > 0) behaviour.hold(state, operation, [...earlier]);
+  let decision: Reserving;
+  try {
+    decision = decide();
+  } finally {
+    if (earlier.length > 0) behaviour.unhold(state, operation, [...earlier]);
+  }
+  if (isRefusal(decision) || 'wait' in decision) return decision;
+  host.dryHolds.add(operation, mail.from, cell.address, decision.changes);
+  return decision;
+}
+
 function waitFor(turn: Turn, mail: Mail, decision: Waiting): void {
   const { cell } = turn;
   // An operation that is under way ends by itself. What would first have to be asked for, a dry run asks nobody for.
@@ -261,7 +289,7 @@ function waitFor(turn: Turn, mail: Mail, decision: Waiting): void {
   waitText.set(mail, decision.wait);
   (turn.fresh ??= new Set()).add(mail);
   if (cell.waiting.length >= MAX_WAITING)
-    reply(mail, internal(`${cell.waiting.length} requests wait already: ${decision.wait}`));
+    reply(mail, overloaded(`${cell.waiting.length} requests wait already: ${decision.wait}`));
   else pushWaiting(cell, mail);
   const { changes = [] } = decision;
   if (changes.length > 0) {

@@ -4,6 +4,7 @@ import type { Scope } from '../../address.ts';
 import type { Fence } from '../../ports.ts';
 import type { Cell } from '../cell.ts';
 import { createCells, type Cells } from '../cells.ts';
+import { createDryHolds, type DryHolds } from '../dry-holds.ts';
 import { createVersions, type Versions } from '../versions.ts';
 
 export interface Holdings {
@@ -14,6 +15,8 @@ export interface Holdings {
   readonly waiting: Set<Cell>;
   /** Those whose mail lies in the inbox until something else is over: a load, a commit, the shard's start. */
   readonly behind: Set<Cell>;
+  /** turn.ts adds, reservations.ts and life.ts take away. */
+  readonly dryHolds: DryHolds;
   /** Only life.ts sets it. */
   phase: 'starting' | 'serving' | 'stopping' | 'stopped';
   /** Grows with each start-over; callbacks of an older life are ignored. Only life.ts raises it. */
@@ -38,6 +41,7 @@ export function createHoldings(shard: number, first: Fence[]): Holdings {
     cells,
     waiting: new Set(),
     behind: new Set(),
+    dryHolds: createDryHolds(),
     phase: 'starting',
     life: 0,
     restarts: new Map(),

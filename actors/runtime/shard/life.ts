@@ -61,6 +61,7 @@ export function createLife(options: LifeOptions): Life {
     for (const operation of committer.abandon()) operation.done(unavailable(why));
     for (const cell of cells.values()) for (const one of takeAll(cell)) reply(one, unavailable(why));
     cells.clear();
+    holdings.dryHolds.clear();
     observation.clear();
   }
 
@@ -74,6 +75,7 @@ export function createLife(options: LifeOptions): Life {
     const unsent = committer.abandon();
     const mails = new Map<Cell, Mail[]>([...cells.values()].map((cell) => [cell, takeAll(cell)]));
     cells.clear();
+    holdings.dryHolds.clear();
     observation.clear();
     // Their cells are gone from the map, so what comes back for them is only the mail to decide again.
     for (const operation of unsent) operation.done('redo');

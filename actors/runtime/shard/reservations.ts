@@ -54,6 +54,7 @@ export function createReservations(options: ReservationsOptions): Reservations {
   }
 
   function endHere(operation: string, actor: Address, how: Ending): void {
+    holdings.dryHolds.end(operation, actor);
     const cell = holdings.cells.get(actor);
     if (cell === undefined) return;
     const held = unhold(cell, operation);
@@ -89,6 +90,7 @@ export function createReservations(options: ReservationsOptions): Reservations {
   }
 
   function dropOf(from: number): void {
+    holdings.dryHolds.dropOf(from);
     for (const cell of holdings.cells.values()) {
       let dropped = false;
       for (const [operation, held] of cell.held) {
