@@ -1,5 +1,5 @@
 // One exchange with another process: the bytes as they came, the answer as it comes.
-import type { Asker } from '../actors/asker.ts';
+import { withinOf, type Asker } from '../actors/asker.ts';
 import { isLinkFailure, type LinkFailure } from './link/failure.ts';
 import { endToEnd, HOPS_HEADER, PART_HEADER, STANDBY_HEADER, streamOf, type HttpAnswer } from './message.ts';
 import type { PeerAnswer, PeerExchange, PeerHead } from './peers.ts';
@@ -29,7 +29,7 @@ export async function passOn(
   const { method, path, body } = request;
   const isEmpty = body instanceof Uint8Array && body.byteLength === 0;
   return await peers.request(site, { method, path, headers }, isEmpty ? undefined : body, {
-    deadlineMs,
+    deadlineMs: withinOf(asker, deadlineMs),
     asker,
   });
 }

@@ -26,6 +26,10 @@ class ResponseAsker implements Asker {
     return this.#response.closed;
   }
 
+  get remainingMs(): number {
+    return Infinity;
+  }
+
   whenGone(listener: () => void): () => void {
     if (this.isGone) {
       listener();

@@ -1,4 +1,5 @@
 import { after, test } from 'node:test';
+import { passOn } from '../pass-on.ts';
 import { createAsker } from '../../actors/asker.ts';
 import assert from 'node:assert/strict';
 import { request as httpsRequest } from 'node:https';
@@ -122,6 +123,27 @@ test('bodies of megabytes go both ways with backpressure, beside asks that do no
   let size = 0;
   for await (const bytes of response.body) size += bytes.byteLength;
   assert.equal(size, 8_000_000);
+});
+
+test('reliability.md §10: what an asker still waits travels with its request', async () => {
+  const muc = await processOf('muc');
+  const fra = await processOf('fra');
+  const { port } = await listen(muc);
+  const link = dial(fra, port, 'muc');
+  const seen: number[] = [];
+  muc.onRequest(({ asker }) => {
+    seen.push(asker.remainingMs);
+    return Promise.resolve({ status: 204, headers: [], body: undefined });
+  });
+  await link.whenUp();
+  const peers = { request: (_site: string, ...of: Parameters<typeof link.request>) => link.request(...of) };
+  const request = { method: 'GET', path: '/', headers: [], body: new Uint8Array() };
+  const patient = { site: 'muc', hops: 1, deadlineMs: 20_000 };
+  await passOn(peers, request, patient);
+  await passOn(peers, request, { ...patient, asker: createAsker(() => 7_000) });
+  const [whole, rest] = seen as [number, number];
+  assert.ok(whole > 7_000 && whole <= 20_000, String(whole));
+  assert.ok(rest > 0 && rest <= 7_000, String(rest));
 });
 
 test('leaving a response, an asker who leaves and a failing handler end both sides', async () => {

@@ -223,7 +223,7 @@ export function createPeering(options: PeeringOptions): Peering {
       serveExchange: (exchange) => {
         if (requestHandler === undefined)
           return exchange.abort({ kind: 'Unserved', message: 'this process serves no requests' });
-        void serveExchange(exchange, requestHandler, subject(), odd);
+        void serveExchange(exchange, requestHandler, subject(), odd, () => world.monotonicMs());
       },
       changed: (state, reason) => {
         if (state === 'up' && connection === undefined) {

@@ -7,9 +7,8 @@ import { firstOf, iterateBody, pumpBody } from './streams.ts';
 /** A request that a peer passed on. */
 export type IncomingRequest = RequestHead & {
   readonly body: AsyncIterable<Uint8Array>;
+  /** Who waits for the head of the response, and for how long. */
   readonly asker: Asker;
-  /** Milliseconds that the asker waits for the head of the response. */
-  readonly deadlineMs: number;
 };
 
 export type RequestHandler = (request: IncomingRequest, peer: Peer) => Promise<LinkResponse>;
@@ -23,12 +22,14 @@ export async function serveExchange(
   handler: RequestHandler,
   peer: Peer,
   failed: (what: string, error: unknown) => void,
+  monotonicMs: () => number,
 ): Promise<void> {
   const { head, body, deadlineMs } = exchange;
-  const asker = createAsker();
+  const untilMs = monotonicMs() + deadlineMs;
+  const asker = createAsker(() => untilMs - monotonicMs());
   exchange.whenAborted(asker.leave);
   try {
-    const response = await handler({ ...head, body: iterateBody(body), asker, deadlineMs }, peer);
+    const response = await handler({ ...head, body: iterateBody(body), asker }, peer);
     const { status, headers } = response;
     const sender = exchange.respond({ status, headers }, firstOf(response.body));
     if (response.body === undefined || response.body instanceof Uint8Array) return;

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import { withinOf } from '../../actors/asker.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { BusMessage, LogEntry } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
@@ -122,7 +123,7 @@ export async function serveSite(
         key,
         dry,
         asker,
-        deadlineMs: world.monotonicMs() + withinMs,
+        deadlineMs: world.monotonicMs() + withinOf(asker, withinMs),
       })) as Site['ask'],
   );
   const asSystem = { who: 'hanse' };
