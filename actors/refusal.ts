@@ -8,7 +8,22 @@ export interface Refusal {
   readonly message: string;
   /** Seconds after which trying again makes sense; only with `Unavailable` and `Overloaded`. */
   readonly retryAfterS?: number;
+  /** For programs; absent: what `becauseOf` makes of the kind. */
+  readonly because?: Because;
 }
+
+/** Why something can't be done now (reliability.md §10); only with `Unavailable` and `Overloaded`. */
+export type Because =
+  | 'overloaded' // more waits than can be answered in time; nothing was done
+  | 'starting' // who answers is there soon: a process, a shard, what is read at its start
+  | 'stopping'
+  | 'standby' // the active process of the site answers, and can't be reached
+  | 'lease' // who asked here asked an owner that may be none any more
+  | 'database' // it does not answer, or has no room
+  | 'partition-unreachable' // or a site
+  | 'deadline' // the time for the answer is over
+  | 'outcome-unknown' // it may have been done
+  | 'unavailable'; // none of these
 
 export type RefusalKind =
   | 'Invalid' // 400: a field of the request is wrong
@@ -44,6 +59,12 @@ export const unavailable = (message: string, retryAfterS = 1): Refusal => ({
   message,
   retryAfterS,
 });
+/** The same refusal with its reason. */
+export const because = (reason: Because, refusal: Refusal): Refusal => ({ ...refusal, because: reason });
+export const unreachable = (message: string, retryAfterS?: number): Refusal =>
+  because('partition-unreachable', unavailable(message, retryAfterS));
+export const becauseOf = (refusal: Refusal): Because =>
+  refusal.because ?? (refusal.kind === 'Overloaded' ? 'overloaded' : 'unavailable');
 export const overloaded = (message: string, retryAfterS = 1): Refusal => ({
   refusal: true,
   kind: 'Overloaded',

@@ -1,6 +1,7 @@
 // How many requests this process works on at a time. The number follows the measured delay: too many at once only make
 // each of them late, so who comes beyond it is refused at once, before its body is read (reliability.md §10).
 import type { World } from '../actors/ports.ts';
+import { refusedHeaders, spread } from '../router/refused.ts';
 import { classify, type Arrival, type RequestClass } from './request-class.ts';
 import type { Gate, Refused, RequestHead } from './server.ts';
 import { errorText } from './wire-errors.ts';
@@ -92,8 +93,7 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
 
   const deny = (status: Denied['status'], reason: Denied['reason']): Denied => {
     refused++;
-    // Jittered, so that those who are refused together don't come back together.
-    return { status, reason, retryAfterS: 1 + Math.floor(world.random() * 3) };
+    return { status, reason, retryAfterS: spread(1, () => world.random()) };
   };
 
   // Probes and agents are nobody's share.
@@ -152,11 +152,7 @@ const TEXTS: Readonly<Record<Denied['reason'], string>> = {
 
 const refusedBy = ({ status, reason, retryAfterS }: Denied): Refused => ({
   status,
-  headers: [
-    ['content-type', 'application/json'],
-    ['retry-after', String(retryAfterS)],
-    ['x-refused-because', reason],
-  ],
+  headers: [['content-type', 'application/json'], ...refusedHeaders(reason, retryAfterS)],
   body: Buffer.from(errorText(status, TEXTS[reason])),
 });
 

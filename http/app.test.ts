@@ -1,11 +1,12 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { z } from 'zod';
-import { unavailable, unprocessable } from '../actors/refusal.ts';
+import { because, overloaded, unavailable, unprocessable, unreachable } from '../actors/refusal.ts';
 import { createApp, createEdge, finishEdge } from './app.ts';
 import type { Edge } from './env.ts';
-import { created, ok, route } from './route.ts';
+import { bodyFailureResponse, created, ok, route } from './route.ts';
 import { asUser, createTestSite, errorOf, signed } from './testing.ts';
+import { refusalResponse } from './wire-errors.ts';
 
 const edgeWith = (add: (edge: Edge) => void) => {
   const reported: unknown[] = [];
@@ -46,9 +47,30 @@ test('machines.md §1.3: an error is a JSON string that holds the encoded object
   assert.equal(await response.text(), JSON.stringify('{"statuscode":422,"message":"no \\"x\\""}'));
 });
 
-test('a refusal for a while says when to try again', async () => {
-  const response = await echo.request('/v1/full', asUser('Metal-View', 'GET'));
-  assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '2']);
+/** Reason and seconds of a refusal for a while. */
+const whyNotNow = ({ status, headers }: Response): [status: number, because: string | null, isInTime: boolean] => {
+  const seconds = Number(headers.get('retry-after') ?? NaN);
+  return [status, headers.get('x-refused-because'), seconds >= 1 && seconds <= 4];
+};
+
+test('reliability.md §10: a refusal for a while says when to try again, and why for programs', async () => {
+  const full = await echo.request('/v1/full', asUser('Metal-View', 'GET'));
+  assert.deepEqual(whyNotNow(full), [503, 'unavailable', true]);
+  for (const [refusal, reason] of [
+    [overloaded('9 wait'), 'overloaded'],
+    [unreachable('site b'), 'partition-unreachable'],
+    [because('lease', unavailable('another one is active')), 'lease'],
+  ] as const) {
+    assert.deepEqual(whyNotNow(refusalResponse(refusal)), [503, reason, true]);
+  }
+  const site = createTestSite();
+  let isReady = false;
+  const app = createApp(site, { isReady: () => isReady });
+  assert.deepEqual(whyNotNow(await app.request('/readyz')), [503, 'starting', true]);
+  isReady = true;
+  site.healthNow = { status: 'unhealthy', message: '', services: {} };
+  assert.deepEqual(whyNotNow(await app.request('/readyz')), [503, 'unavailable', true]);
+  assert.deepEqual(whyNotNow(bodyFailureResponse('too-many')), [503, 'overloaded', true]);
 });
 
 test('machines.md §1.2: without credentials and with another scheme 403, as a bare message', async () => {
@@ -93,7 +115,7 @@ test('reliability.md F07: a list that the database does not answer is 503, not 5
     );
     const response = await app.request('/v1/list', asUser('Metal-View', 'GET'));
     assert.equal(response.status, status, kind);
-    assert.equal(response.headers.get('retry-after'), status === 503 ? '1' : null);
+    assert.equal(response.headers.get('x-refused-because'), status === 503 ? 'database' : null);
     assert.ok(!(await errorOf(response)).message.includes('ECONNREFUSED'));
     assert.equal(reported.length, 1);
   }

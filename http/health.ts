@@ -1,3 +1,5 @@
+import type { Because } from '../actors/refusal.ts';
+import { refusedHeaders } from '../router/refused.ts';
 import { ok, route } from './route.ts';
 import type { Edge } from './env.ts';
 import type { Health, ServiceStatus } from './site.ts';
@@ -23,8 +25,10 @@ export function addHealthRoutes(edge: Edge, isReady: Readiness): void {
 
   hono.get('/healthz', (c) => c.text('alive'));
   hono.get('/readyz', async (c) => {
-    const isUp = isReady() && isServing((await site.health()).status);
-    return isUp ? c.text('ready') : c.text('not ready', 503);
+    const refuse = (because: Because): Response =>
+      c.text('not ready', 503, Object.fromEntries(refusedHeaders(because)));
+    if (!isReady()) return refuse('starting');
+    return isServing((await site.health()).status) ? c.text('ready') : refuse('unavailable');
   });
 
   route(edge, { method: 'get', path: '/v1/health', role: 'none', operation: 'health' }, async ({ query, context }) => {

@@ -2,7 +2,16 @@
 // (draft-ietf-httpapi-idempotency-key-header, design.md §4 and §12).
 import { createHash } from 'node:crypto';
 import type { IdempotencyKey, KeyedOutcome } from '../actors/ports.ts';
-import { conflict, invalid, isRefusal, unavailable, unprocessable, type Refusal } from '../actors/refusal.ts';
+import {
+  conflict,
+  invalid,
+  isRefusal,
+  because,
+  unavailable,
+  unprocessable,
+  unreachable,
+  type Refusal,
+} from '../actors/refusal.ts';
 import { outcomeName } from './outcomes.ts';
 import type { KnownOutcome } from './questions.ts';
 import type { Caller, Site } from './site.ts';
@@ -75,8 +84,9 @@ const find = async (site: Site, { identity, key }: IdempotencyKey): Promise<Keye
   try {
     return await site.outcomes.find(identity, key);
   } catch {
-    return unavailable(
-      `it is not known whether the ${KEY_HEADER} "${key}" has an outcome: the database does not answer`,
+    return because(
+      'database',
+      unavailable(`it is not known whether the ${KEY_HEADER} "${key}" has an outcome: the database does not answer`),
     );
   }
 };
@@ -139,7 +149,7 @@ export async function once<R>(
       if (elsewhere.missing.length > 0) {
         const names = elsewhere.missing.join(', ');
         if (placeless === 'everywhere') {
-          return unavailable(
+          return unreachable(
             `it is not known whether the ${KEY_HEADER} "${key.key}" has an outcome: site ${names} can't be reached`,
             5,
           );

@@ -2,7 +2,7 @@
 // happens here, in one function, because each middleware costs microseconds on every request.
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import { isRefusal, unavailable, unprocessable, type Refusal } from '../actors/refusal.ts';
+import { because, isRefusal, unavailable, unprocessable, type Refusal } from '../actors/refusal.ts';
 import { refuseTenant } from './auth/authenticate.ts';
 import { hasRole } from './auth/roles.ts';
 import type { BodyFailure } from '../router/socket-io.ts';
@@ -12,7 +12,7 @@ import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { compile, type Check } from './schema.ts';
 import { traceOf } from './trace.ts';
 import type { AskOptions, Caller, Site } from './site.ts';
-import { bareForbidden, errorResponse, refusalResponse } from './wire-errors.ts';
+import { bareForbidden, busyResponse, errorResponse, refusalResponse } from './wire-errors.ts';
 
 /** A success. The status codes are exact: clients refuse 201 where 200 is documented and the reverse. */
 export interface Answer {
@@ -75,9 +75,7 @@ const BODY_FAILURES: Readonly<Record<BodyFailure, () => Response>> = {
   aborted: () => errorResponse(400, 'the request body ended before it was complete', { connection: 'close' }),
   'too-slow': () => errorResponse(408, 'the request body did not come in time', { connection: 'close' }),
   'too-many': () =>
-    errorResponse(503, 'more bodies are being read than there is room for; nothing was done, try again', {
-      'retry-after': '1',
-    }),
+    busyResponse('more bodies are being read than there is room for; nothing was done, try again', 'overloaded'),
 };
 
 export const bodyFailureResponse = (failure: BodyFailure): Response => BODY_FAILURES[failure]();
@@ -116,11 +114,15 @@ function admitted(edge: Edge, caller: Caller | Refusal, role: RouteDeclaration['
 export const crashResponse = (): Response => errorResponse(500, 'Internal an unexpected error occurred, it was logged');
 
 /** Declares a route that only reads, or one whose effect has neither a dry run nor a key (`other`). */
-const DATABASE_AWAY = unavailable(
-  'the database does not answer at the moment; whether anything was changed is not known',
+const DATABASE_AWAY = because(
+  'database',
+  unavailable('the database does not answer at the moment; whether anything was changed is not known'),
 );
 
-const NOBODY_WAITS = unavailable('whoever asked has left before it was begun; nothing was changed');
+const NOBODY_WAITS = because(
+  'deadline',
+  unavailable('whoever asked has left before it was begun; nothing was changed'),
+);
 
 /** A list that was not answered is nobody's mistake (reliability.md F07): storage's failures that another try may not meet. */
 const isDatabaseAway = (error: unknown): boolean => {

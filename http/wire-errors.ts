@@ -1,6 +1,7 @@
 // What an error looks like on the wire. metal-api's error type encodes itself as text, so clients expect a JSON string
 // that holds the object encoded once more (machines.md §1.3); a plain object breaks every message and `metalctl apply`.
-import type { Refusal, RefusalKind } from '../actors/refusal.ts';
+import { becauseOf, type Because, type Refusal, type RefusalKind } from '../actors/refusal.ts';
+import { refusedHeaders, spread } from '../router/refused.ts';
 
 const STATUS: Record<RefusalKind, ErrorStatus> = {
   Invalid: 400,
@@ -30,11 +31,20 @@ export const errorText = (status: number, message: string): string =>
 export const errorResponse = (status: ErrorStatus, message: string, headers?: Record<string, string>): Response =>
   encode(errorText(status, message), status, headers);
 
+/** 503, and why. `afterS`: seconds after which trying again makes sense, at least. */
+export const busyResponse = (
+  message: string,
+  because: Because,
+  { afterS = 1, headers = {} }: { afterS?: number; headers?: Record<string, string> | undefined } = {},
+): Response =>
+  errorResponse(503, message, { ...headers, ...Object.fromEntries(refusedHeaders(because, spread(afterS))) });
+
 export const refusalResponse = (refusal: Refusal, more?: Record<string, string>): Response => {
-  const { retryAfterS } = refusal;
-  const headers =
-    retryAfterS === undefined ? more : { ...more, 'retry-after': String(Math.max(1, Math.ceil(retryAfterS))) };
-  return errorResponse(statusOf(refusal), refusal.message, headers);
+  const { retryAfterS, message } = refusal;
+  const status = statusOf(refusal);
+  if (status === 503) return busyResponse(message, becauseOf(refusal), { afterS: retryAfterS ?? 1, headers: more });
+  const headers = retryAfterS === undefined ? more : { ...more, 'retry-after': String(retryAfterS) };
+  return errorResponse(status, message, headers);
 };
 
 /** Guests and other tenants get the bare message as a JSON string (machines.md §1.2, a quirk that clients print). */

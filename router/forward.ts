@@ -4,13 +4,13 @@ import { fanOut, type FanOutPorts, type ReadCopy } from './fan-out.ts';
 import { matchOperation, placeOf, type Located, type Match } from './locate.ts';
 import { askName, createLocations, type Place } from './locations.ts';
 import { cameFromStandby, hopsOf, isPart, MOST_HOPS, type HttpAnswer, type HttpRequest } from './message.ts';
-import { answerOf, discard, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
+import { answerOf, discard, failedAnswer, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
 import { refusePath } from './path.ts';
 import { locateAskSchema, type LocateReply, type Member, type PeerExchange } from './peers.ts';
 import type { PlaceIndex } from './place-index.ts';
 import { resolve, type Target } from './resolve.ts';
 import { nameOf, namesOf, staleHeaders } from './stale.ts';
-import { unreachableAnswer, v1Error } from './v1-error.ts';
+import { busyAnswer, unreachableAnswer, v1Error } from './v1-error.ts';
 
 export interface ForwarderOptions {
   /** This site. */
@@ -68,21 +68,14 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     path.startsWith(basePath) && OWN_PATHS.has(path.slice(basePath.length).replace(/\/?(?:\?.*)?$/, ''));
 
   const passToActive = async (request: HttpRequest): Promise<HttpAnswer> => {
-    if (cameFromStandby(request)) return unreachableAnswer(`site "${site}" has no active process at the moment`);
+    if (cameFromStandby(request)) return busyAnswer(`site "${site}" has no active process at the moment`, 'standby');
     const as = isPart(request) ? 'part of standby' : 'standby';
     try {
       return await answerOf(await passOn(peers, request, { site, hops: hopsOf(request), as, asker: request.asker }));
     } catch (error) {
-      const { message } = linkFailureOf(error);
-      return unreachableAnswer(`the active process of site "${site}" can't be reached: ${message}`);
+      return failedAnswer(`the active process of site "${site}"`, linkFailureOf(error), false);
     }
   };
-
-  const unreachable = (place: Place, why: string, outcome: 'not done' | 'not known'): HttpAnswer =>
-    unreachableAnswer(
-      `${nameOf(meant(place))} can't be reached: ${why}` +
-        (outcome === 'not known' ? '; whether it was done is not known' : ''),
-    );
 
   const fromCopy = async (place: Place, request: HttpRequest): Promise<HttpAnswer | undefined> => {
     const copy = await options.copyOf?.(place.site, request);
@@ -108,7 +101,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       const failure = linkFailureOf(error);
       const isUnsure = access === 'w' && mayHaveActed(failure, wasUp);
       const copied = access === 'r' ? await fromCopy(place, request) : undefined;
-      return copied ?? unreachable(place, failure.message, isUnsure ? 'not known' : 'not done');
+      return copied ?? failedAnswer(nameOf(meant(place)), failure, isUnsure);
     }
   };
 
@@ -153,12 +146,13 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         // Remembered, or a copy that is behind: everybody is asked again.
         locations.forget(target.by);
         const found = await locations.find(target.by);
-        if ('unreachable' in found) return unreachable(target.place, 'its place has changed', 'not done');
+        if ('unreachable' in found)
+          return unreachableAnswer(`${nameOf(meant(target.place))} can't be reached: its place has changed`);
         asked.set(askName(target.by), found.places[0] ?? 'nowhere');
       }
       target = resolve(located, knowledgeOf(knowing, located.class, asked));
     }
-    return unreachableAnswer('the place of this request is changing, try again');
+    return busyAnswer('the place of this request is changing, try again', 'unavailable');
   };
 
   /** By-address operations with two hits are nobody's to decide. */

@@ -2,6 +2,7 @@
 import { withinOf, type Asker } from '../actors/asker.ts';
 import { isLinkFailure, type LinkFailure } from './link/failure.ts';
 import { endToEnd, HOPS_HEADER, PART_HEADER, STANDBY_HEADER, streamOf, type HttpAnswer } from './message.ts';
+import { busyAnswer } from './v1-error.ts';
 import type { PeerAnswer, PeerExchange, PeerHead } from './peers.ts';
 
 /** Time to the head of an answer. A link that is silent fails earlier, within its heartbeat's limit of 1.5 s. */
@@ -73,6 +74,18 @@ export async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
 export function linkFailureOf(error: unknown): LinkFailure {
   if (isLinkFailure(error)) return error;
   throw error;
+}
+
+/** Why there is no answer of `whom`. `isUnsure`: whether it was done is not known. */
+export function failedAnswer(whom: string, { kind, message }: LinkFailure, isUnsure: boolean): HttpAnswer {
+  // It can be reached, it has too much to do: nobody is to look for a broken link.
+  if (kind === 'Overloaded')
+    return busyAnswer(`${whom} has too much to do: ${message}; nothing was done, try again`, 'overloaded');
+  const unsure = isUnsure ? '; whether it was done is not known' : '';
+  return busyAnswer(
+    `${whom} can't be reached: ${message}${unsure}`,
+    kind === 'Deadline' ? 'deadline' : 'partition-unreachable',
+  );
 }
 
 /** Whether the request may have been acted on although no answer came. `wasUp`: a link was up when it was sent. */

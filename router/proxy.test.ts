@@ -283,7 +283,9 @@ test('health of its own, and 503 in the encoding of v1 when nobody is there', as
     assert.equal(health.status, 503);
     assert.match(await health.text(), /^"\{\\"statuscode\\":503,/);
     assert.equal((await fetch(`http://127.0.0.1:${other.port}/healthz`)).status, 200);
-    assert.equal((await fetch(`http://127.0.0.1:${other.port}/readyz`)).status, 503);
+    const ready = await fetch(`http://127.0.0.1:${other.port}/readyz`);
+    assert.deepEqual([ready.status, ready.headers.get('x-refused-because')], [503, 'partition-unreachable']);
+    assert.ok(Number(ready.headers.get('retry-after')) >= 1);
   } finally {
     await other.stop(100);
     none.close();

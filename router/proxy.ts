@@ -5,15 +5,16 @@ import type { Asker } from '../actors/asker.ts';
 import { matchOperation, placeOf, type Located, type Match } from './locate.ts';
 import { askName, createLocations, type Place } from './locations.ts';
 import { readPath, refusePath } from './path.ts';
-import { answerOf, discard, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
+import { answerOf, discard, failedAnswer, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
 import type { PeerAnswer } from './peers.ts';
 import type { HttpAnswer } from './message.ts';
+import { refusedHeaders } from './refused.ts';
 import { originForm, refuseFraming } from './raw-request.ts';
 import { askerOf, createBodyBudget, hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
 import { resolve, type Knowledge } from './resolve.ts';
 import type { Sites } from './sites.ts';
 import { nameOf } from './stale.ts';
-import { unreachableAnswer, v1Error } from './v1-error.ts';
+import { busyAnswer, unreachableAnswer, v1Error } from './v1-error.ts';
 
 export interface ProxyOptions {
   readonly sites: Sites;
@@ -51,9 +52,7 @@ const BODY_FAILURES: Record<BodyFailure, () => HttpAnswer> = {
   'too-large': () =>
     v1Error(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`, [['connection', 'close']]),
   'too-many': () =>
-    v1Error(503, 'more bodies are being read than there is room for; nothing was done, try again', [
-      ['retry-after', '1'],
-    ]),
+    busyAnswer('more bodies are being read than there is room for; nothing was done, try again', 'overloaded'),
   aborted: () => v1Error(400, 'the request body ended before it was complete', [['connection', 'close']]),
   'too-slow': () => v1Error(408, 'the request body did not come in time', [['connection', 'close']]),
 };
@@ -119,8 +118,7 @@ export function createProxy(
       if (access === 'r' && other !== undefined && incoming.body instanceof Uint8Array && !incoming.asker.isGone) {
         return await exchange(incoming, { site: other }, 'w');
       }
-      const unsure = access === 'w' && mayHaveActed(failure, wasUp) ? '; whether it was done is not known' : '';
-      return unreachableAnswer(`${nameOfSite(course)} can't be reached: ${failure.message}${unsure}`);
+      return failedAnswer(nameOfSite(course), failure, access === 'w' && mayHaveActed(failure, wasUp));
     }
   };
 
@@ -146,9 +144,16 @@ export function createProxy(
   const ownAnswer = (path: string): HttpAnswer | undefined => {
     const name = readPath(path, '/')?.segments.join('/');
     if (name !== 'healthz' && name !== 'readyz') return undefined;
-    const isServing = name === 'healthz' || (isReady() && sites.first() !== undefined);
-    const text = name === 'healthz' ? 'alive' : isServing ? 'ready' : 'not ready';
-    return { status: isServing ? 200 : 503, headers: [['content-type', 'text/plain']], body: Buffer.from(text) };
+    const plain = (status: number, text: string, more: Array<[string, string]> = []): HttpAnswer => ({
+      status,
+      headers: [['content-type', 'text/plain'], ...more],
+      body: Buffer.from(text),
+    });
+    if (name === 'healthz') return plain(200, 'alive');
+    if (!isReady()) return plain(503, 'not ready', refusedHeaders('stopping'));
+    return sites.first() === undefined
+      ? plain(503, 'not ready', refusedHeaders('partition-unreachable'))
+      : plain(200, 'ready');
   };
 
   const refusalOf = (request: IncomingMessage, target: ReturnType<typeof originForm>): HttpAnswer | undefined => {

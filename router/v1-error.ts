@@ -1,6 +1,8 @@
 // Errors of the way itself. metal-api's error type encodes itself as text, so clients expect a JSON string that holds
 // the object encoded once more.
+import type { Because } from '../actors/refusal.ts';
 import type { HttpAnswer } from './message.ts';
+import { refusedHeaders } from './refused.ts';
 
 /** Body of a v1 error: its own status and message, encoded twice. */
 export const v1ErrorText = (status: number, message: string): string =>
@@ -12,5 +14,9 @@ export const v1Error = (status: number, message: string, headers: Array<[string,
   body: Buffer.from(v1ErrorText(status, message)),
 });
 
-/** 503: somebody who is needed can't be reached. Nothing was done, unless the message says that nobody knows. */
-export const unreachableAnswer = (message: string): HttpAnswer => v1Error(503, message, [['retry-after', '1']]);
+/** 503: not now. Nothing was done, unless the message says that nobody knows. */
+export const busyAnswer = (message: string, because: Because): HttpAnswer =>
+  v1Error(503, message, refusedHeaders(because));
+
+/** 503: somebody who is needed can't be reached. */
+export const unreachableAnswer = (message: string): HttpAnswer => busyAnswer(message, 'partition-unreachable');

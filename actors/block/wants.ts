@@ -7,7 +7,7 @@ import { freeAddresses, pieceOf, type Piece } from '../network/address-space.ts'
 import type { NetworkRecord } from '../network/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
-import { conflict, exhausted, notFound, unavailable, type Refusal } from '../refusal.ts';
+import { conflict, exhausted, notFound, unavailable, unreachable, type Refusal } from '../refusal.ts';
 import type { Context, Waiting } from '../runtime/behaviour.ts';
 import type { Denial, Lender, WantRecord } from './record.ts';
 import { blockSize, partitionOf, type BlockState } from './state.ts';
@@ -99,7 +99,7 @@ function refusalOf(state: BlockState, denial: Denial, home: string, wanted: Want
       noAddressLeft(state.id, `${counts}, site ${home} has no block left, and no partition has an address left`),
     );
   if (denial.reason === 'elsewhere') return conflict(denial.detail);
-  return unavailable(
+  return unreachable(
     `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail} (${counts})`,
   );
 }
@@ -154,7 +154,7 @@ export function bringWant(
   const { denied } = want.value;
   if (denied === null) return { wait };
   if (isWithin(context.nowMs, denied.atMs, LENDER_DENIAL_HOLDS_MS)) {
-    if (denied.reason !== 'declined') return unavailable(`${where}: ${denied.detail}`);
+    if (denied.reason !== 'declined') return unreachable(`${where}: ${denied.detail}`);
     return denied.kind === 'NotFound' ? notFound(denied.detail) : conflict(denied.detail);
   }
   return { wait, changes: [wantRow(state, context, want.value.h, want, { ...want.value, lender, denied: null })] };

@@ -2,7 +2,7 @@
 // decides its size, so throughput grows with load (design.md §4).
 import type { Scope } from '../address.ts';
 import type { CommitOutcome, Fence, Group, LogEntry, ShardStore, World } from '../ports.ts';
-import { unavailable } from '../refusal.ts';
+import { because, unavailable } from '../refusal.ts';
 import { countAnswered, countSent, createFigures, type GroupFigures } from './committer/figures.ts';
 import { groupOf } from './committer/group.ts';
 import { entitiesOf, scopesOf, type Operation, type OperationOutcome } from './committer/operation.ts';
@@ -32,6 +32,8 @@ const LIMITS = {
 
 /** Space is not made in a moment. */
 const FULL_AGAIN_S = 5;
+
+const TOO_LATE = 'the deadline passed before it was written; nothing was changed';
 
 export interface Committer {
   submit(operation: Operation): void;
@@ -86,12 +88,11 @@ export function createCommitter(options: CommitterOptions): Committer {
       return;
     }
     tainted.clear();
-    const operations = inTime(takeGroup(), 'the deadline passed before it was written; nothing was changed');
-    if (operations.length === 0) return flush();
+    const operations = takeGroup();
     for (const operation of operations) current.add(operation);
     inFlight = true;
     const mine = life;
-    write(operations, mine, () => {
+    send(operations, mine, () => {
       if (mine !== life) return;
       inFlight = false;
       flush();
@@ -107,6 +108,13 @@ export function createCommitter(options: CommitterOptions): Committer {
       count++;
     }
     return queue.splice(0, count);
+  }
+
+  /** Writes those that somebody still waits for. */
+  function send(operations: Operation[], mine: number, finished: () => void): void {
+    const wanted = inTime(operations, TOO_LATE);
+    if (wanted.length === 0) finished();
+    else write(wanted, mine, finished);
   }
 
   function write(operations: Operation[], mine: number, finished: () => void): void {
@@ -138,12 +146,12 @@ export function createCommitter(options: CommitterOptions): Committer {
         return retryLater(operations, outcome.message, mine, finished);
       case 'full':
         for (const operation of operations)
-          spoil(operation, unavailable(`${outcome.message}; nothing was changed`, FULL_AGAIN_S));
+          spoil(operation, because('database', unavailable(`${outcome.message}; nothing was changed`, FULL_AGAIN_S)));
         queue = unspoiled(queue);
         return finished();
       case 'unknown':
         figures.unknown++;
-        return resolve(operations, group, mine, world.monotonicMs(), finished);
+        return resolve(operations, group, mine, finished);
     }
   }
 
@@ -169,13 +177,14 @@ export function createCommitter(options: CommitterOptions): Committer {
     const half = (part: Operation[], next: () => void): void => {
       const clean = unspoiled(part);
       if (clean.length < part.length) queue = unspoiled(queue);
-      if (clean.length === 0) return next();
-      const group = buildGroup(clean);
+      const wanted = inTime(clean, TOO_LATE);
+      if (wanted.length === 0) return next();
+      const group = buildGroup(wanted);
       figures.sent++;
       store.commit(group, (outcome) => {
         if (mine !== life) return;
-        if (outcome.outcome === 'refused') return whole(clean, outcome.constraint ?? 'version', next);
-        settle(clean, group, outcome, mine, next);
+        if (outcome.outcome === 'refused') return whole(wanted, outcome.constraint ?? 'version', next);
+        settle(wanted, group, outcome, mine, next);
       });
     };
     whole(operations, constraint, finished);
@@ -211,7 +220,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       for (const operation of foreign) finish(operation, { refused: 'another shard of the operation was restarted' });
       if (rest.length === 0) return finished();
       if (foreign.length === 0) return options.onFenced();
-      write(rest, mine, finished);
+      send(rest, mine, finished);
     });
   }
 
@@ -241,7 +250,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     if (operations.every((operation) => operation.deadlineMs > now)) return operations;
     return operations.filter((operation) => {
       if (operation.deadlineMs <= now) {
-        spoil(operation, unavailable(why));
+        spoil(operation, because('deadline', unavailable(why)));
         return false;
       }
       // Not after the late ones: only what stands behind one was decided on it.
@@ -249,22 +258,33 @@ export function createCommitter(options: CommitterOptions): Committer {
     });
   }
 
-  /** Ends the doubt by writing the group's id, never by reading that it is absent (reliability.md §7.3). */
-  function resolve(operations: Operation[], group: Group, mine: number, sinceMs: number, finished: () => void): void {
-    store.resolve(group.id, (resolution) => {
+  /**
+   * Ends the doubt by writing the group's id, never by reading that it is absent (reliability.md §7.3). A database that
+   * says nothing does not prolong it: the shard's next epoch ends it then (design.md §4).
+   */
+  function resolve(operations: Operation[], group: Group, mine: number, finished: () => void): void {
+    const cancelDoubt = world.after(limits.doubtMs, () => {
       if (mine !== life) return;
-      if (resolution.outcome === 'committed') return committed(operations, group, finished);
-      if (resolution.outcome === 'abandoned') return write(operations, mine, finished);
-      if (world.monotonicMs() - sinceMs >= limits.doubtMs) {
-        for (const operation of operations) {
-          finish(operation, unavailable(`outcome unknown: the database did not answer; operation ${operation.id}`));
-        }
-        return options.onDoubt();
+      for (const operation of operations) {
+        const why = `outcome unknown: the database did not answer; operation ${operation.id}`;
+        finish(operation, because('outcome-unknown', unavailable(why)));
       }
-      world.after(limits.retryMs, () => {
-        if (mine === life) resolve(operations, group, mine, sinceMs, finished);
-      });
+      options.onDoubt();
     });
+    const attempt = (): void =>
+      store.resolve(group.id, (resolution) => {
+        if (mine !== life) return;
+        if (resolution.outcome === 'unreachable') {
+          world.after(limits.retryMs, () => {
+            if (mine === life) attempt();
+          });
+          return;
+        }
+        cancelDoubt();
+        if (resolution.outcome === 'committed') committed(operations, group, finished);
+        else send(operations, mine, finished);
+      });
+    attempt();
   }
 
   const buildGroup = (operations: readonly Operation[]): Group =>

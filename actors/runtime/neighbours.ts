@@ -1,5 +1,5 @@
 // The other shards of the process: what was asked of them, and that nobody waits for one that died.
-import { unavailable } from '../refusal.ts';
+import { because, unavailable } from '../refusal.ts';
 import type { Envelope, Pipe } from './envelope.ts';
 
 export interface Neighbours {
@@ -35,7 +35,7 @@ export function createNeighbours(pipe: (to: number) => Pipe | undefined): Neighb
       for (const [id, ask] of asks) {
         if (ask.target !== target || ask.via === pipe(target)) continue;
         asks.delete(id);
-        ask.respond(unavailable(`shard ${target} was restarted; nothing was changed`));
+        ask.respond(because('starting', unavailable(`shard ${target} was restarted; nothing was changed`)));
       }
     },
   };

@@ -9,7 +9,7 @@ import type {
   UpdateEntry,
 } from '../../actors/directory/messages.ts';
 import type { DirectoryEntities, DirectoryKind, DirectoryRecord } from '../../actors/directory/record.ts';
-import { alreadyExists, isRefusal, notFound, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { alreadyExists, isRefusal, notFound, unreachable, type Refusal } from '../../actors/refusal.ts';
 import type { EntryAnswer } from '../questions.ts';
 import { created, ok, type Answer } from '../route.ts';
 import type { AskOptions, Site } from '../site.ts';
@@ -29,7 +29,7 @@ export const unreachableMembers = (answers: ReadonlyMap<string, unknown>): strin
 /** 503 that names who can't be reached. */
 export const refuseUnreachable = (answers: ReadonlyMap<string, unknown>, why: string): Refusal | undefined => {
   const missing = unreachableMembers(answers);
-  return missing.length === 0 ? undefined : unavailable(`${why}: site ${missing.join(', ')} can't be reached`, 5);
+  return missing.length === 0 ? undefined : unreachable(`${why}: site ${missing.join(', ')} can't be reached`, 5);
 };
 
 /** An entry as another member knows it. What it says of ours is a copy that is behind: we would know. */

@@ -1,7 +1,7 @@
 // Which actor speaks for a network or an address here. Requests were brought to their home before; what arrives
 // elsewhere is refused with the name of the place, never executed.
 import { addressOf, partitionScope, siteScope, type Address } from '../../actors/address.ts';
-import { unavailable, type Refusal } from '../../actors/refusal.ts';
+import { unavailable, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { noSuchIp } from '../../actors/network/ip-rules.ts';
 import { noSuchNetwork } from '../../actors/network/network-rules.ts';
 import type { AddressPlace } from '../../router/places.ts';
@@ -13,11 +13,11 @@ export function networkAt(site: Site, id: string): Address<'network'> | Refusal 
   if (place === undefined) return noSuchNetwork(id);
   if (place.partition !== '') return addressOf(partitionScope(place.partition), 'network', id);
   if (place.home === site.id) return addressOf(siteScope(site.id), 'network', id);
-  return unavailable(`network ${id} is at home at site ${place.home}, which can't be reached from site ${site.id}`);
+  return unreachable(`network ${id} is at home at site ${place.home}, which can't be reached from site ${site.id}`);
 }
 
 const lentTo = ({ network, partition, site }: AddressPlace, address: string): Refusal =>
-  unavailable(`ip ${address} of network ${network} is in partition ${partition}, whose site ${site} can't be reached`);
+  unreachable(`ip ${address} of network ${network} is in partition ${partition}, whose site ${site} can't be reached`);
 
 /** The holder of an address in canonical text. */
 export function holderOf(site: Site, address: string): Address<'network' | 'block'> | Refusal {

@@ -1,5 +1,5 @@
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
-import { alreadyExists, isRefusal, unavailable, unprocessable, type Refusal } from '../../actors/refusal.ts';
+import { alreadyExists, isRefusal, unprocessable, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { prefixClaims } from '../../actors/network/coordination.ts';
 import type { NetworkView } from '../../actors/network/messages.ts';
 import {
@@ -66,7 +66,7 @@ async function refuseReferences(site: Site, of: { project: string; partition: st
   const partition = await findEntry(site, 'partition', of.partition);
   if (isRefusal(partition)) return partition;
   if (site.places.hosted().includes(of.partition)) return undefined;
-  return unavailable(`partition ${of.partition} is not hosted by site ${site.id}, and its site can't be reached`);
+  return unreachable(`partition ${of.partition} is not hosted by site ${site.id}, and its site can't be reached`);
 }
 
 /** The global network as this site's copy has it, for reads while its home can't be asked. */
@@ -104,7 +104,7 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   if (isGlobal(view.network)) {
     const missing = await site.recallBlocks(id);
     if (missing.length > 0) {
-      return unavailable(`network ${id} can't be deleted while its blocks can't be called back: ${missing.join('; ')}`);
+      return unreachable(`network ${id} can't be deleted while its blocks can't be called back: ${missing.join('; ')}`);
     }
   }
   const body = { id, partition, partitions: site.places.hosted() };
@@ -182,7 +182,7 @@ export function addNetworkRoutes(edge: Edge): void {
         // Partitions keep a block in hand: what is idle is no reason to keep the prefix.
         const missing = await site.recallBlocks(id, update.removedPrefixes);
         if (missing.length > 0) {
-          return unavailable(
+          return unreachable(
             `prefixes ${update.removedPrefixes.join(', ')} can't be removed from network ${id} while their blocks can't be called back: ${missing.join('; ')}`,
           );
         }

@@ -2,7 +2,7 @@
 import { addressOf, partitionScope, siteScope, type Scope } from '../../actors/address.ts';
 import type { Ask } from '../../actors/protocol.ts';
 import type { BlockRecord } from '../../actors/block/record.ts';
-import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import type { SpareUsage, UsagePart } from '../../actors/network/usage.ts';
 import { noSuchNetwork } from '../../actors/network/network-rules.ts';
 import type { AskOptions, Site } from '../site.ts';
@@ -81,5 +81,5 @@ export async function allNetworkParts(site: Site, network: string, as: AskOption
   if (isKnown) return all;
   return all.unreachable.length === 0
     ? noSuchNetwork(network)
-    : unavailable(`it is not known whether there is a network "${network}": ${all.unreachable.join('; ')}`);
+    : unreachable(`it is not known whether there is a network "${network}": ${all.unreachable.join('; ')}`);
 }

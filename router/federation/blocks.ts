@@ -6,7 +6,7 @@ import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
 import type { Family } from '../../actors/ipam/address.ts';
-import { conflict, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { conflict, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
@@ -304,7 +304,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
           if ((await compare()) === 'later') await compare();
         } catch (error) {
           if (!isTransient(error)) throw error;
-          return unavailable(`site ${site} can't be compared with the others at the moment: ${reasonOf(error)}`);
+          return unreachable(`site ${site} can't be compared with the others at the moment: ${reasonOf(error)}`);
         }
       }
       if (isFenced) {

@@ -4,8 +4,8 @@ import type { World } from '../../actors/ports.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
-import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
-import { isLinkFailure, linkFailure, refuseAsk } from '../link/failure.ts';
+import { because, isRefusal, unavailable, unreachable, type Refusal } from '../../actors/refusal.ts';
+import { isLinkFailure, isOverload, linkFailure, refuseAsk } from '../link/failure.ts';
 import type { Link, Peer } from '../link/link.ts';
 import type { Peering } from '../link/peering.ts';
 import type { AskHandler } from '../link/serve.ts';
@@ -186,24 +186,26 @@ export function createFederation(options: FederationOptions): Federation {
 
   // ---- the word of all --------------------------------------------------------------------------------------------
 
-  const unreachable = (member: string): Refusal => {
+  const withoutAnswer = (member: string, error?: unknown): Refusal => {
     const partitions = partitionsOf(member);
-    const named = partitions.length > 0 ? ` (partition ${partitions.join(', ')})` : '';
-    return unavailable(`site ${member}${named} can't be reached`);
+    const named = `site ${member}${partitions.length > 0 ? ` (partition ${partitions.join(', ')})` : ''}`;
+    return isOverload(error)
+      ? because('overloaded', unavailable(`${named} has too much to do at the moment`))
+      : unreachable(`${named} can't be reached`);
   };
 
   async function askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>> {
     const answers = await Promise.all(
       others().map(async (member): Promise<[string, unknown]> => {
         const link = linksTo(member)[0];
-        if (link === undefined) return [member, unreachable(member)];
+        if (link === undefined) return [member, withoutAnswer(member)];
         try {
           return [member, await link.ask(kind, body, withinMs)];
         } catch (error) {
           if (isLinkFailure(error) && error.refusal !== undefined && isRefusal(error.refusal.details)) {
             return [member, error.refusal.details];
           }
-          return [member, unreachable(member)];
+          return [member, withoutAnswer(member, error)];
         }
       }),
     );

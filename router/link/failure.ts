@@ -25,6 +25,10 @@ export function linkFailure(kind: LinkFailureKind, message: string, refusal?: Li
 export const refuseAsk = (kind: string, message: string, details?: unknown): LinkFailure =>
   linkFailure('Refused', message, { kind, message, ...(details === undefined ? {} : { details }) });
 
+/** Whether a limit was reached, of the link or of the peer. */
+export const isOverload = (error: unknown): boolean =>
+  isLinkFailure(error) && (error.kind === 'Overloaded' || error.refusal?.kind === 'Overloaded');
+
 /** Whether a rejection came from a link. */
 export const isLinkFailure = (error: unknown): error is LinkFailure =>
   error instanceof Error && error.name === 'LinkFailure' && 'kind' in error;

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import type { Because } from '../../actors/refusal.ts';
 import { decode, encode } from '../../actors/runtime/codec.ts';
+import { refusedHeaders } from '../refused.ts';
 import { MAX_FRAME_BYTES } from './frames.ts';
 import { seal, type Sealed } from './sealing.ts';
 import { checkToken, claimToken, isTokenRefusal, type TokenRecord, type TokenRefusal } from './token.ts';
@@ -76,7 +78,7 @@ export function serveJoins(serving: JoinServing): (request: IncomingMessage, res
   return (request, response) => {
     if (request.method !== 'POST') return send(response, 405, refused(serving, 'Malformed', 'the join is a POST'));
     if (open >= MAX_JOINS)
-      return send(response, 503, refused(serving, 'Busy', `${MAX_JOINS} joins are under way; try again`));
+      return send(response, 503, refused(serving, 'Busy', `${MAX_JOINS} joins are under way; try again`), 'overloaded');
     open += 1;
     serveJoin(serving, request)
       .catch((error: unknown) => {
@@ -161,13 +163,14 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
   return size > MAX_FRAME_BYTES ? undefined : Buffer.concat(parts);
 }
 
-function send(response: ServerResponse, status: number, answer: JoinAnswer): void {
+function send(response: ServerResponse, status: number, answer: JoinAnswer, because?: Because): void {
   const body = encode(answer);
   response.writeHead(status, {
     'content-type': JOIN_CONTENT_TYPE,
     'content-length': body.byteLength,
     'cache-control': 'no-store',
     connection: 'close',
+    ...(because && Object.fromEntries(refusedHeaders(because))),
   });
   response.end(body);
 }

@@ -14,6 +14,7 @@ import { openIdentity, type SiteIdentity } from '../../router/federation/identit
 import { openSiteLinks, type SiteLinks } from '../../router/federation/site-links.ts';
 import { sayLinkChanges } from '../../router/link/link-log.ts';
 import type { PeerListener } from '../../router/link/listen.ts';
+import { refusedHeaders } from '../../router/refused.ts';
 import { ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
 import { createSiteStore, type OpenSiteStore } from '../../storage/site-store.ts';
@@ -121,7 +122,13 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
 
   let role: Role = startingRole({ config, links, store, world, lease, odd, current: () => role });
   let serveJoin: Parameters<Ground['answerJoins']>[0] = (_request, response) =>
-    void response.writeHead(503, { 'content-type': 'text/plain', connection: 'close' }).end('this process stands by\n');
+    void response
+      .writeHead(503, {
+        'content-type': 'text/plain',
+        connection: 'close',
+        ...Object.fromEntries(refusedHeaders('standby')),
+      })
+      .end('this process stands by\n');
   const admission = createAdmission({ world });
   const gate = createGate(admission, config.basePath);
   links.peering.onRequest(answerPeers(() => role, gate));

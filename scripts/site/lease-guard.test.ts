@@ -22,16 +22,18 @@ async function refusedWrite(problem: string | undefined): Promise<string> {
     world.step(world.monotonicMs() + 1_000);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  assert.equal((await response).status, 503);
-  return await (await response).text();
+  const { status, headers } = await response;
+  assert.equal(status, 503);
+  assert.ok(Number(headers.get('retry-after')) >= 1);
+  return `${headers.get('x-refused-because')}: ${await (await response).text()}`;
 }
 
 it('a write without a lease is told why: the database is away, or somebody else may be active', async () => {
   assert.match(
     await refusedWrite('connection refused'),
-    /the database of site .*muc.* does not answer: connection refused/,
+    /^database: .*the database of site .*muc.* does not answer: connection refused/,
   );
-  assert.match(await refusedWrite(undefined), /the lease of site .*muc.* is not certain/);
+  assert.match(await refusedWrite(undefined), /^lease: .*the lease of site .*muc.* is not certain/);
 });
 
 it('I14: that there is no such thing is not said while what was written last is not heard of yet', async () => {

@@ -2,7 +2,7 @@
 // that there is no such thing is only said while the process has heard of everything that its shards wrote.
 import type { World } from '../../actors/ports.ts';
 import type { EdgeApp } from '../../http/server.ts';
-import { errorText } from '../../http/wire-errors.ts';
+import { busyResponse } from '../../http/wire-errors.ts';
 import { matchOperation } from '../../router/locate.ts';
 
 export interface GuardedApp extends EdgeApp {
@@ -50,11 +50,7 @@ export function guardByLease({
       : `the database of site "${site}" does not answer: ${failure}; try again`;
   };
 
-  const refusal = (text = why()): Response =>
-    new Response(errorText(503, text), {
-      status: 503,
-      headers: { 'content-type': 'application/json', 'retry-after': '1' },
-    });
+  const refusal = (): Response => busyResponse(why(), problem?.() === undefined ? 'lease' : 'database');
 
   const placeOf = (request: Request): { isOwn: boolean; isRead: boolean } => {
     const { pathname, search } = new URL(request.url);
@@ -87,7 +83,7 @@ export function guardByLease({
     const response = await app.fetch(request, bindings);
     if (isHeld()) {
       const isCertain = response.status !== 404 || (wasCurrent && isCurrent());
-      return isCertain ? response : refusal(READING);
+      return isCertain ? response : busyResponse(READING, 'starting');
     }
     const { isOwn, isRead } = placeOf(request);
     // What was committed is so, whoever is the owner now.

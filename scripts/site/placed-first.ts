@@ -2,7 +2,7 @@
 import type { Filling } from '../../router/place-index-filling.ts';
 import type { Forwarder } from '../../router/forward.ts';
 import { matchOperation, placeOf } from '../../router/locate.ts';
-import { unreachableAnswer } from '../../router/v1-error.ts';
+import { busyAnswer } from '../../router/v1-error.ts';
 import type { Role } from './role.ts';
 
 /** Asks the database first for what the index may lack. Costs nothing once the index is whole. */
@@ -20,6 +20,6 @@ export const placedFirst =
     if (sought === undefined) return forward.beforeApp(request);
     return sought.then(
       () => forward.beforeApp(request),
-      (error: Error) => unreachableAnswer(`where this request belongs can't be read: ${error.message}`),
+      (error: Error) => busyAnswer(`where this request belongs can't be read: ${error.message}`, 'database'),
     );
   };

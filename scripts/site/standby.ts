@@ -7,7 +7,7 @@ import { siteScope } from '../../actors/address.ts';
 import type { World } from '../../actors/ports.ts';
 import type { EdgeEnv } from '../../http/env.ts';
 import type { Health } from '../../http/site.ts';
-import { errorResponse } from '../../http/wire-errors.ts';
+import { busyResponse } from '../../http/wire-errors.ts';
 import type { SiteLinks } from '../../router/federation/site-links.ts';
 import { createForwarder } from '../../router/forward.ts';
 import { certificateFingerprint } from '../../router/link/certificates.ts';
@@ -15,6 +15,7 @@ import { linkFailure } from '../../router/link/failure.ts';
 import type { HttpAnswer, HttpRequest } from '../../router/message.ts';
 import type { MembersReply } from '../../router/peers.ts';
 import { createPlaceIndex } from '../../router/place-index.ts';
+import { refusedHeaders } from '../../router/refused.ts';
 import type { OpenSiteStore } from '../../storage/site-store.ts';
 import type { SiteConfig } from '../config.ts';
 import { EXIT_RESTART } from '../exit-codes.ts';
@@ -94,16 +95,16 @@ export function startingRole({ config, links, store, world, lease, current, odd 
   for (const root of new Set(['/', basePath])) {
     app.get(`${root}healthz`, (c) => c.text('alive'));
     app.get(`${root}readyz`, (c) =>
-      active() === undefined ? c.text('standby: no active process can be reached', 503) : c.text('standby'),
+      active() === undefined
+        ? c.text('standby: no active process can be reached', 503, Object.fromEntries(refusedHeaders('standby')))
+        : c.text('standby'),
     );
   }
   app.get(below('v1/health'), async (c) => {
     const answer = await health();
     return c.json(answer, answer.status === 'healthy' ? 200 : 500);
   });
-  app.notFound(() =>
-    errorResponse(503, `this process of site "${site}" stands by: ask the active one`, { 'retry-after': '1' }),
-  );
+  app.notFound(() => busyResponse(`this process of site "${site}" stands by: ask the active one`, 'standby'));
 
   async function whenSomebodyIsActive(request: HttpRequest): Promise<HttpAnswer | undefined> {
     const deadline = world.monotonicMs() + PATIENCE_MS;

@@ -1,6 +1,6 @@
 // What the main thread asks its shards, each answered exactly once: by the shard, or because its thread died.
 import type { Asker } from '../../asker.ts';
-import { unavailable } from '../../refusal.ts';
+import { because, unavailable } from '../../refusal.ts';
 import type { Envelope } from '../envelope.ts';
 import type { Suspect } from '../suspects.ts';
 import type { OpenAsk, Slot } from './slot.ts';
@@ -22,9 +22,11 @@ export function createAsks(slots: readonly Slot[]): Asks {
       new Promise((resolve) => {
         const { pipe } = slot;
         if (pipe === undefined)
-          return resolve(unavailable(`shard ${slot.shard} is being restarted; nothing was changed`));
+          return resolve(
+            because('starting', unavailable(`shard ${slot.shard} is being restarted; nothing was changed`)),
+          );
         if (asker?.isGone === true)
-          return resolve(unavailable('nobody waits for the answer any more; nothing was changed'));
+          return resolve(because('deadline', unavailable('nobody waits for the answer any more; nothing was changed')));
         const id = nextId++;
         const stay = asker?.whenGone(() => pipe.send({ m: 'abandon', id }));
         const respond = (value: unknown): void => {
@@ -46,7 +48,8 @@ export function createAsks(slots: readonly Slot[]): Asks {
       slot.inHand.ask = 0;
       const open = [...slot.asks.values()];
       slot.asks.clear();
-      for (const { respond } of open) respond(unavailable(`${why}: the outcome is unknown`));
+      for (const { respond } of open)
+        respond(because('outcome-unknown', unavailable(`${why}: the outcome is unknown`)));
     },
   };
 }

@@ -1,5 +1,5 @@
 // Nobody works for a caller who has left: mail ends at its deadline, wherever it lies.
-import { unavailable } from '../../refusal.ts';
+import { because, unavailable } from '../../refusal.ts';
 import { reply, type Mail } from '../cell.ts';
 
 const unseen = (mail: Mail): string => `${mail.name}: the deadline passed before it was looked at; nothing was changed`;
@@ -11,7 +11,7 @@ export function inTime(mails: Mail[], nowMs: number, why: (mail: Mail) => string
   if (late === 0) return mails;
   return mails.filter((mail) => {
     if (mail.deadlineMs > nowMs) return true;
-    reply(mail, unavailable(why(mail)));
+    reply(mail, because('deadline', unavailable(why(mail))));
     return false;
   });
 }

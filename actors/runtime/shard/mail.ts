@@ -2,7 +2,7 @@
 import { shardOf, type Address, type Kind } from '../../address.ts';
 import { RANK_PARTS } from '../../command-class.ts';
 import type { World } from '../../ports.ts';
-import { internal, overloaded, unavailable } from '../../refusal.ts';
+import { because, internal, overloaded, unavailable } from '../../refusal.ts';
 import type { AnyBehaviour, Hint } from '../behaviour.ts';
 import { createCell, createMail, pushInbox, rankOfMail, reply, type Cell, type Mail, type Sent } from '../cell.ts';
 import type { Envelope, Pipe } from '../envelope.ts';
@@ -65,14 +65,14 @@ export function createMailRoom(options: MailOptions): MailRoom {
       ...(sent.ask === 0 ? {} : { ask: sent.ask }),
     });
     if (!neighbours.ask(target, envelope, sent.respond)) {
-      sent.respond(unavailable(`shard ${target} is being restarted`));
+      sent.respond(because('starting', unavailable(`shard ${target} is being restarted`)));
     }
   }
 
   function post(to: Address, mail: Mail): void {
     const cell = cells.get(to);
     if (cell !== undefined) return put(cell, mail);
-    if (holdings.phase === 'stopped') return reply(mail, unavailable('this process is stopping'));
+    if (holdings.phase === 'stopped') return reply(mail, because('stopping', unavailable('this process is stopping')));
     if (!holdings.owns(to.scope)) return reply(mail, unavailable(`${to.scope} is not hosted by this process`));
     const behaviour = behaviours.get(to.kind);
     if (behaviour === undefined) return reply(mail, internal(`no such kind of actor: ${to.kind}`));
@@ -83,7 +83,7 @@ export function createMailRoom(options: MailOptions): MailRoom {
 
   /** Its scope is owned, or it would not be there. */
   function put(cell: Cell, mail: Mail): void {
-    if (holdings.phase === 'stopped') return reply(mail, unavailable('this process is stopping'));
+    if (holdings.phase === 'stopped') return reply(mail, because('stopping', unavailable('this process is stopping')));
     // The part of a rank is looked at only where it matters.
     if (
       cell.inbox.length >= options.inboxLimit / 2 &&
