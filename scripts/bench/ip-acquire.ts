@@ -1,5 +1,7 @@
 // Acquiring addresses of one network over HTTP, beside go-ipam on the same server, and beside what the same edge can do at all.
 import { join } from 'node:path';
+import { bundle } from '../build.ts';
+import { projectRoot } from '../root.ts';
 import { startDatabase } from './database.ts';
 import { goIpamObstacle, runGoIpam, type GoIpamResult } from './go-ipam.ts';
 import { doublesIn } from './load.ts';
@@ -11,7 +13,7 @@ import { atLeast, atMost, median, ms, number, perSecond, type Bench, type Report
 const CLIENTS = [1, 16, 64];
 const MOST_CLIENTS = 64;
 /** The same process of a site, but that acquisitions are answered without the actors. */
-const CONSTANT_SITE = ['--import', 'tsx', join(import.meta.dirname, 'constant-site.ts')];
+const CONSTANT_SITE = ['--enable-source-maps', join(projectRoot, 'dist', 'bench', 'constant-site.js')];
 
 type Series = Map<string, Measured[]>;
 const put = <T>(series: Map<string, T[]>, name: string, one: T): void => {
@@ -41,6 +43,7 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
       plants.push(plant);
       return { plant, ...(await makePartition(plant)) };
     };
+    await bundle(projectRoot, ['bench/constant-site']);
     const real = await open();
     const mock = await open(CONSTANT_SITE);
     let networks = 0;
