@@ -296,6 +296,26 @@ describe('shard', () => {
     assert.ok([...plant.store.epochs.values()].every((epoch) => epoch >= 3));
   });
 
+  it('design.md §4: a database that says nothing at all does not prolong a doubt beyond 250 ms', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    plant.store.faults.push('lost after');
+    // As a connection of which nobody knows that it is dead: the call is not answered for seconds.
+    let heard = (): void => {};
+    plant.store.resolve = (_id, done) => void (heard = () => done({ outcome: 'committed' }));
+    const answer = plant.ask('a', 'take', { n: 1 });
+    plant.settle(240);
+    assert.equal(answer(), undefined);
+    plant.settle(20);
+    assert.match((answer() as Refusal).message, /outcome unknown/);
+    heard();
+    const list = plant.ask('a', 'list', {});
+    plant.settle();
+    assert.deepEqual(list(), [1]);
+    assert.ok([...plant.store.epochs.values()].every((epoch) => epoch >= 3));
+  });
+
   it('waits for the database until the deadline, then 503; later ones succeed', () => {
     const plant = createPlant(1);
     plant.ask('a', 'list', {});
