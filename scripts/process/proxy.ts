@@ -1,4 +1,4 @@
-// A TCP proxy whose wire can be cut, in one direction or both. What is sent into a cut waits, as in the buffers of TCP;
+// A TCP proxy whose wire can be cut or made long, in one direction or both. What is sent into a cut waits, as in the buffers of TCP;
 // when it is healed it goes on, unless the ends gave up meanwhile.
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
@@ -9,6 +9,8 @@ export interface Proxy {
   readonly port: number;
   cut(...directions: Direction[]): void;
   heal(): void;
+  /** What is sent from now on in these directions arrives so much later; 0: at once. */
+  delay(ms: number, ...directions: Direction[]): void;
   /** Ends all connections now; new ones pass. */
   reset(): void;
   readonly connections: number;
@@ -22,6 +24,7 @@ export async function startProxy(options: {
 }): Promise<Proxy> {
   const { target, host = '127.0.0.1' } = options;
   const isCut: Record<Direction, boolean> = { toServer: false, toClient: false };
+  const delayMs: Record<Direction, number> = { toServer: 0, toClient: 0 };
   const pairs = new Set<{ client: Socket; server: Socket | undefined; flow(): void }>();
 
   const listener = createServer({ pauseOnConnect: true }, (client) => {
@@ -41,18 +44,26 @@ export async function startProxy(options: {
       const server = connect(target.port, target.host);
       pair.server = server;
       server.setNoDelay(true);
-      pipe(server, client);
-      pipe(client, server);
+      pipe(server, client, 'toClient');
+      pipe(client, server, 'toServer');
     };
     const end = (): void => {
       pairs.delete(pair);
       client.destroy();
       pair.server?.destroy();
     };
-    const pipe = (from: Socket, to: Socket): void => {
-      from.on('data', (bytes) => void to.write(bytes));
+    const pipe = (from: Socket, to: Socket, direction: Direction): void => {
+      let lastAt = 0;
+      /** In order, also when the wire becomes shorter. */
+      const carry = (run: () => void): void => {
+        const now = performance.now();
+        lastAt = Math.max(lastAt, now + delayMs[direction]);
+        if (lastAt <= now) run();
+        else setTimeout(run, lastAt - now);
+      };
+      from.on('data', (bytes) => carry(() => to.destroyed || to.write(bytes)));
       // An end that left is news as well, which a cut wire does not bring.
-      from.on('end', () => to.end());
+      from.on('end', () => carry(() => to.end()));
       from.on('error', end);
       from.on('close', () => {
         if (!isCut.toServer && !isCut.toClient) end();
@@ -96,6 +107,9 @@ export async function startProxy(options: {
       }
       for (const pair of pairs) if (pair.client.destroyed) pairs.delete(pair);
       flowAll();
+    },
+    delay(ms, ...directions) {
+      for (const direction of directions) delayMs[direction] = ms;
     },
     reset,
     get connections() {

@@ -192,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
         },
       }));
     },
-    wishes: faults(),
+    wishes: { ...faults(), often: ['poison', 'takeIp'] },
     withinSeeds: 40,
   },
   {
