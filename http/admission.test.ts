@@ -93,6 +93,7 @@ describe('admission (reliability.md §10, F19)', () => {
     assert.equal(fill(admission, 100, 'C', 'one'), 32);
     assert.equal(fill(admission, 100, 'B', 'one'), 32);
     assert.equal(fill(admission, 100, 'A', 'one'), 16);
+    assert.deepEqual(admission.state.refused, { share: 0, limit: 68 + 68 + 84 });
   });
 
   it('who has more than a share hears 429, who has not is served', () => {

@@ -19,6 +19,16 @@ export interface Denied {
   retryAfterS: number;
 }
 
+export interface AdmissionState {
+  /** Requests that may be under way at a time, and that are. */
+  limit: number;
+  inFlight: number;
+  /** Refused since the process began. */
+  refused: Readonly<Record<Denied['reason'], number>>;
+  /** How much later than the best of their operation the answers of the last period were. */
+  delayMs: number;
+}
+
 export interface Admission {
   /**
    * Either refused, or a function to be called once, when it is answered; `isOwn`: by this process alone, so that the time
@@ -27,7 +37,7 @@ export interface Admission {
   admit(arrival: Arrival): Denied | ((isOwn: boolean) => void);
   /** Whether it would be refused now. */
   look(arrival: Omit<Arrival, 'operation'>): Denied | undefined;
-  readonly state: { limit: number; inFlight: number; refused: number; delayMs: number };
+  readonly state: AdmissionState;
 }
 
 export interface AdmissionOptions {
@@ -51,7 +61,7 @@ const PARTS: Readonly<Record<RequestClass, number>> = { A: 1.25, B: 1, C: 0.5 };
 export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionOptions): Admission {
   let limit = Math.min(most, 4 * least);
   let inFlight = 0;
-  let refused = 0;
+  const refused = { share: 0, limit: 0 };
   let delayMs = 0;
   const identities = new Map<string, number>();
 
@@ -92,7 +102,7 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
   }
 
   const deny = (status: Denied['status'], reason: Denied['reason']): Denied => {
-    refused++;
+    refused[reason]++;
     return { status, reason, retryAfterS: spread(1, () => world.random()) };
   };
 
@@ -132,7 +142,7 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
       };
     },
     get state() {
-      return { limit: Math.floor(limit), inFlight, refused, delayMs };
+      return { limit: Math.floor(limit), inFlight, refused: { ...refused }, delayMs };
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Committer } from './committer.ts';
 import type { GroupFigures } from './committer/figures.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Heard, Observation, Times } from './observation.ts';
+import type { TurnFigures } from './turn-figures.ts';
 
 export interface ActorSummary {
   scope: Scope;
@@ -72,6 +73,8 @@ export interface ShardInspection {
   loopDelayMs: Times | null;
   /** Actors whose last messages are kept. */
   observed: number;
+  /** Times of turns by kind, whatever the filter. */
+  turns: TurnFigures[];
   kinds: KindSummary[];
   cells: ActorSummary[];
 }
@@ -146,6 +149,7 @@ export function inspectShard(parts: ShardParts, filter: CellFilter | null): Shar
     coordinations: coordinator.running,
     loopDelayMs: observation.loopDelayMs,
     observed: observation.actors,
+    turns: observation.turns,
     kinds: [...kinds.values()].map(({ sums }) => sums),
     cells: [...kinds.values()].flatMap((entry) =>
       entry.cells

@@ -5,6 +5,7 @@ import { notFound } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 import { createCell, createMail, reply, type Cell, type Mail } from './cell.ts';
 import { createObservation } from './observation.ts';
+import { turnSums } from './turn-figures.ts';
 
 const cellOf = (id: string): Cell => createCell(addressOf('partition:p', 'machine', id), {} as AnyBehaviour, 0);
 const mailOf = (name: string, respond: (value: unknown) => void = () => {}): Mail =>
@@ -49,6 +50,24 @@ test('a message has one line, however often it is decided: who, when, how long, 
     observation.of(cell).messages.map(({ ms, outcome }) => [ms, outcome]),
     [[7, 'NotFound']],
   );
+});
+
+test('turns are counted by kind and time, whoever is kept', () => {
+  const world = clock();
+  const observation = createObservation(world, { actors: 1 });
+  for (const [id, ms] of [
+    ['m1', 0.05],
+    ['m2', 3],
+    ['m3', 5_000],
+  ] as const) {
+    const cell = cellOf(id);
+    observation.end(cell, ms);
+  }
+  assert.deepEqual(observation.turns, [
+    { kind: 'machine', timesMs: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1], totalMs: 5_003.05 },
+  ]);
+  const [sum] = turnSums([observation, observation]);
+  assert.deepEqual([sum?.timesMs[0], sum?.totalMs], [2, 10_006.1]);
 });
 
 test('the last 16 messages and 64 turns of an actor are kept, oldest first', () => {

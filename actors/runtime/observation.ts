@@ -2,6 +2,7 @@
 // active last: a plant of idle actors pays nothing for it.
 import type { World } from '../ports.ts';
 import type { Cell, Mail, Note, Noter, Recent } from './cell.ts';
+import { createTurnCounts, type TurnFigures } from './turn-figures.ts';
 
 /** One message that an actor heard, for people who look. */
 export interface Heard extends Pick<Note, 'name' | 'who' | 'outcome'> {
@@ -32,6 +33,8 @@ export interface Observation {
   late(ms: number): void;
   readonly loopDelayMs: Times | null;
   readonly actors: number;
+  /** Turns by kind. */
+  readonly turns: TurnFigures[];
 }
 
 const MESSAGES = 16;
@@ -62,6 +65,7 @@ export function createObservation(
   /** Who has a history; a hand goes around and takes it from who had no turn since it came by. */
   const kept: Cell[] = [];
   let hand = 0;
+  const turnCounts = createTurnCounts();
   const ticks: number[] = [];
   let nextTick = 0;
 
@@ -132,9 +136,11 @@ export function createObservation(
         if (mail.note === null) write(recent, mail, touchedMs, ms);
       }
     },
-    end({ recent, touchedMs }, nowMs) {
+    end({ recent, touchedMs, address }, nowMs) {
+      const ms = micro(nowMs - touchedMs);
+      turnCounts.count(address.kind, ms);
       if (recent === null) return;
-      recent.turnsMs[recent.nextTurn] = micro(nowMs - touchedMs);
+      recent.turnsMs[recent.nextTurn] = ms;
       recent.nextTurn = (recent.nextTurn + 1) % TURNS;
     },
     forget(cell) {
@@ -167,6 +173,9 @@ export function createObservation(
     },
     get actors() {
       return kept.length;
+    },
+    get turns() {
+      return turnCounts.list();
     },
   };
 }

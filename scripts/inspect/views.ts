@@ -1,6 +1,7 @@
 // What each view looks like on a terminal: pure, from the answer of one site to text.
 import type { ActorInspection, ShardInspection } from '../../actors/runtime/inspection.ts';
 import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
+import type { AdmissionState } from '../../http/admission.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { CursorView, LeaseView, StreamView } from '../../storage/inspection.ts';
@@ -29,6 +30,8 @@ export interface OverviewAnswer {
   partitions: string[];
   shards: number;
   shardRestarts: number;
+  quarantined: number;
+  admission: AdmissionState;
   upMs: number;
 }
 
@@ -39,7 +42,17 @@ export const showOverview = (answer: OverviewAnswer): string =>
     ['process', `${answer.process}, active for ${duration(answer.upMs)}`],
     ['version', answer.version],
     ['shards', `${answer.shards}, restarts: ${answer.shardRestarts}`],
+    ['quarantine', figure(answer.quarantined, red)],
+    ['requests', showAdmission(answer.admission)],
   ]);
+
+function showAdmission({ limit, inFlight, refused, delayMs }: AdmissionState): Value {
+  const all = refused.limit + refused.share;
+  const text = `${inFlight} under way, ${limit} may be, answers ${duration(delayMs)} later than at best; refused: `;
+  return all === 0
+    ? `${text}none`
+    : { text: `${text}${refused.limit} for all, ${refused.share} for an identity's share`, paint: yellow };
+}
 
 export function showActors(tree: ActorTree): string {
   const columns = [

@@ -333,6 +333,7 @@ export async function serveSite(
     databaseUrl: ground.databaseUrl,
     metrics: config.metrics,
     host,
+    admission: ground.admission,
     shards,
     blocks,
     bus,

@@ -1,6 +1,7 @@
 // Everything that shows how a running site is: inspection, metrics, audit. Opened by its active process.
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ShardHost } from '../../actors/runtime/host.ts';
+import type { Admission } from '../../http/admission.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
 import { route } from '../../http/route.ts';
@@ -23,6 +24,7 @@ export interface InsightOptions {
   /** Where the scrape port listens; port 0: nowhere. */
   metrics: { host: string; port: number };
   host: ShardHost;
+  admission: Pick<Admission, 'state'>;
   shards: number;
   blocks: BlockDriver;
   bus: Bus;

@@ -29,6 +29,7 @@ function start() {
   const aside = [{ id: 'q1' }];
   const options = {
     process: 'here:1',
+    admission: { state: { limit: 512, inFlight: 1, refused: { share: 0, limit: 9 }, delayMs: 0 } },
     shards: 3,
     blocks: { open: 0 },
     bus: { state: () => ({ isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' as const }) },
@@ -57,6 +58,12 @@ test('reliability.md §9: inspection needs the admin role', async () => {
   for (const view of ['', '/actors', '/shards', '/audit'])
     for (const user of ['Metal-View', 'Metal-Edit'] as const)
       assert.equal((await call(user, 'GET', `/v2/inspect${view}`)).status, 403, `${user} ${view}`);
+});
+
+test('a site at a glance says whether it refuses requests, and what is set aside', async () => {
+  const { body } = await start().call('Metal-Admin', 'GET', '/v2/inspect');
+  const { quarantined, admission } = body as { quarantined: number; admission: { refused: unknown } };
+  assert.deepEqual([quarantined, admission.refused], [1, { share: 0, limit: 9 }]);
 });
 
 test('the tree adds the shards up, the busiest actors first, and names who does not answer', async () => {

@@ -2,6 +2,7 @@
 import type { Kind, Scope } from '../../actors/address.ts';
 import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
+import type { Admission } from '../../http/admission.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route, type RouteRequest } from '../../http/route.ts';
@@ -18,6 +19,7 @@ export interface InspectOptions {
   /** This process, as the lease names it. */
   process: string;
   host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts' | 'quarantine' | 'retry' | 'drop'>;
+  admission: Pick<Admission, 'state'>;
   shards: number;
   blocks: Pick<BlockDriver, 'open'>;
   bus: Pick<Bus, 'state'>;
@@ -54,7 +56,7 @@ function numberIn(request: RouteRequest<undefined>, name: string, otherwise: num
 }
 
 export const addInspectRoutes =
-  ({ process, host, shards, blocks, bus, federation, inspection }: InspectOptions) =>
+  ({ process, host, admission, shards, blocks, bus, federation, inspection }: InspectOptions) =>
   (edge: Edge): void => {
     const { site } = edge;
     const audit = createAudit(host, inspection);
@@ -77,6 +79,8 @@ export const addInspectRoutes =
         partitions: site.places.hosted(),
         shards,
         shardRestarts: host.restarts,
+        quarantined: host.quarantine().length,
+        admission: admission.state,
         upMs: site.wallMs() - startedMs,
         views: VIEWS.map((name) => `/v2/inspect/${name}`),
       }),

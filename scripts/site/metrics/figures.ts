@@ -1,8 +1,10 @@
 // One look at everything that a scrape shows, shared by all its metrics.
+import type { Admission, AdmissionState } from '../../../http/admission.ts';
 import type { Bus } from '../../../http/agents/bus.ts';
 import type { Health, Site } from '../../../http/site.ts';
 import type { ShardHost } from '../../../actors/runtime/host.ts';
 import type { KindSummary, ShardInspection } from '../../../actors/runtime/inspection.ts';
+import { turnSums, type TurnFigures } from '../../../actors/runtime/turn-figures.ts';
 import type { Federation } from '../../../router/federation/federation.ts';
 import type { CursorView, Inspection, LeaseView, StreamView } from '../../../storage/inspection.ts';
 import { inspectShards, NO_ACTORS, sumsOf } from '../inspect/actors.ts';
@@ -10,7 +12,8 @@ import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
 
 export interface FigureSources {
   site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'health'>;
-  host: Pick<ShardHost, 'inspect' | 'restarts'>;
+  host: Pick<ShardHost, 'inspect' | 'restarts' | 'quarantine'>;
+  admission: Pick<Admission, 'state'>;
   shards: number;
   federation: Pick<Federation, 'status'>;
   blocks: { readonly open: number };
@@ -21,7 +24,11 @@ export interface FigureSources {
 export interface Figures {
   shards: ShardInspection[];
   kinds: KindSummary[];
+  turns: TurnFigures[];
   restarts: number;
+  /** Messages that were set aside. */
+  quarantined: number;
+  admission: AdmissionState;
   links: ReturnType<Federation['status']>;
   bus: ReturnType<Bus['state']>;
   blocks: BlocksView;
@@ -38,7 +45,7 @@ const SHARED_MS = 1_000;
 const orNothing = <T>(looking: Promise<T>, nothing: T): Promise<T> => looking.catch(() => nothing);
 
 export function createFigures(sources: FigureSources): () => Promise<Figures> {
-  const { site, host, shards, federation, blocks, bus, inspection } = sources;
+  const { site, host, admission, shards, federation, blocks, bus, inspection } = sources;
   let last: { atMs: number; figures: Promise<Figures> } | undefined;
 
   async function look(): Promise<Figures> {
@@ -49,10 +56,14 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
       orNothing(blocksOf(site, blocks.open), { open: blocks.open, networks: [] }),
       site.health().catch(() => undefined),
     ]);
+    const views = answers.flatMap(({ view }) => (view === undefined ? [] : [view]));
     return {
-      shards: answers.flatMap(({ view }) => (view === undefined ? [] : [view])),
+      shards: views,
       kinds: sumsOf(answers),
+      turns: turnSums(views),
       restarts: host.restarts,
+      quarantined: host.quarantine().length,
+      admission: admission.state,
       links: federation.status(),
       bus: bus.state(),
       blocks: blocksView,

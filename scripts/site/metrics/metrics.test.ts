@@ -45,6 +45,9 @@ test('machines.md §19.4: requests are counted by metal-api’s names, too, its 
 const figures = (): Figures => ({
   shards: [],
   kinds: [{ scope: 'partition:muc', kind: 'machine', resident: 8, busy: 1, inbox: 2, waiting: 0, held: 0, crashes: 0 }],
+  turns: [{ kind: 'machine', timesMs: [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], totalMs: 2_000 }],
+  quarantined: 2,
+  admission: { limit: 512, inFlight: 7, refused: { share: 3, limit: 1_400 }, delayMs: 12 },
   restarts: 1,
   links: [{ site: 'fra', partitions: ['fra'], up: false, roundTripMs: null, driftMs: null, lastFailure: 'cut' }],
   bus: { isCatchingUp: false, held: 0, waiting: 3, nsqd: 'none' },
@@ -55,12 +58,25 @@ const figures = (): Figures => ({
   cursors: [],
 });
 
-test('what is not known is left out, the rest is there', async () => {
+test('reliability.md §10: overload is seen: admission, turns and quarantine are among the figures; what is not known is left out', async () => {
   const registry = new Registry();
   for (const metric of siteMetrics(() => Promise.resolve(figures()))) register(registry, metric);
   const lines = await scrape(registry);
   assert.ok(lines.includes('hanse_mailbox_messages{scope="partition:muc",kind="machine"} 2'));
-  assert.ok(lines.includes('hanse_link_up{peer="fra"} 0'));
+  for (const line of [
+    'hanse_link_up{peer="fra"} 0',
+    'hanse_admission_limit 512',
+    'hanse_admission_in_flight 7',
+    '# TYPE hanse_admission_refused_total counter',
+    'hanse_admission_refused_total{reason="limit"} 1400',
+    'hanse_admission_refused_total{reason="share"} 3',
+    'hanse_admission_delay_seconds 0.012',
+    'hanse_quarantined 2',
+    'hanse_turn_seconds_bucket{kind="machine",le="0.0001"} 3',
+    'hanse_turn_seconds_bucket{kind="machine",le="+Inf"} 4',
+    'hanse_turn_seconds_sum{kind="machine"} 2',
+  ])
+    assert.ok(lines.includes(line), line);
   assert.ok(!lines.some((line) => line.startsWith('hanse_link_round_trip_seconds{')));
 });
 

@@ -1,5 +1,6 @@
 // The metrics of a site: the same figures as the inspection, named hanse_….
 import { COMMIT_TIMES_MS, GROUP_SIZES } from '../../../actors/runtime/committer/figures.ts';
+import { TURN_TIMES_MS } from '../../../actors/runtime/turn-figures.ts';
 import type { Figures } from './figures.ts';
 import { histogramOf, type Sample, type Sampled } from './sampled.ts';
 
@@ -48,6 +49,39 @@ export function siteMetrics(look: Look): Sampled[] {
     ),
     gauge('actor_crashes', 'Crashes of the actors that are in memory.', ({ kinds }) =>
       each(kinds, ofKind, ({ crashes }) => crashes),
+    ),
+    histogram('turn_seconds', 'Time of a turn from its first message to its answers, commit included.', ({ turns }) =>
+      turns.flatMap(({ kind, timesMs, totalMs }) =>
+        histogramOf(
+          TURN_TIMES_MS.map((ms) => ms / 1_000),
+          timesMs,
+          totalMs / 1_000,
+          { kind },
+        ),
+      ),
+    ),
+    gauge('quarantined', 'Messages that were set aside because they bring their actor or its thread down.', (figures) =>
+      one(figures.quarantined),
+    ),
+
+    gauge('admission_limit', 'Requests that may be under way at a time; it follows the delay.', ({ admission }) =>
+      one(admission.limit),
+    ),
+    gauge('admission_in_flight', 'Requests that are under way.', ({ admission }) => one(admission.inFlight)),
+    counter(
+      'admission_refused_total',
+      'Requests that were refused before anything was made of them: limit, there are too many (503); share, of one identity (429).',
+      ({ admission }) =>
+        each(
+          Object.entries(admission.refused),
+          ([reason]) => ({ reason }),
+          ([, count]) => count,
+        ),
+    ),
+    gauge(
+      'admission_delay_seconds',
+      'How much later than the best of their operation the last answers were.',
+      ({ admission }) => one(admission.delayMs / 1_000),
     ),
 
     gauge('shard_up', 'Shards that answer: 1.', ({ shards }) => each(shards, ofShard, () => 1)),
