@@ -1,5 +1,6 @@
 // Who takes part in an operation of a partition, by id.
 import { addressOf, scopeId, type Scope } from '../address.ts';
+import type { AttachedIp } from '../machine/record.ts';
 import type { IpRecord } from '../network/record.ts';
 import type { IpsForMachine, NetworkView } from '../network/messages.ts';
 import type { NetworkRecord } from '../network/record.ts';
@@ -36,7 +37,7 @@ export const acquireIps = (
     ? reservation(addressOf(scope, 'block', network), 'acquireIps', ips)
     : reservation(addressOf(scope, 'network', network), 'acquireIps', ips);
 
-export const releaseIps = (
+const releaseIps = (
   scope: Scope,
   { network, holder }: Held,
   ips: { machine: string; ips: string[] },
@@ -44,3 +45,18 @@ export const releaseIps = (
   holder === 'block'
     ? reservation(addressOf(scope, 'block', network), 'releaseIps', ips)
     : reservation(addressOf(scope, 'network', network), 'releaseIps', ips);
+
+/** Each network is asked once, whatever of it came with the allocation or was attached afterwards. */
+export function releaseAttached(
+  machine: string,
+  ips: readonly AttachedIp[],
+): Array<Question<{ released: string[]; kept: string[] }>> {
+  const byHolder = new Map<string, { at: AttachedIp; addresses: string[] }>();
+  for (const at of ips) {
+    const name = `${at.holder} ${at.scope} ${at.network}`;
+    const known = byHolder.get(name);
+    if (known === undefined) byHolder.set(name, { at, addresses: [at.address] });
+    else known.addresses.push(at.address);
+  }
+  return [...byHolder.values()].map(({ at, addresses }) => releaseIps(at.scope, at, { machine, ips: addresses }));
+}

@@ -32,6 +32,7 @@ import { askAhead, firstWants, shortage, wantRow } from './wants.ts';
 type Adopted = { network: NetworkRecord | null; home: string };
 
 const turns = ipTurns<BlockState>({
+  holder: 'block',
   space: (state) => state.space,
   network: (state) => fenced(state) ?? state.copy?.value.network ?? noSuchNetwork(state.id),
   shortage,

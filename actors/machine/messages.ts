@@ -2,7 +2,7 @@ import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
 import type { FirmwareUpdate } from './bus-messages.ts';
 import type { Bios, Hardware, Ipmi } from './hardware.ts';
 import type { SwitchNic } from '../switch/record.ts';
-import type { AllocationRecord, BootInfo, MachineRecord, ProvisioningRecord } from './record.ts';
+import type { AllocationRecord, AttachedIp, BootInfo, MachineRecord, ProvisioningRecord } from './record.ts';
 
 export interface MachineView {
   machine: MachineRecord;
@@ -86,7 +86,15 @@ export interface MachineReservations {
     reply: MachineView;
   };
   /** Ends the allocation if there is one: reclaim event, bus messages. Refused while LOCKED. */
-  free: { ask: Record<string, never>; reply: { view: MachineView; ended: AllocationRecord | null } };
+  free: {
+    ask: Record<string, never>;
+    /** `attached`: what else the machine lets go of; none unless an allocation ended. */
+    reply: { view: MachineView; ended: AllocationRecord | null; attached: AttachedIp[] };
+  };
+  /** Notes an address that is attached by request, until the machine is freed. A machine that is not there notes nothing. */
+  attach: { ask: AttachedIp; reply: Record<string, never> };
+  /** The address is to be detached by request: refused while the allocation has it. */
+  detach: { ask: { network: string; address: string }; reply: Record<string, never> };
   /** Registration's part of the machine: rack from its switches. */
   register: { ask: Registration & { rack: string }; reply: { view: MachineView; created: boolean } };
   /** Install report: console password and boot info; answers the VRF for its ports (`vrf<n>` or `default`). */

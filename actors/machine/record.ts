@@ -1,6 +1,7 @@
 import type { Bios, Hardware, Ipmi, LedState, MachineState } from './hardware.ts';
 import type { EventContainer } from './provisioning.ts';
 import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
+import type { Scope } from '../address.ts';
 import type { DnsServer, FirewallRules, NtpServer } from '../allocation/allocation-request.ts';
 
 /** What is known of the machine itself. Times are epoch milliseconds. */
@@ -23,6 +24,16 @@ export interface MachineRecord {
   led: LedState;
   /** Tags of the registration. While allocated, the allocation's tags are shown instead. */
   tags: string[];
+  /** Addresses that were attached by request, beside what the allocation brings. Absent: none. */
+  attached?: AttachedIp[];
+}
+
+/** An address with who gives it out: `block` for a global network. */
+export interface AttachedIp {
+  scope: Scope;
+  network: string;
+  holder: 'network' | 'block';
+  address: string;
 }
 
 /** One network of an allocation, as it was at the time of the allocation. */

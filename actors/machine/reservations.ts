@@ -7,7 +7,7 @@ import { commandMessage, deleteMessage } from './bus-messages.ts';
 import { tagsOf } from './commands.ts';
 import { available, type Ipmi } from './hardware.ts';
 import { emptyContainer } from './provisioning.ts';
-import type { AllocationRecord, MachineRecord } from './record.ts';
+import type { AllocationRecord, AttachedIp, MachineRecord } from './record.ts';
 import {
   heldAtAll,
   noMachine,
@@ -57,6 +57,45 @@ const allocate: Reservations['allocate'] = (state, asked, context) => {
   return written(state, context, viewOf(state, machine, writing), writing);
 };
 
+/** So many addresses may be attached to one machine by request; the allocation's own do not count. */
+const MOST_ATTACHED = 1_024;
+
+const attach: Reservations['attach'] = (state, asked, context) => {
+  const machine = state.machine?.value;
+  if (!machine) return { reply: {}, changes: [] };
+  const waiting = heldAtAll(state);
+  if (waiting) return waiting;
+  const others = (machine.attached ?? []).filter((one) => !isSameIp(one, asked));
+  if (others.length >= MOST_ATTACHED) {
+    return unprocessable(`machine "${state.id}" has ${others.length} ips attached by request, no more than that`);
+  }
+  return written(state, context, {}, { machine: { ...machine, attached: [...others, asked] } });
+};
+
+const isSameIp = (a: Pick<AttachedIp, 'network' | 'address'>, b: Pick<AttachedIp, 'network' | 'address'>): boolean =>
+  a.network === b.network && a.address === b.address;
+
+/** A machine without attached addresses says nothing of them. */
+const withAttached = ({ attached: _, ...machine }: MachineRecord, attached: AttachedIp[]): MachineRecord =>
+  attached.length === 0 ? machine : { ...machine, attached };
+
+const detach: Reservations['detach'] = (state, asked, context) => {
+  const machine = state.machine?.value;
+  if (!machine) return { reply: {}, changes: [] };
+  const waiting = heldAtAll(state);
+  if (waiting) return waiting;
+  const { network, address } = asked;
+  if (state.allocation?.value.networks.some((one) => one.network === network && one.ips.includes(address))) {
+    return invalid(
+      `tags: ip ${address} is in use by the allocation of machine "${state.id}", so its tag must stay; free the machine to detach it`,
+    );
+  }
+  const { attached = [] } = machine;
+  const others = attached.filter((one) => !isSameIp(one, asked));
+  if (others.length === attached.length) return { reply: {}, changes: [] };
+  return written(state, context, {}, { machine: withAttached(machine, others) });
+};
+
 const free: Reservations['free'] = (state, _asked, context) => {
   const machine = state.machine?.value;
   if (!machine) return noMachine(state.id);
@@ -65,11 +104,15 @@ const free: Reservations['free'] = (state, _asked, context) => {
   if (machine.state.value === 'LOCKED') return unprocessable(`machine "${state.id}" is LOCKED and cannot be freed`);
   const writing: Writing = {
     // It is reset by the message below and will not wait before it has booted again (W15).
-    machine: { ...machine, waiting: false, changed: context.nowMs },
+    machine: { ...(state.allocation ? withAttached(machine, []) : machine), waiting: false, changed: context.nowMs },
     provisioning: withEvent(state, 'Machine Reclaim', '', context.nowMs),
   };
   if (state.allocation) writing.allocation = null;
-  const reply = { view: viewOf(state, machine, writing), ended: state.allocation?.value ?? null };
+  const reply = {
+    view: viewOf(state, machine, writing),
+    ended: state.allocation?.value ?? null,
+    attached: state.allocation ? (machine.attached ?? []) : [],
+  };
   return written(state, context, reply, writing, [commandMessage(machine, 'LED-OFF'), deleteMessage(machine)]);
 };
 
@@ -211,4 +254,14 @@ const rewire: Reservations['rewire'] = (state, { hostname, renamed, nics }, cont
   return written(state, context, viewOf(state, machine, writing), writing);
 };
 
-export const machineReservations: Reservations = { allocate, free, register, installed, reinstall, rewire, remove };
+export const machineReservations: Reservations = {
+  allocate,
+  free,
+  attach,
+  detach,
+  register,
+  installed,
+  reinstall,
+  rewire,
+  remove,
+};

@@ -32,6 +32,7 @@ import { childrenUsage, usagePart } from './usage.ts';
 import { updatedNetwork } from './update-rules.ts';
 
 const turns = ipTurns<NetworkState>({
+  holder: 'network',
   space: (state) => state.space,
   network(state) {
     const network = networkOf(state);

@@ -6,7 +6,7 @@ import { notInPrefixes, unparsableAddress } from '../ipam/refusal-texts.ts';
 import { conflict, invalid, notFound, unprocessable, type Refusal } from '../refusal.ts';
 import type { IpPatch, IpRequest, IpsForMachine } from './messages.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
-import { attached, isMachineScoped, storedTags } from './tags.ts';
+import { attached, isMachineScoped, machineTag, storedTags } from './tags.ts';
 
 /** Rule 1 of networks.md §2.2. */
 export function checkIpRequestIds(ids: { network: string; project: string }): Refusal | undefined {
@@ -148,24 +148,36 @@ export const machineIp = (ask: IpsForMachine, at: NewIp): IpRecord =>
     at,
   );
 
-/** networks.md §2.3. Tags of attached machines stay, whether the request names them or not (N15). */
+/** Attached machines whose tags the patch takes away (N15). */
+export const droppedMachines = (ip: Pick<IpRecord, 'machines'>, { tags }: IpPatch): string[] =>
+  tags === undefined ? [] : ip.machines.filter((machine) => !tags.includes(machineTag(machine)));
+
+/** networks.md §2.3. Machines that the patch drops are asked before. */
 export function updatedIp(ip: IpRecord, patch: IpPatch, nowMs: number): IpRecord | Refusal {
   if (patch.type === 'ephemeral' && ip.type === 'static') {
     return invalid('cannot change type of ip address from static to ephemeral');
   }
+  const dropped = droppedMachines(ip, patch);
+  const machines = dropped.length === 0 ? ip.machines : ip.machines.filter((machine) => !dropped.includes(machine));
   return {
     ...ip,
     name: patch.name ?? ip.name,
     description: patch.description ?? ip.description,
     type: patch.type ?? ip.type,
-    tags: patch.tags === undefined ? ip.tags : storedTags(patch.tags, ip.machines),
+    tags: patch.tags === undefined ? ip.tags : storedTags(patch.tags, machines),
+    machines,
     changed: nowMs,
   };
 }
 
 /** networks.md §2.5 and N16. */
-export const checkFreeIp = (ip: IpRecord): Refusal | undefined =>
-  isMachineScoped(ip) ? invalid('ip with machine scope can not be deleted') : undefined;
+export function checkFreeIp(ip: IpRecord): Refusal | undefined {
+  if (!isMachineScoped(ip)) return undefined;
+  const machines = ip.machines.length > 0 ? `it is attached to machine ${ip.machines.join(', ')}` : 'a tag says so';
+  return invalid(
+    `ip with machine scope can not be deleted: ${machines}; free the machine, or take the tag away by an update of the ip`,
+  );
+}
 
 /** A given address becomes the machine's. Unchanged: it is already. */
 export function attachedIp(ip: IpRecord, ask: IpsForMachine, nowMs: number): IpRecord | Refusal {

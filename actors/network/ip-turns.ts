@@ -8,9 +8,10 @@ import { changeRow } from '../change.ts';
 import type { Change, RowOf } from '../records.ts';
 import { conflict, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
+import { acquireAttached, detachByRequest, type IpHolder } from './attachment.ts';
 import { idleAddress, ipKey, isHeld, lowestFree, pieceOf, wake, type AddressSpace } from './address-space.ts';
 import * as rules from './ip-rules.ts';
-import type { IpPatch, IpRequest, IpsForMachine } from './messages.ts';
+import type { IpChange, IpPatch, IpRequest, IpsForMachine } from './messages.ts';
 import { released } from './quarantine.ts';
 import type { IpRecord, Loan, NetworkRecord } from './record.ts';
 import { isInUseHere } from './standing.ts';
@@ -18,6 +19,8 @@ import { heldIn } from './usage.ts';
 
 /** Where an actor's addresses come from. */
 export interface AddressSource<S> {
+  /** Which kind of actor it is. */
+  holder: IpHolder['holder'];
   space(state: S): AddressSpace;
   /** The network, or why it gives nothing out. */
   network(state: S): NetworkRecord | Refusal;
@@ -161,19 +164,33 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     return source.space(state).inFlight.has(row.value.address) ? rules.ipInOperation(row.value.address) : row;
   }
 
+  function acquire(state: S, request: IpRequest, context: Context): Refusal | Waiting | Granting<IpRecord> {
+    const network = source.network(state);
+    if (isRefusal(network)) return network;
+    const refused = rules.checkIpRequest(network, request);
+    if (refused !== undefined) return refused;
+    const taken = choose(state, network, request, context);
+    if (!isTaken(taken)) return taken;
+    const ip = rules.requestedIp(request, newIp(state, taken, context));
+    return {
+      reply: ip,
+      changes: [acquired(state, context, ip), ...source.ahead(state, taken.address.family, context)],
+    };
+  }
+
+  function update(state: S, row: RowOf<'ip'>, patch: IpPatch, context: Context): Refusal | Granting<IpRecord> {
+    const ip = rules.updatedIp(row.value, patch, context.nowMs);
+    return isRefusal(ip) ? ip : { reply: ip, changes: [change(state, context, ip.address, row, ip)] };
+  }
+
+  const here = (state: S, { scope }: Context): IpHolder => ({ scope, network: state.id, holder: source.holder });
+
   const commands = {
     allocateIp(state: S, request: IpRequest, context: Context): Decision<IpRecord> {
-      const network = source.network(state);
-      if (isRefusal(network)) return network;
-      const refused = rules.checkIpRequest(network, request);
-      if (refused !== undefined) return refused;
-      const taken = choose(state, network, request, context);
-      if (!isTaken(taken)) return taken;
-      const ip = rules.requestedIp(request, newIp(state, taken, context));
-      return {
-        reply: ip,
-        changes: [acquired(state, context, ip), ...source.ahead(state, taken.address.family, context)],
-      };
+      const { machine: id, machinePartition: partition } = request;
+      return id === undefined || partition === undefined
+        ? acquire(state, request, context)
+        : { coordinate: () => acquireAttached(here(state, context), request, { id, partition }) };
     },
 
     getIp(state: S, ask: { address: string }, context: Context): Decision<IpRecord> {
@@ -184,9 +201,12 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     updateIp(state: S, patch: IpPatch, context: Context): Decision<IpRecord> {
       const row = idleRow(state, patch.address, context);
       if (isRefusal(row)) return row;
-      const ip = rules.updatedIp(row.value, patch, context.nowMs);
-      if (isRefusal(ip)) return ip;
-      return { reply: ip, changes: [change(state, context, ip.address, row, ip)] };
+      const dropped = rules.droppedMachines(row.value, patch);
+      return dropped.length === 0
+        ? update(state, row, patch, context)
+        : {
+            coordinate: () => detachByRequest(here(state, context), { ...patch, address: row.value.address }, dropped),
+          };
     },
 
     freeIp(state: S, ask: { address: string }, context: Context): Decision<IpRecord> {
@@ -202,6 +222,15 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
   };
 
   const reservations = {
+    acquireIp: acquire,
+
+    changeIp(state: S, { patch, detach }: IpChange, context: Context): Refusal | Granting<IpRecord> {
+      const row = idleRow(state, patch.address, context);
+      if (isRefusal(row)) return row;
+      const isOther = rules.droppedMachines(row.value, patch).some((machine) => !detach.includes(machine));
+      return isOther ? rules.ipInOperation(row.value.address) : update(state, row, patch, context);
+    },
+
     acquireIps(
       state: S,
       ask: IpsForMachine,
@@ -258,6 +287,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     getIp: ipRow,
     updateIp: ipRow,
     freeIp: ipRow,
+    changeIp: (state: S, { patch }: IpChange): RowKey[] => ipRow(state, patch),
     acquireIps: (state: S, body: IpsForMachine): RowKey[] => ipRows(state, body.given),
     releaseIps: (state: S, body: { ips: string[] }): RowKey[] => ipRows(state, body.ips),
   };

@@ -24,6 +24,8 @@ export interface IpRequest {
   tags: string[];
   /** Attached at once; the machine need not exist. */
   machine?: string;
+  /** Set: a machine is known under that id in this partition of the site, and notes the address. */
+  machinePartition?: string;
 }
 
 export interface IpPatch {
@@ -58,7 +60,17 @@ export interface IpsForMachine {
   given: string[];
 }
 
+/** `detach`: machines whose tags the patch takes away, and that agreed. */
+export interface IpChange {
+  patch: IpPatch;
+  detach: string[];
+}
+
 export interface IpReservations {
+  /** As `allocateIp`. */
+  acquireIp: { ask: IpRequest; reply: IpRecord };
+  /** As `updateIp`, and lets machines go. */
+  changeIp: { ask: IpChange; reply: IpRecord };
   acquireIps: { ask: IpsForMachine; reply: { network: NetworkRecord; ips: string[] } };
   /** Detaches the machine; ephemeral addresses without another machine are released, static ones kept. Never refused for an address already gone. */
   releaseIps: { ask: { machine: string; ips: string[] }; reply: { released: string[]; kept: string[] } };

@@ -106,6 +106,8 @@ test('design.md §6: global addresses come from the blocks here, the machine’s
   assert.equal(lastTo(), 'partition:p/block/internet');
   await allocate({ networkid: 'internet', machineid: 'm' });
   assert.equal(lastTo(), 'partition:q/block/internet');
+  const told = site.asked.at(-1)?.body as { machine: string; machinePartition?: string };
+  assert.deepEqual([told.machine, told.machinePartition], ['m', 'q'], 'the machine notes it there (N15)');
   site.script['block.allocateIp'] = ({ to }: Asked) =>
     to.scope === P ? exhausted('cannot allocate free ip in ipam, no ips left') : ip('1.2.3.4');
   assert.equal((await allocate({ networkid: 'internet' })).status, 201);

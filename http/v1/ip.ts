@@ -9,6 +9,7 @@ import { created, ok, route, type Answer, type RouteRequest } from '../route.ts'
 import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
 import { holderOf, sourcesOf } from './network-places.ts';
+import { given } from './shape/fields.ts';
 import {
   askedFamily,
   ipAllocateBody,
@@ -40,7 +41,8 @@ async function allocate(
     const project = await findEntry(site, 'project', projectid);
     if (isRefusal(project)) return project;
   }
-  const request = ipRequest(body, address, family);
+  const machinePartition = machineid === '' ? undefined : site.places.machine(machineid);
+  const request = { ...ipRequest(body, address, family), ...given({ machinePartition }) };
   let answer: IpRecord | Refusal | undefined;
   for (const source of sources) {
     answer = await site.ask(source, 'allocateIp', request, as);
