@@ -5,8 +5,11 @@ export const REASON_HEADER = 'x-refused-because';
 
 const SPREAD_S = 3;
 
+/** Refusals are made everywhere, so their chance is not handed through; the simulation puts its own in this place. */
+export const chance = { random: (): number => Math.random() };
+
 /** Whole seconds, at least 1: spread, so that those who are refused together don't come back together. */
-export const spread = (leastS: number, random: () => number = Math.random): number =>
+export const spread = (leastS: number, random: () => number = chance.random): number =>
   Math.max(1, Math.ceil(leastS)) + Math.floor(random() * SPREAD_S);
 
 /** The headers of a refusal. `afterS`: see `spread`. */

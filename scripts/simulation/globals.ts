@@ -1,14 +1,23 @@
 // What would leak real time or real chance into a run is replaced by what throws, so that a leak is found on its first use
 // (reliability.md §6.7).
 import { webcrypto } from 'node:crypto';
+import { chance } from '../../router/refused.ts';
 
 const forbidden = (name: string) => (): never => {
   throw new Error(`${name} was used inside the simulation: the run would not be the same twice`);
 };
 
-/** Runs `work` without the globals; `defer` stands in for setImmediate, which the tree of actors uses for crashes. */
-export async function withoutGlobals<T>(defer: (run: () => void) => void, work: () => Promise<T>): Promise<T> {
+export interface StandIns {
+  /** For setImmediate, which the tree of actors uses for crashes. */
+  defer(run: () => void): void;
+  /** For the chance of refusals. */
+  random(): number;
+}
+
+/** Runs `work` without the globals. */
+export async function withoutGlobals<T>({ defer, random }: StandIns, work: () => Promise<T>): Promise<T> {
   const kept = {
+    chance: chance.random,
     now: Date.now,
     random: Math.random,
     setTimeout: globalThis.setTimeout,
@@ -18,6 +27,7 @@ export async function withoutGlobals<T>(defer: (run: () => void) => void, work: 
   };
   Date.now = forbidden('Date.now');
   Math.random = forbidden('Math.random');
+  chance.random = random;
   Object.assign(globalThis, {
     setTimeout: forbidden('setTimeout'),
     setInterval: forbidden('setInterval'),
@@ -29,6 +39,7 @@ export async function withoutGlobals<T>(defer: (run: () => void) => void, work: 
   } finally {
     Date.now = kept.now;
     Math.random = kept.random;
+    chance.random = kept.chance;
     globalThis.crypto.randomUUID = kept.randomUUID;
     const { setTimeout, setInterval, setImmediate } = kept;
     Object.assign(globalThis, { setTimeout, setInterval, setImmediate });

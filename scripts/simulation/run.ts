@@ -72,7 +72,7 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
   const cpuBefore = process.cpuUsage();
   const universe = createUniverse({ seed: schedule.seed, trace: options.trace });
   const finished = await withoutGlobals(
-    (run) => void universe.after(0, run),
+    { defer: (run) => void universe.after(0, run), random: universe.stream('refusals') },
     () => play(universe, schedule, options),
   );
   return {
@@ -170,6 +170,17 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     sites,
     hmac: HMAC,
     processesOf: (site) => processes[site]!,
+    watchReleases() {
+      const before = databases.map(({ model }) => model.log.length);
+      return (address) =>
+        databases.some(({ model }, index) =>
+          model.log
+            .slice(before[index])
+            .some(({ changes }) =>
+              changes.some(({ table, key, value }) => table === 'ip' && value === null && key.endsWith(`|${address}`)),
+            ),
+        );
+    },
     isCut: (site) => wires.isCut(sites[site]!),
     isAllocated: (site, machine) => databases[site]!.model.live('allocation').some(({ key }) => key === machine),
     isOver: () => state.isOver,
