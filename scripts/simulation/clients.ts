@@ -37,11 +37,13 @@ export interface ClientsOptions {
   isAllocated(site: number, machine: string): boolean;
   /** Whether a way to or from the site is blocked. */
   isCut(site: number): boolean;
+  /** Begins to look: whether an address was released since, wherever. */
+  watchReleases(): (address: string) => boolean;
   isOver(): boolean;
 }
 
 export function createClients(options: ClientsOptions): Clients {
-  const { universe, shape, sites, hmac, processesOf, isAllocated, isCut, isOver } = options;
+  const { universe, shape, sites, hmac, processesOf, isAllocated, isCut, watchReleases, isOver } = options;
   const strange: string[] = [];
   const open = new Set<string>();
   const history = createHistory(() => universe.nowMs);
@@ -56,6 +58,7 @@ export function createClients(options: ClientsOptions): Clients {
     processesOf,
     isAllocated,
     isCut,
+    watchReleases,
     isStrange: (what, answered) => void strange.push(strangeAnswer(what, answered)),
   };
   const operations: Record<OperationKind, Operation> = {

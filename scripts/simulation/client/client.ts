@@ -37,6 +37,8 @@ export interface Ground {
   processesOf(site: number): readonly SiteProcess[];
   isAllocated(site: number, machine: string): boolean;
   isCut(site: number): boolean;
+  /** Begins to look: whether an address was released since, wherever. */
+  watchReleases(): (address: string) => boolean;
   /** An answer that nobody should ever get. */
   isStrange(what: string, answered: Answered): void;
 }
