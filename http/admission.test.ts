@@ -96,6 +96,17 @@ describe('admission (reliability.md §10, F19)', () => {
     assert.deepEqual(admission.state.refused, { share: 0, limit: 68 + 68 + 84 });
   });
 
+  it('a look counts nothing: neither a place nor a refusal, until somebody was turned away by it', () => {
+    const world = createVirtualWorld();
+    const admission = createAdmission({ world, least: 16, most: 64 });
+    fill(admission, 64, 'B', 'one');
+    assert.equal(admission.look({ class: 'B', identity: 'one' })?.reason, 'limit');
+    assert.equal(admission.look({ class: 'A', identity: '' }), undefined);
+    assert.deepEqual([admission.state.inFlight, admission.state.refused], [64, { share: 0, limit: 0 }]);
+    admission.turnedAway('limit');
+    assert.deepEqual(admission.state.refused, { share: 0, limit: 1 });
+  });
+
   it('who has more than a share hears 429, who has not is served', () => {
     const world = createVirtualWorld();
     const admission = createAdmission({ world, least: 16, most: 64 });

@@ -3,7 +3,7 @@
 import type { World } from '../actors/ports.ts';
 import { refusedHeaders, spread } from '../router/refused.ts';
 import { classify, type Arrival, type RequestClass } from './request-class.ts';
-import type { Gate, Refused, RequestHead } from './server.ts';
+import type { Gate, Refused, RequestHead } from './gate.ts';
 import { errorText } from './wire-errors.ts';
 
 interface Best {
@@ -35,8 +35,10 @@ export interface Admission {
    * it took tells of this process.
    */
   admit(arrival: Arrival): Denied | ((isOwn: boolean) => void);
-  /** Whether it would be refused now. */
+  /** Whether it would be refused now; counts nothing. */
   look(arrival: Omit<Arrival, 'operation'>): Denied | undefined;
+  /** Counts one that was refused because of a look. */
+  turnedAway(reason: Denied['reason']): void;
   readonly state: AdmissionState;
 }
 
@@ -101,10 +103,11 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
     peak = inFlight;
   }
 
-  const deny = (status: Denied['status'], reason: Denied['reason']): Denied => {
-    refused[reason]++;
-    return { status, reason, retryAfterS: spread(1, () => world.random()) };
-  };
+  const deny = (status: Denied['status'], reason: Denied['reason']): Denied => ({
+    status,
+    reason,
+    retryAfterS: spread(1, () => world.random()),
+  });
 
   // Probes and agents are nobody's share.
   const hasShare = (kind: RequestClass, identity: string): boolean => kind !== 'A' && identity !== '';
@@ -120,9 +123,13 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
 
   return {
     look,
+    turnedAway: (reason) => void refused[reason]++,
     admit({ class: kind, identity, operation }) {
       const denied = look({ class: kind, identity });
-      if (denied !== undefined) return denied;
+      if (denied !== undefined) {
+        refused[denied.reason]++;
+        return denied;
+      }
       const isShared = hasShare(kind, identity);
       inFlight++;
       peak = Math.max(peak, inFlight);
@@ -189,6 +196,7 @@ export function createGate(admission: Admission, basePath: string): Gate {
       const denied = admission.look(arrivalOf(head));
       return denied && answerOf(denied);
     },
+    turnedAway: ({ status }) => admission.turnedAway(status === 429 ? 'share' : 'limit'),
     enter(head) {
       const answer = admission.admit(arrivalOf(head));
       return typeof answer === 'function' ? answer : answerOf(answer);

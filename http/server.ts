@@ -1,5 +1,5 @@
 // The app on a socket.
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -8,9 +8,12 @@ import { closeSlowReaders } from '../router/slow-readers.ts';
 import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
 import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
+import { refuseEarly, type EarlyRefusal } from './early-refusal.ts';
 import type { EdgeEnv } from './env.ts';
-import type { Arrival } from './request-class.ts';
+import { headOf, type Gate } from './gate.ts';
 import { bodyFailureResponse, crashResponse } from './route.ts';
+
+export type { Gate, RequestHead, Refused } from './gate.ts';
 
 /** A request as it came: its bytes are read once, for whoever answers it. */
 export interface EdgeRequest {
@@ -32,31 +35,6 @@ export interface EdgeAnswer {
 
 /** May answer a request itself (forwarded to its home, merged from several); `undefined`: the app answers. */
 export type BeforeApp = (request: EdgeRequest) => EdgeAnswer | undefined | Promise<EdgeAnswer | undefined>;
-
-/** What is known of a request before its body is read. */
-export interface RequestHead {
-  method: string;
-  path: string;
-  /** By lower-case name. */
-  header(name: string): string | undefined;
-  /** What a gate has made of it, so that it is made once. */
-  arrival?: Arrival;
-}
-
-/** The answer of a gate: of each kind there is one, given again and again. */
-export interface Refused {
-  status: number;
-  headers: Array<[string, string]>;
-  body: Uint8Array;
-}
-
-/** Refuses requests of which there are too many at a time. */
-export interface Gate {
-  /** Before a body is read: refuses what would be refused now, and counts nothing, for a body may be long in coming. */
-  look(head: RequestHead): Refused | undefined;
-  /** Refuses it, or lets it in; the function is called when it is answered, by this process alone or not. */
-  enter(head: RequestHead): Refused | ((isOwn: boolean) => void);
-}
 
 export interface ServeOptions {
   host: string;
@@ -100,54 +78,6 @@ const toResponse = ({ status, headers, body }: EdgeAnswer): Response => {
 /** Uploads are streams: whoever takes them reads them from the socket. */
 const isUpload = (contentType: string | undefined): boolean => contentType?.startsWith('multipart/') ?? false;
 
-/** A request of a socket, with its head as the gate has seen it. */
-type Arrived = IncomingMessage & { head?: RequestHead };
-
-function headOf(incoming: Arrived): RequestHead {
-  const { method = 'GET', url = '/', headers } = incoming;
-  return (incoming.head ??= {
-    method,
-    path: url,
-    header(name) {
-      const value = headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    },
-  });
-}
-
-/** Refusals as node:http sends them fastest: a list of names and values, and a text, which leaves together with the head. */
-function createRefusing(): (outgoing: ServerResponse, refused: Refused) => void {
-  const ready = new WeakMap<Refused, { head: string[]; text: string }>();
-  const make = (refused: Refused): { head: string[]; text: string } => {
-    const made = {
-      head: [...refused.headers.flat(), 'content-length', String(refused.body.byteLength)],
-      text: Buffer.from(refused.body).toString(),
-    };
-    ready.set(refused, made);
-    return made;
-  };
-  return (outgoing, refused) => {
-    const { head, text } = ready.get(refused) ?? make(refused);
-    outgoing.writeHead(refused.status, head);
-    outgoing.end(text);
-  };
-}
-
-/**
- * Asks the gate before anything is made of a request: at three times of what can be answered, refusing must cost next to
- * nothing. What is left of a refused body is read away by the server, or the connection ends.
- */
-function refuseEarly(server: Server, gate: Gate): void {
-  const [serve] = server.listeners('request') as RequestListener[];
-  const refuse = createRefusing();
-  server.removeAllListeners('request');
-  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const refused = gate.look(headOf(incoming));
-    if (refused === undefined) serve?.(incoming, outgoing);
-    else refuse(outgoing, refused);
-  });
-}
-
 /** All that a socket or a link needs of the app; it may be another one from one request to the next. */
 export type EdgeApp = Pick<Hono<EdgeEnv>, 'fetch'>;
 
@@ -163,6 +93,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
   const { host, port, beforeApp, gate, report = (error) => console.error('the edge failed:', error) } = options;
 
   const budget = createBodyBudget();
+  let early: EarlyRefusal | undefined;
 
   const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
     const asker = askerOf(outgoing);
@@ -183,8 +114,8 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       leave = entered;
       if (body === undefined) return await app.fetch(request, { incoming, outgoing, asker, via: 'http' });
       const passed = beforeApp?.({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
-      const early = passed instanceof Promise ? await passed : passed;
-      if (early !== undefined) return toResponse(early);
+      const elsewhere = passed instanceof Promise ? await passed : passed;
+      if (elsewhere !== undefined) return toResponse(elsewhere);
       const response = await app.fetch(request, { incoming, outgoing, body, asker, via: 'http' });
       isOwn = true;
       return response;
@@ -193,6 +124,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       return crashResponse();
     } finally {
       leave?.(isOwn);
+      early?.answered();
     }
   };
 
@@ -208,7 +140,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       connectionsCheckingInterval: CHECK_MS,
     },
   }) as Server;
-  if (gate !== undefined) refuseEarly(server, gate);
+  if (gate !== undefined) early = refuseEarly(server, gate);
   answerUnreadable(server);
   closeSlowReaders(server);
 

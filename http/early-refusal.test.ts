@@ -1,0 +1,170 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { Agent, createServer, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { refuseEarly, type WaitingLimits } from './early-refusal.ts';
+import type { Gate } from './gate.ts';
+import type { RequestClass } from './request-class.ts';
+
+const REFUSED = { status: 503, headers: [['retry-after', '1']] as Array<[string, string]>, body: Buffer.from('full') };
+
+/** A server that holds what was let in until it is told to answer it, and has `places` for it. */
+async function plant(limits: WaitingLimits = {}) {
+  const inside: ServerResponse[] = [];
+  const entered: string[] = [];
+  const hungUp: string[] = [];
+  const at = { nowMs: 0, places: 1, turnedAway: 0 };
+  let sweep = (): void => {};
+  let wake = (): void => {};
+  const gate: Gate = {
+    look(head) {
+      head.arrival ??= { class: (head.header('x-class') ?? 'B') as RequestClass, operation: '', identity: '' };
+      return inside.length < at.places ? undefined : REFUSED;
+    },
+    enter: () => () => {},
+    turnedAway: () => void at.turnedAway++,
+  };
+  const server = createServer(({ url = '' }, outgoing) => {
+    entered.push(url);
+    inside.push(outgoing);
+  });
+  const early = refuseEarly(server, gate, { now: () => at.nowMs, after: (run) => (sweep = run), ...limits });
+  server.on('request', ({ url = '' }, outgoing) => {
+    wake();
+    outgoing.once('close', () => {
+      if (!outgoing.writableEnded) hungUp.push(url);
+      wake();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const agents: Agent[] = [];
+  return {
+    at,
+    early,
+    entered,
+    hungUp,
+    /** One connection; answers with status codes, 0 when it broke. */
+    connect() {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      agents.push(agent);
+      return (path: string, kind: RequestClass = 'B', body = '') => {
+        const headers = { 'x-class': kind, 'content-length': body.length };
+        const outgoing = request({ port, agent, method: 'POST', path, headers });
+        const status = new Promise<number>((resolve) => {
+          outgoing.on('response', (response) => {
+            response.resume().on('end', () => resolve(response.statusCode ?? 0));
+          });
+          outgoing.on('error', () => resolve(0));
+        });
+        outgoing.end(body);
+        return Object.assign(status, { hangUp: () => outgoing.destroy() });
+      };
+    },
+    answerFirst() {
+      inside.shift()?.end('done');
+      early.answered();
+    },
+    sweep: () => sweep(),
+    /** Until it holds: looked at after every request and every end of one. */
+    async until(holds: () => boolean) {
+      while (!holds()) await new Promise<void>((resolve) => (wake = resolve));
+    },
+    stop() {
+      for (const agent of agents) agent.destroy();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+test('who was refused and comes again at once waits for room; others are refused at once', async () => {
+  const { at, early, entered, connect, answerFirst, until, stop } = await plant();
+  try {
+    const [first, second, third] = [connect(), connect(), connect()];
+    const long = first('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await second('/refused'), 503);
+    const again = second('/again', 'B', '{"small":true}');
+    await until(() => early.waiting === 1);
+    assert.equal(await third('/other'), 503);
+    answerFirst();
+    assert.equal(await long, 200);
+    assert.deepEqual(entered, ['/long', '/again']);
+    answerFirst();
+    assert.equal(await again, 200);
+    assert.deepEqual([early.waiting, at.turnedAway], [0, 2]);
+  } finally {
+    stop();
+  }
+});
+
+test('it waits no longer than its time; who comes when it was told to does not wait', async () => {
+  const { at, early, entered, connect, sweep, until, stop } = await plant({ waitMs: 500 });
+  try {
+    const [first, second] = [connect(), connect()];
+    void first('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await second('/refused'), 503);
+    const again = second('/again');
+    await until(() => early.waiting === 1);
+    at.nowMs = 499;
+    sweep();
+    assert.equal(early.waiting, 1);
+    at.nowMs = 500;
+    sweep();
+    assert.equal(await again, 503);
+    at.nowMs = 1_500;
+    assert.equal(await second('/in-time'), 503);
+    assert.deepEqual([early.waiting, at.turnedAway, entered.length], [0, 3, 1]);
+  } finally {
+    stop();
+  }
+});
+
+test('what gives something back does not wait, nor does what is large, or one too many', async () => {
+  const { at, early, entered, connect, answerFirst, until, stop } = await plant({ most: 1 });
+  try {
+    const [first, second, third] = [connect(), connect(), connect()];
+    void first('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await second('/refused'), 503);
+    assert.equal(await second('/free', 'A'), 503);
+    assert.equal(await second('/large', 'B', 'x'.repeat(10_000)), 503);
+    assert.equal(await third('/refused'), 503);
+    void second('/list', 'C');
+    await until(() => early.waiting === 1);
+    assert.equal(await third('/one-too-many'), 503);
+    // Room is for whoever comes, too.
+    at.places = 2;
+    void third('/welcome');
+    await until(() => entered.length === 2);
+    answerFirst();
+    assert.deepEqual(entered, ['/long', '/welcome', '/list']);
+  } finally {
+    stop();
+  }
+});
+
+test('who hangs up while it waits is not let in', async () => {
+  const { early, entered, hungUp, connect, answerFirst, sweep, until, stop } = await plant();
+  try {
+    const [first, second, third] = [connect(), connect(), connect()];
+    void first('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await second('/refused'), 503);
+    assert.equal(await third('/refused'), 503);
+    const gone = second('/gone');
+    await until(() => early.waiting === 1);
+    void third('/stays');
+    await until(() => early.waiting === 2);
+    gone.hangUp();
+    await until(() => hungUp.length === 1);
+    answerFirst();
+    assert.deepEqual(entered, ['/long', '/stays']);
+    sweep();
+    assert.equal(early.waiting, 0);
+  } finally {
+    stop();
+  }
+});

@@ -1,0 +1,138 @@
+// Refusing before anything is made of a request: at three times of what can be answered it must cost next to nothing.
+//
+// Who heeds Retry-After is refused at once. Who sends the next request on the same connection before that time costs as much
+// again, as often as an answer travels; at three times the capacity that takes half of what could be done. Its request waits
+// for room, at most half of the shortest time that anybody is told: so it hears sooner than if it had heeded, no more requests
+// come on its connection meanwhile, and the first room is its own. Requests of class A never wait.
+//
+// For a proxy whose clients share its connections to us: what one of them does makes the requests of others on that connection
+// wait for room, too, where they would be refused at once. What there is room for is let in at once, on whatever connection.
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { headOf, type Gate, type Refused, type RequestHead } from './gate.ts';
+
+export interface WaitingLimits {
+  /** So long a request waits for room. Default 500 ms. */
+  waitMs?: number;
+  /** So many wait at a time; more are refused at once. Default 4,096. */
+  most?: number;
+  now?: () => number;
+  after?: (run: () => void, delayMs: number) => unknown;
+}
+
+/** Lies in memory while it waits; larger ones don't. */
+const MOST_BODY_BYTES = 8_192;
+/** Of those that wait longest: some may be let in where others have used up their share. */
+const LOOKS = 8;
+const SWEEP_MS = 50;
+
+interface Waiting {
+  incoming: IncomingMessage;
+  outgoing: ServerResponse;
+  head: RequestHead;
+  untilMs: number;
+}
+
+/** A refusal as node:http sends it fastest: a list of names and values, and a text, which leaves together with the head. */
+interface Prepared {
+  status: number;
+  head: string[];
+  text: string;
+  /** When its receiver may come again. */
+  afterMs: number;
+}
+
+const prepare = ({ status, headers, body }: Refused): Prepared => ({
+  status,
+  head: [...headers.flat(), 'content-length', String(body.byteLength)],
+  text: Buffer.from(body).toString(),
+  afterMs: 1_000 * Number(headers.find(([name]) => name === 'retry-after')?.[1] ?? 0),
+});
+
+const isSmall = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= MOST_BODY_BYTES;
+
+export interface EarlyRefusal {
+  /** To be called whenever a request was answered: there may be room now. */
+  answered(): void;
+  readonly waiting: number;
+}
+
+/**
+ * Puts the gate in front of a server's listener. What is left of a refused body is read away by the server, or the connection
+ * ends.
+ */
+export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = {}): EarlyRefusal {
+  const { waitMs = 500, most = 4_096, now = () => performance.now(), after = setTimeout } = limits;
+  const [listener] = server.listeners('request') as RequestListener[];
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => listener?.(incoming, outgoing);
+  const prepared = new WeakMap<Refused, Prepared>();
+  /** When whoever is at the other end may come again. */
+  const told = new WeakMap<Socket, number>();
+  /** B before C; whoever waits longest is first. */
+  const lines: Record<'B' | 'C', Waiting[]> = { B: [], C: [] };
+  let isSweeping = false;
+  const waiting = (): number => lines.B.length + lines.C.length;
+
+  const turnAway = (incoming: IncomingMessage, outgoing: ServerResponse, refused: Refused): void => {
+    let answer = prepared.get(refused);
+    if (answer === undefined) prepared.set(refused, (answer = prepare(refused)));
+    told.set(incoming.socket, now() + answer.afterMs);
+    gate.turnedAway?.(refused);
+    outgoing.writeHead(answer.status, answer.head);
+    outgoing.end(answer.text);
+  };
+
+  /** Lets one in of those that wait, if there is room. */
+  const letIn = (): void => {
+    for (const line of [lines.B, lines.C]) {
+      for (let at = 0; at < Math.min(LOOKS, line.length); at++) {
+        const { incoming, outgoing, head } = line[at]!;
+        if (outgoing.closed || gate.look(head) !== undefined) continue;
+        line.splice(at, 1);
+        return serve(incoming, outgoing);
+      }
+    }
+  };
+
+  const sweep = (): void => {
+    letIn();
+    const nowMs = now();
+    for (const line of [lines.B, lines.C]) {
+      while (line[0] !== undefined && (line[0].untilMs <= nowMs || line[0].outgoing.closed)) {
+        const { incoming, outgoing, head } = line.shift()!;
+        if (outgoing.closed) continue;
+        const refused = gate.look(head);
+        if (refused === undefined) serve(incoming, outgoing);
+        else turnAway(incoming, outgoing, refused);
+      }
+    }
+    isSweeping = waiting() > 0;
+    if (isSweeping) after(sweep, SWEEP_MS);
+  };
+
+  server.removeAllListeners('request');
+  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const head = headOf(incoming);
+    const refused = gate.look(head);
+    if (refused === undefined) return serve(incoming, outgoing);
+    const kind = head.arrival?.class ?? 'A';
+    const nowMs = now();
+    const isEarly = (told.get(incoming.socket) ?? 0) > nowMs;
+    if (!isEarly || kind === 'A' || waiting() >= most || !isSmall(incoming)) {
+      return turnAway(incoming, outgoing, refused);
+    }
+    lines[kind].push({ incoming, outgoing, head, untilMs: nowMs + waitMs });
+    if (isSweeping) return;
+    isSweeping = true;
+    after(sweep, SWEEP_MS);
+  });
+  return {
+    answered() {
+      if (isSweeping) letIn();
+    },
+    get waiting() {
+      return waiting();
+    },
+  };
+}
