@@ -10,6 +10,7 @@ import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { registryBehaviour } from '../registry/behaviour.ts';
 import { anyBehaviour, reserveAll, type AnyBehaviour, type Coordination, type Question } from '../runtime/behaviour.ts';
 import { MAIN, type Envelope } from '../runtime/envelope.ts';
+import type { DryAnswer } from '../runtime/dry-run.ts';
 import { createMemoryStore } from '../runtime/memory-store.ts';
 import { createShard, type Shard } from '../runtime/shard.ts';
 import { createVirtualWorld } from '../runtime/virtual-world.ts';
@@ -46,6 +47,8 @@ export interface Plant {
     body: Ask<K, C>,
     withinMs?: number,
   ): Reply<K, C> | Refusal;
+  /** What would be answered, and written. */
+  dry<K extends Kind, C extends CommandName<K>>(to: Address<K>, name: C, body: Ask<K, C>): DryAnswer | Refusal;
   /** The answer, once there is one. */
   start<K extends Kind, C extends CommandName<K>>(
     to: Address<K>,
@@ -110,7 +113,7 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
     settle(20);
   }
 
-  function send(to: Address, name: string, body: unknown, withinMs: number): () => unknown {
+  function send(to: Address, name: string, body: unknown, withinMs: number, dry = false): () => unknown {
     const id = nextId++;
     shards[shardOf(to, shardCount)]?.deliver({
       m: 'ask',
@@ -125,7 +128,7 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
       deadlineMs: world.monotonicMs() + withinMs,
       reserve: '',
       key: null,
-      dry: false,
+      dry,
     });
     return () => answers.get(id);
   }
@@ -146,6 +149,7 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
     world,
     store,
     ask: (to, name, body, withinMs = 5_000) => finish(send(to, name, body, withinMs), withinMs) as never,
+    dry: (to, name, body) => finish(send(to, name, body, 5_000, true), 5_000) as never,
     start: (to, name, body, withinMs = 5_000) => send(to, name, body, withinMs) as never,
     reserve: (questions, commit) => finish(startReserve(questions, commit), 5_000),
     startReserve,
