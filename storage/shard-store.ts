@@ -3,7 +3,7 @@ import type { Excerpt, ExcerptedTable } from '../actors/excerpt.ts';
 import type { Fence, PackedAddresses, ShardStore } from '../actors/ports.ts';
 import type { Row, TableName } from '../actors/records.ts';
 import type { Scope } from '../actors/address.ts';
-import { because, internal, isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
+import { internal, isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
 import { commitGroup, resolveGroup } from './commit.ts';
 import { toStatementFailure } from './driver/failure.ts';
 import { createPool, type Transaction } from './driver/pool.ts';
@@ -45,7 +45,7 @@ const EXCERPTS = 2_000;
 const CLOSING_MS = 1000;
 
 const lost = (scope: Scope): Refusal =>
-  because('lease', unavailable(`${scope} lost its ownership: another process or shard is its owner now`));
+  unavailable(`${scope} lost its ownership: another process or shard is its owner now`);
 
 /** Rows of one table merged: an owner asked for twice is loaded once. */
 function byTable(wanted: Iterable<readonly [TableName, string]>): Map<TableName, string[]> {
@@ -151,7 +151,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
           // A part of a million is 64 KiB: the loop is free between them.
           await query.cursor(1, (parts) => {
             stillWanted();
-            for (const { size, bytes } of parts) packed?.each({ family: size === 4 ? 'IPv4' : 'IPv6', bytes });
+            for (const { narrow, bytes } of parts) packed?.each({ family: narrow ? 'IPv4' : 'IPv6', bytes });
           });
         }
       },
@@ -159,7 +159,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
   }
 
   const failed = (what: string, error: unknown): Refusal =>
-    because('database', unavailable(`${what}: ${toStatementFailure(error).message}`));
+    unavailable(`${what}: ${toStatementFailure(error).message}`);
 
   /** Collects; a conflict or a server that is away starts it again from nothing. */
   const collect = (
