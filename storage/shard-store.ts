@@ -3,7 +3,7 @@ import type { Excerpt, ExcerptedTable } from '../actors/excerpt.ts';
 import type { Fence, PackedAddresses, ShardStore } from '../actors/ports.ts';
 import type { Row, TableName } from '../actors/records.ts';
 import type { Scope } from '../actors/address.ts';
-import { internal, isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
+import { because, internal, isRefusal, unavailable, type Refusal } from '../actors/refusal.ts';
 import { commitGroup, resolveGroup } from './commit.ts';
 import { toStatementFailure } from './driver/failure.ts';
 import { createPool, type Transaction } from './driver/pool.ts';
@@ -45,7 +45,7 @@ const EXCERPTS = 2_000;
 const CLOSING_MS = 1000;
 
 const lost = (scope: Scope): Refusal =>
-  unavailable(`${scope} lost its ownership: another process or shard is its owner now`);
+  because('lease', unavailable(`${scope} lost its ownership: another process or shard is its owner now`));
 
 /** Rows of one table merged: an owner asked for twice is loaded once. */
 function byTable(wanted: Iterable<readonly [TableName, string]>): Map<TableName, string[]> {
@@ -159,7 +159,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
   }
 
   const failed = (what: string, error: unknown): Refusal =>
-    unavailable(`${what}: ${toStatementFailure(error).message}`);
+    because('database', unavailable(`${what}: ${toStatementFailure(error).message}`));
 
   /** Collects; a conflict or a server that is away starts it again from nothing. */
   const collect = (
