@@ -37,6 +37,15 @@ const whole = (text: string): number => {
   if (!Number.isInteger(number) || number < 0) throw new InvalidArgumentError('a whole number is needed.');
   return number;
 };
+const atLeastOne = (text: string): number => {
+  const number = whole(text);
+  if (number === 0) throw new InvalidArgumentError('at least 1 is needed.');
+  return number;
+};
+const mutantOf = (text: string): string => {
+  if (MUTANTS.some(({ name }) => name === text)) return text;
+  throw new InvalidArgumentError(`there are: ${MUTANTS.map(({ name }) => name).join('; ')}.`);
+};
 const faultsOf = (text: string): Options['faults'] => {
   if (text === 'all' || text === 'none') return text;
   const kinds = text.split(',');
@@ -47,17 +56,17 @@ const faultsOf = (text: string): Options['faults'] => {
 
 const program = new Command('simulate')
   .option('--seed <n>', 'first seed', whole, 1)
-  .option('--seeds <n>', 'how many', whole, 1)
+  .option('--seeds <n>', 'how many', atLeastOne, 1)
   .option('--steps <n>', 'most client operations of a run', whole)
-  .option('--sites <n>', 'number of sites; default: by the seed', whole)
+  .option('--sites <n>', 'number of sites; default: by the seed', atLeastOne)
   .option('--faults <kinds>', `all, none, or some of ${KINDS.join(',')}; default: by the seed`, faultsOf)
   .option('--seconds <n>', 'virtual seconds before all faults end', whole)
-  .option('--jobs <n>', 'processes', whole, 1)
+  .option('--jobs <n>', 'processes', atLeastOne, 1)
   .option('--trace', 'write every event')
   .option('--until <event>', 'stop before that event', whole)
   .option('--shrink', 'make a failing schedule small, and write it to a file')
   .option('--schedule <file>', 'play this schedule')
-  .option('--mutants [name]', 'switch each safety mechanism off, and see it caught')
+  .option('--mutants [name]', 'switch each safety mechanism off, and see it caught', mutantOf)
   .option('--report', 'figures of a batch as text')
   .option('--json', 'figures of a batch as JSON');
 program.parse();
@@ -78,7 +87,7 @@ const commit = (): string => {
 };
 
 const replayOf = (seed: number): string =>
-  ['npm run simulate --', `--seed ${seed}`]
+  ['npm run simulate --', options.schedule === undefined ? `--seed ${seed}` : `--schedule ${options.schedule}`]
     .concat(options.steps === undefined ? [] : [`--steps ${options.steps}`])
     .concat(options.sites === undefined ? [] : [`--sites ${options.sites}`])
     .concat(options.faults === undefined ? [] : [`--faults ${[options.faults].flat().join()}`])
@@ -141,6 +150,17 @@ function report(batch: Batch): void {
       `never met: ${unmet(batch).join(', ') || 'nothing'}`,
     ].join('\n'),
   );
+}
+
+/** What `--shrink` wrote. */
+function readSchedule(file: string): Schedule {
+  try {
+    const schedule = JSON.parse(readFileSync(file, 'utf8')) as Schedule;
+    if (typeof schedule.seed !== 'number' || !Array.isArray(schedule.entries)) throw new Error('no seed, no entries');
+    return schedule;
+  } catch (error) {
+    return program.error(`error: ${file} is not a schedule that --shrink wrote: ${(error as Error).message}`);
+  }
 }
 
 async function playOne(schedule: Schedule): Promise<boolean> {
@@ -206,7 +226,7 @@ async function checkMutants(): Promise<boolean> {
 async function main(): Promise<boolean> {
   if (options.mutants === true && options.jobs > 1) return checkMutantsParted(options.jobs);
   if (options.mutants !== undefined) return checkMutants();
-  if (options.schedule !== undefined) return playOne(JSON.parse(readFileSync(options.schedule, 'utf8')) as Schedule);
+  if (options.schedule !== undefined) return playOne(readSchedule(options.schedule));
   if (options.seeds === 1 && options.report !== true && options.json !== true) {
     return playOne(drawSchedule(options.seed, wishes));
   }

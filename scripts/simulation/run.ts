@@ -96,6 +96,8 @@ function cpuSince(before: NodeJS.CpuUsage): number {
 }
 
 async function play(universe: Universe, schedule: Schedule, { until, mutation }: RunOptions): Promise<Clients> {
+  /** Somebody wants to see it up to there: nothing that was not awaited is a violation. */
+  const isCutShort = (): boolean => universe.events >= (until ?? Infinity);
   const { shape } = schedule;
   const sites = Array.from({ length: shape.sites }, (_, i) => String.fromCharCode(97 + i));
   const parts = { ...SOUND, ...mutation?.parts };
@@ -201,13 +203,13 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
   const ready = (): boolean => sites.every((_, site) => processes[site]!.some((process) => process.isServing));
   while (!ready() && universe.nowMs < QUIET_START_MS && universe.violation === undefined) {
     await universe.run(universe.nowMs + LOOK_MS, until);
-    if (universe.events >= (until ?? Infinity)) return clients;
+    if (isCutShort()) return clients;
   }
   const linked = (): boolean =>
     processes.every((all) => all.some(({ active }) => active?.federation.status().every(({ up }) => up)));
   while (!linked() && universe.nowMs < QUIET_START_MS && universe.violation === undefined) {
     await universe.run(universe.nowMs + LOOK_MS, until);
-    if (universe.events >= (until ?? Infinity)) return clients;
+    if (isCutShort()) return clients;
   }
   if (!linked())
     universe.violate(
@@ -346,6 +348,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
   }
 
   await universe.run(shape.safetyMs, until);
+  if (isCutShort()) return clients;
 
   // ---- liveness: no more faults, and all must become quiet ---------------------------------------------------------
 
@@ -368,7 +371,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         .catch((error: unknown) => universe.note('odd', () => `the loss is not accepted: ${String(error)}`));
     }
     await universe.run(universe.nowMs + LOOK_MS, until);
-    if (universe.events >= (until ?? Infinity)) return clients;
+    if (isCutShort()) return clients;
     restless = unrest(federated);
   }
   if (restless !== undefined)
@@ -385,6 +388,7 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     );
   for (let waited = 0; !judged.isOver && universe.violation === undefined && waited < 40_000; waited += LOOK_MS) {
     await universe.run(universe.nowMs + LOOK_MS, until);
+    if (isCutShort()) return clients;
   }
   if (!judged.isOver) universe.violate('I20', 'the final look was not answered');
   return clients;
