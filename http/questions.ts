@@ -23,6 +23,8 @@ export interface Questions {
   'size-usage': { ask: { size: string }; reply: { machines: number } };
   'directory-entry': { ask: { kind: DirectoryKind; id: string }; reply: EntryAnswer };
   idempotency: { ask: { identity: string; key: string }; reply: KnownOutcome };
+  /** Which of these keys have an outcome at the asked site. */
+  'keys-known': { ask: { keys: Array<{ identity: string; key: string }> }; reply: { known: KeyedView[] } };
   /** What the asked site has of a network. */
   'network-parts': { ask: { network: string }; reply: SiteParts };
   /** Would the asked site promise these? For dry runs. */
@@ -37,7 +39,28 @@ export const QUESTIONS: ReadonlyArray<keyof Questions> = [
   'idempotency',
   'promise.check',
   'network-parts',
+  'keys-known',
 ];
+
+/** What people want to know of the outcome of a key. */
+export interface KeyedView {
+  identity: string;
+  key: string;
+  /** Method and path. */
+  request: string;
+  /** Address or id of what came of it; empty: it has none. */
+  thing: string;
+  atMs: number;
+}
+
+export function keyedView({ identity, key, request, reply, atMs }: KeyedOutcome): KeyedView {
+  const { address, id } = (typeof reply === 'object' && reply !== null ? reply : {}) as Record<string, unknown>;
+  const thing = [address, id].find((one) => typeof one === 'string') ?? '';
+  return { identity, key, request: request.split(' ').slice(0, 2).join(' '), thing: String(thing), atMs };
+}
+
+/** Keys that are asked for at once. */
+export const MOST_KEYS = 1_000;
 
 /** What a site knows of an Idempotency-Key. */
 export interface KnownOutcome {
@@ -99,6 +122,14 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
       // In this order: what ends in between is found as an outcome.
       const running = site.outcomes.running.has(outcomeName(identity, key));
       return { outcome: (await site.outcomes.find(identity, key)) ?? null, running } satisfies KnownOutcome;
+    }
+    case 'keys-known': {
+      const { keys } = body as Questions['keys-known']['ask'];
+      const asked = keys.slice(0, MOST_KEYS).map(({ identity, key }) => site.outcomes.find(identity, key));
+      const known = (await Promise.all(asked)).flatMap((outcome) =>
+        outcome === undefined ? [] : [keyedView(outcome)],
+      );
+      return { known } satisfies Questions['keys-known']['reply'];
     }
     case 'promise.check': {
       const { h, site: proposer, claims } = body as Questions['promise.check']['ask'];

@@ -1,7 +1,7 @@
 // What people want to know of a site's database: who owns what, how far the log got and who has read it. Never used for a
 // decision.
 import type { Scope } from '../actors/address.ts';
-import type { LogCursor } from '../actors/ports.ts';
+import type { KeyedOutcome, LogCursor } from '../actors/ports.ts';
 import { readSite, type SiteRows } from './audit/index.ts';
 import { createPool } from './driver/pool.ts';
 import { tableNames } from './entity/entities.ts';
@@ -45,6 +45,8 @@ export interface Inspection {
   migrations(): Promise<MigrationView[]>;
   /** Live rows by table. */
   counts(): Promise<Record<string, number>>;
+  /** The newest outcomes of Idempotency-Keys. */
+  outcomes(most: number): Promise<KeyedOutcome[]>;
   /** For `audit`. */
   rows(entries: number): Promise<SiteRows>;
   close(): Promise<void>;
@@ -69,6 +71,9 @@ export const COUNTS = tableNames
   .concat(`select 'log' as name, count(*)::int8 as rows from log`)
   .join('\nunion all ');
 
+export const NEWEST_OUTCOMES = `select identity, key, request, operation, reply, (extract(epoch from at) * 1000)::int8 as "atMs"
+from idempotency order by at desc limit $1::int8`;
+
 const streamOf = (at: { scope: string; shard: number }): string => `${at.shard}/${at.scope}`;
 
 export function createInspection(options: { url: string; applicationName: string }): Inspection {
@@ -80,6 +85,12 @@ export function createInspection(options: { url: string; applicationName: string
     deadlineMs: 10_000,
   });
   return {
+    outcomes: async (most) =>
+      (await pool.run<KeyedOutcome & { reply: string }>(NEWEST_OUTCOMES, [most])).map((row) => ({
+        ...row,
+        reply: JSON.parse(row.reply) as unknown,
+      })),
+
     leases: async () => [...(await pool.run<LeaseView>(LEASES))],
 
     async log() {

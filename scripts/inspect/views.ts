@@ -378,12 +378,17 @@ export const showQuarantine = ({ quarantine }: { quarantine: QuarantinedMessage[
     'nothing is in quarantine',
   );
 
-export function showAudit({ isSound, findings, rows, memory, tookMs }: AuditView): string {
+export function showAudit({ isSound, findings, rows, memory, keys, tookMs }: AuditView): string {
   const log = `${rows.log} log entries${rows.isWholeLog ? '' : ', the newest'}`;
   const left = memory.left + memory.busy === 0 ? '' : `; ${memory.busy} were busy, ${memory.left} beyond the limit`;
   return paragraphs(
     isSound ? green('sound: nothing is lost, nothing is given out twice') : red(`${findings.length} findings`),
     findings.join('\n'),
+    ...keys.twice.map(
+      ({ identity, key, outcomes }) =>
+        `the key "${key}" of ${identity} has an outcome at ${outcomes.length} sites: ${outcomes.map(({ site, request, thing }) => `${site} ${request} ${thing}`).join('; ')}`,
+    ),
+    keys.missing.length === 0 ? '' : `keys were not compared with ${keys.missing.join(', ')}, which can't be reached`,
     dim(`${rows.live} rows, ${log}, ${memory.compared} actors compared with their rows${left}; ${duration(tookMs)}`),
   );
 }

@@ -2,6 +2,7 @@
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import { audit } from '../../storage/audit/index.ts';
 import type { Inspection } from '../../storage/inspection.ts';
+import type { KeysView } from './inspect/keys.ts';
 
 export interface AuditView {
   site: string;
@@ -11,6 +12,8 @@ export interface AuditView {
   rows: { live: number; log: number; isWholeLog: boolean };
   /** `busy`: in the middle of something each time, and not compared. `left`: beyond the limit. */
   memory: { compared: number; busy: number; left: number };
+  /** Keys that were answered at two sites during a cut: as designed, and listed so that somebody resolves them. */
+  keys: KeysView;
   tookMs: number;
 }
 
@@ -24,12 +27,20 @@ export interface AuditLimits {
 export const AUDIT_LIMITS: AuditLimits = { entries: 20_000, actors: 500 };
 
 /** Only one at a time: who asks meanwhile gets the answer of the one that runs. */
-export function createAudit(host: Pick<ShardHost, 'auditMemory'>, inspection: Pick<Inspection, 'rows'>) {
+export function createAudit(
+  host: Pick<ShardHost, 'auditMemory'>,
+  inspection: Pick<Inspection, 'rows'>,
+  findKeys: () => Promise<KeysView>,
+) {
   let running: Promise<AuditView> | undefined;
 
   async function run(limits: AuditLimits): Promise<AuditView> {
     const startMs = performance.now();
-    const [site, memory] = await Promise.all([inspection.rows(limits.entries), host.auditMemory(limits.actors)]);
+    const [site, memory, keys] = await Promise.all([
+      inspection.rows(limits.entries),
+      host.auditMemory(limits.actors),
+      findKeys(),
+    ]);
     const findings = [...audit([site]), ...memory.findings];
     const live = Object.values(site.rows).reduce(
       (sum, rows) => sum + rows.filter(({ value }) => value !== null).length,
@@ -42,6 +53,7 @@ export function createAudit(host: Pick<ShardHost, 'auditMemory'>, inspection: Pi
       findings,
       rows: { live, log: site.log.length, isWholeLog: site.isWholeLog },
       memory: { compared, busy, left },
+      keys,
       tookMs: Math.round(performance.now() - startMs),
     };
   }

@@ -14,6 +14,7 @@ import { AUDIT_LIMITS, createAudit } from './audit.ts';
 import { inspectOne, inspectShards, NO_ACTORS, treeOf } from './inspect/actors.ts';
 import { blocksOf } from './inspect/blocks.ts';
 import { conflictsOf } from './inspect/conflicts.ts';
+import { keysTwice } from './inspect/keys.ts';
 
 export interface InspectOptions {
   /** This process, as the lease names it. */
@@ -59,7 +60,7 @@ export const addInspectRoutes =
   ({ process, host, admission, shards, blocks, bus, federation, inspection }: InspectOptions) =>
   (edge: Edge): void => {
     const { site } = edge;
-    const audit = createAudit(host, inspection);
+    const audit = createAudit(host, inspection, () => keysTwice(site, inspection.outcomes));
     const startedMs = site.wallMs();
 
     const view = (name: View, answer: (request: RouteRequest<undefined>) => unknown): void => {
