@@ -276,6 +276,21 @@ describe('allocation: order of checks and what is left behind', () => {
     assertClean(plant);
   });
 
+  it('networks.md N17: the quota of addresses counts those that a machine takes, and not those it is given', () => {
+    const plant = createPlant();
+    const networks = [network('n1'), network('ext')];
+    const ipQuota = { max: 5, used: 4 };
+    assert.deepEqual(refused(allocate(plant, allocation({ networks, ipQuota }))), [
+      'Unprocessable',
+      'project quota for ips reached max:5: 4 in use, 2 more wanted',
+    ]);
+    assertClean(plant);
+    ok(allocate(plant, allocation({ networks: [network('n1')], ipQuota })));
+    plant.giveIp('n1', '10.0.0.77', 'p1');
+    const ips = [{ address: '10.0.0.77', network: 'n1', holder: 'network' as const }];
+    ok(allocate(plant, allocation({ networks: [network('n1')], ips, ipQuota: { max: 5, used: 6 } })));
+  });
+
   it('a commit that finds memory wrong is tried anew, and leaves one allocation', () => {
     const plant = createPlant();
     plant.store.faults.push('refused', 'lost after');

@@ -3,6 +3,7 @@ import type { Scope } from '../address.ts';
 import { scopeId } from '../address.ts';
 import type { MachineView } from '../machine/messages.ts';
 import type { AllocatedNetwork, AllocationRecord } from '../machine/record.ts';
+import { checkIpQuota } from '../network/ip-rules.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { conflict, isRefusal, unprocessable, type Refusal } from '../refusal.ts';
 import {
@@ -141,6 +142,10 @@ function* takeAddresses(
     ),
   );
   if (isRefusal(grants)) return grants;
+  const given = taking.reduce((sum, { ips }) => sum + ips.length, 0);
+  const got = grants.reduce((sum, { reply }) => sum + reply.ips.length, 0);
+  const refused = checkIpQuota(asked.ipQuota, got - given);
+  if (refused !== undefined) return refused;
   const networks = plans.flatMap((planned) => {
     const taken = grants[taking.indexOf(planned)]?.reply;
     const record = taken?.network ?? planned.record;

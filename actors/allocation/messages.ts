@@ -4,7 +4,7 @@ import type { FilesystemLayout } from '../directory/filesystem-layout.ts';
 import type { SizeReservation } from '../directory/size-reservation.ts';
 import type { BootInfo } from '../machine/record.ts';
 import type { MachineView, Registration } from '../machine/messages.ts';
-import type { NetworkView } from '../network/messages.ts';
+import type { IpQuota, NetworkView } from '../network/messages.ts';
 import type { Family } from '../ipam/address.ts';
 import type { AllocationRequest } from './allocation-request.ts';
 
@@ -37,6 +37,8 @@ export interface AllocateMachine {
   machineQuota: number | null;
   /** Machines of the project in other partitions. */
   usedElsewhere: number;
+  /** Absent: no limit. */
+  ipQuota?: IpQuota;
   dnsServers: Array<{ ip: string }>;
   ntpServers: Array<{ address: string }>;
 }

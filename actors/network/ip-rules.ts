@@ -4,7 +4,7 @@ import { formatAddress, parseAddress, parseFamily, type Address, type Family } f
 import { contains, parsePrefix, type Prefix } from '../ipam/prefix.ts';
 import { notInPrefixes, unparsableAddress } from '../ipam/refusal-texts.ts';
 import { conflict, invalid, notFound, unprocessable, type Refusal } from '../refusal.ts';
-import type { IpPatch, IpRequest, IpsForMachine } from './messages.ts';
+import type { IpPatch, IpQuota, IpRequest, IpsForMachine } from './messages.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
 import { attached, isMachineScoped, machineTag, storedTags } from './tags.ts';
 
@@ -81,6 +81,12 @@ export function checkIpRequest(network: NetworkRecord, request: IpRequest): Refu
   }
   return ownsOrShares(network, project) ? undefined : foreignProject(network, project);
 }
+
+/** N17: metal-api never looks at it. `wanted`: new addresses. */
+export const checkIpQuota = (quota: IpQuota | undefined, wanted: number): Refusal | undefined =>
+  quota === undefined || wanted === 0 || quota.used + wanted <= quota.max
+    ? undefined
+    : unprocessable(`project quota for ips reached max:${quota.max}: ${quota.used} in use, ${wanted} more wanted`);
 
 /** The same for what a machine takes. */
 export function checkIpsForMachine(network: NetworkRecord, ask: IpsForMachine): Refusal | undefined {

@@ -167,7 +167,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
   function acquire(state: S, request: IpRequest, context: Context): Refusal | Waiting | Granting<IpRecord> {
     const network = source.network(state);
     if (isRefusal(network)) return network;
-    const refused = rules.checkIpRequest(network, request);
+    const refused = rules.checkIpRequest(network, request) ?? rules.checkIpQuota(request.quota, 1);
     if (refused !== undefined) return refused;
     const taken = choose(state, network, request, context);
     if (!isTaken(taken)) return taken;

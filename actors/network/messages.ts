@@ -12,6 +12,12 @@ export interface NetworkView {
   usage: Record<Family, Usage | null>;
 }
 
+/** How many addresses a project may have, and has at most, besides what is asked for. */
+export interface IpQuota {
+  max: number;
+  used: number;
+}
+
 /** Input of an acquisition by a user; checked by the edge for form, by the actor for the rules of networks.md §2.2. */
 export interface IpRequest {
   /** A specific address in canonical text; absent: the lowest free one. */
@@ -26,6 +32,8 @@ export interface IpRequest {
   machine?: string;
   /** Set: a machine is known under that id in this partition of the site, and notes the address. */
   machinePartition?: string;
+  /** Absent: no limit. */
+  quota?: IpQuota;
 }
 
 export interface IpPatch {

@@ -8,8 +8,8 @@ import { ownScopes } from '../questions.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
+import { withIpQuota } from './ip-quota.ts';
 import { holderOf, sourcesOf } from './network-places.ts';
-import { given } from './shape/fields.ts';
 import {
   askedFamily,
   ipAllocateBody,
@@ -37,19 +37,21 @@ async function allocate(
   if (isRefusal(sources)) return sources;
   const family = askedFamily(body);
   if (isRefusal(family)) return family;
-  if (site.directory.get('project', projectid) === undefined) {
-    const project = await findEntry(site, 'project', projectid);
-    if (isRefusal(project)) return project;
-  }
+  const project = site.directory.get('project', projectid) ?? (await findEntry(site, 'project', projectid));
+  if (isRefusal(project)) return project;
   const machinePartition = machineid === '' ? undefined : site.places.machine(machineid);
-  const request = { ...ipRequest(body, address, family), ...given({ machinePartition }) };
-  let answer: IpRecord | Refusal | undefined;
-  for (const source of sources) {
-    answer = await site.ask(source, 'allocateIp', request, as);
-    // Another partition here may still hold some; anything else is the answer.
-    if (!isRefusal(answer) || answer.kind !== 'Exhausted') break;
-  }
-  return answer!;
+  const request = ipRequest(body, address, family);
+  if (machinePartition !== undefined) request.machinePartition = machinePartition;
+  return withIpQuota(site, project, 1, async (quota) => {
+    if (quota !== undefined) request.quota = quota;
+    let answer: IpRecord | Refusal | undefined;
+    for (const source of sources) {
+      answer = await site.ask(source, 'allocateIp', request, as);
+      // Another partition here may still hold some; anything else is the answer.
+      if (!isRefusal(answer) || answer.kind !== 'Exhausted') break;
+    }
+    return answer!;
+  });
 }
 
 /** A global network's address, for no machine, comes from the site that is asked, whichever it is. */

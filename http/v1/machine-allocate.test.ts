@@ -155,7 +155,7 @@ test('machines.md §8.3, design.md §12: the quota counts other partitions, of s
   const made = scene();
   const { site } = made;
   const project = site.entries.find(({ kind }) => kind === 'project')!;
-  (project.entity as { quotas: object }).quotas = { cluster: null, machine: 9, ip: null, project: null };
+  (project.entity as { quotas: object }).quotas = { cluster: null, machine: 9, ip: 7, project: null };
   site.hostedNow = ['p', 'p2'];
   site.places.partition = (id) => ({ p: 'a', p2: 'a', q: 'b', r: 'c' })[id];
   const at = (partition: string, machine: string) =>
@@ -168,6 +168,7 @@ test('machines.md §8.3, design.md §12: the quota counts other partitions, of s
   site.members.set('c', () => unavailable('site c'));
   assert.equal((await allocate(made)).status, 200);
   assert.deepEqual([sent(made).machineQuota, sent(made).usedElsewhere], [9, 1 + 3 + 1]);
+  assert.equal(sent(made).ipQuota?.max, 7);
 });
 
 test('machines.md §8.2, 18: an address or network of another partition is refused with its name, 503 while nobody can say', async () => {

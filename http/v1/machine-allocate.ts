@@ -7,6 +7,7 @@ import type { AskedFirewallRule } from '../../actors/allocation/firewall-rules.t
 import type { AllocateMachine } from '../../actors/allocation/messages.ts';
 import { selectFilesystemLayout, type FilesystemLayout } from '../../actors/directory/filesystem-layout.ts';
 import { newestImage, type Image } from '../../actors/directory/image.ts';
+import type { Project } from '../../actors/directory/project.ts';
 import { checkImageOnSize } from '../../actors/directory/size-image-constraint.ts';
 import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
@@ -14,10 +15,11 @@ import type { RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
 import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
+import { withIpQuota } from './ip-quota.ts';
 import { answerDone } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
 import { locateIps, locateNetworks, usedElsewhere } from './machine-allocate-places.ts';
-import { flag, text, texts } from './shape/fields.ts';
+import { flag, given, text, texts } from './shape/fields.ts';
 
 const rule = z.object({
   protocol: text,
@@ -132,7 +134,7 @@ async function layoutOf(site: Site, id: string, size: string, image: Image): Pro
 export async function resolveAllocation(
   { site, as }: Pick<RouteRequest<unknown>, 'site' | 'as'>,
   asked: AskedAllocation,
-): Promise<{ partition: string; ask: AllocateMachine } | Refusal> {
+): Promise<{ partition: string; project: Project; ask: AllocateMachine } | Refusal> {
   const image = imageOf(site, asked);
   // Without networks nothing else is looked at (check 1).
   if (isRefusal(image) && asked.networks.length > 0) return image;
@@ -158,6 +160,7 @@ export async function resolveAllocation(
   const servers = site.directory.get('partition', partition);
   return {
     partition,
+    project,
     ask: {
       request,
       machine: request.machine,
@@ -193,9 +196,13 @@ export function addAllocateRoutes(edge: Edge): void {
         const { site, as, caller, body } = request;
         const resolved = await resolveAllocation(request, askedAllocation(body, role, caller.email));
         if (isRefusal(resolved)) return resolved;
-        const { partition, ask } = resolved;
+        const { partition, project, ask } = resolved;
         const allocator = addressOf(partitionScope(partition), 'allocator', partition);
-        return site.ask(allocator, 'allocateMachine', ask, as);
+        // Of both families in each network, and in the underlay.
+        const mostIps = 2 * (ask.networks.length + 1);
+        return withIpQuota(site, project, mostIps, (ipQuota) =>
+          site.ask(allocator, 'allocateMachine', { ...ask, ...given({ ipQuota }) }, as),
+        );
       },
       answerDone,
     );
