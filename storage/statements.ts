@@ -3,7 +3,7 @@ import { END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
 import { PROVEN, scanText } from './excerpt.ts';
-import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, OPEN_STREAMS } from './inspection.ts';
+import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, NEWEST_OUTCOMES, OPEN_STREAMS } from './inspection.ts';
 import { ACQUIRE, HOLDER, RELEASE, RENEW } from './lease.ts';
 import { loadText, PACKED } from './loading.ts';
 import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
@@ -56,6 +56,7 @@ export const allStatements = (): string[] => [
   FIND_OUTCOMES,
   LEASES,
   OPEN_STREAMS,
+  NEWEST_OUTCOMES,
   ENDED_STREAMS,
   MIGRATIONS,
   COUNTS,
