@@ -62,11 +62,15 @@ export const createNsqdPublisher = (address: NsqdAddress, report: Report): NsqdP
     writer = undefined;
     isReady = false;
     isSending = false;
-    try {
-      broken.close();
-    } catch {
-      // nsqjs throws when its socket was never made.
-    }
+    // Not now: nsqjs goes on with the connection after it has told us of an error, and throws where nobody catches it when
+    // that is closed meanwhile.
+    setImmediate(() => {
+      try {
+        broken.close();
+      } catch {
+        // It throws when its socket was never made.
+      }
+    });
     if (isStopped) return;
     retry = setTimeout(connect, backoffMs * (0.5 + Math.random() / 2));
     backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2);
