@@ -37,8 +37,11 @@ export interface RouteDeclaration {
   audited?: boolean;
 }
 
-/** What a route does: `write` knows Idempotency-Key and dry run, `other` changes something and knows neither. */
-export type Effect = 'read' | 'write' | 'other';
+/**
+ * What a route does: `write` knows Idempotency-Key and dry run; `dry` changes something that is no actor's, so that nobody
+ * keeps its outcome: it has a dry run and refuses a key; `other` refuses both.
+ */
+export type Effect = 'read' | 'write' | 'dry' | 'other';
 
 /** A route as it was registered. */
 export interface RegisteredRoute extends RouteDeclaration {

@@ -24,8 +24,9 @@ test('design.md §9: every route that is registered is described, once, with an 
     assert.equal(operation.requestBody !== undefined, body !== undefined);
     const names = operation.parameters.map(({ name }) => name);
     assert.equal(names.includes('Idempotency-Key'), effect === 'write', `${method} ${path}`);
-    assert.equal(names.includes('X-Hanse-Dry-Run'), effect === 'write');
-    assert.equal(names.includes('dryRun'), effect === 'write' && path.startsWith('/v2/'));
+    const hasDryRun = effect === 'write' || effect === 'dry';
+    assert.equal(names.includes('X-Hanse-Dry-Run'), hasDryRun);
+    assert.equal(names.includes('dryRun'), hasDryRun && path.startsWith('/v2/'));
     for (const [parameter] of path.matchAll(/(?<=:)[A-Za-z]+/g)) assert.ok(names.includes(parameter));
   }
   assert.equal(Object.values(document.paths).flatMap((item) => Object.keys(item)).length, edge.routes.length);

@@ -15,6 +15,7 @@ const ROLE_TEXT: Record<RegisteredRoute['role'], string> = {
   admin: 'Needs the role admin.',
 };
 
+const hasDryRun = ({ effect }: RegisteredRoute): boolean => effect === 'write' || effect === 'dry';
 const isV2 = ({ path }: RegisteredRoute): boolean => path.startsWith('/v2/');
 
 /** `/v1/ip/:id` as `/v1/ip/{id}`. */
@@ -28,14 +29,15 @@ const header = (name: string, description: string, schema: Json): Json => ({
   schema,
 });
 
-const WRITE_HEADERS: Json[] = [
-  header(
-    KEY_HEADER,
-    'The request is executed once; repeated with the same key, it gets the first answer. Kept for 48 hours.',
-    { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
-  ),
-  header(DRY_HEADER, 'true: answers what would be answered, and changes nothing.', { type: 'boolean', default: false }),
-];
+const KEY_PARAMETER = header(
+  KEY_HEADER,
+  'The request is executed once; repeated with the same key, it gets the first answer. Kept for 48 hours.',
+  { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+);
+const DRY_RUN_HEADER = header(DRY_HEADER, 'true: answers what would be answered, and changes nothing.', {
+  type: 'boolean',
+  default: false,
+});
 const DRY_PARAMETER: Json = {
   name: DRY_QUERY,
   in: 'query',
@@ -51,8 +53,9 @@ const parametersOf = (declared: RegisteredRoute): Json[] => [
     required: true,
     schema: { type: 'string' },
   })),
-  ...(declared.effect === 'write' ? WRITE_HEADERS : []),
-  ...(declared.effect === 'write' && isV2(declared) ? [DRY_PARAMETER] : []),
+  ...(declared.effect === 'write' ? [KEY_PARAMETER] : []),
+  ...(hasDryRun(declared) ? [DRY_RUN_HEADER] : []),
+  ...(hasDryRun(declared) && isV2(declared) ? [DRY_PARAMETER] : []),
 ];
 
 const bodySchema = (schema: z.ZodType): Json => {

@@ -7,8 +7,9 @@ import { refuseTenant } from './auth/authenticate.ts';
 import { hasRole } from './auth/roles.ts';
 import type { BodyFailure } from '../router/socket-io.ts';
 import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES } from './body.ts';
-import { DRY_HEADER, DRY_QUERY, wantsDryRun } from './dry-run.ts';
+import { DRY_HEADER, DRY_QUERY, wantsDryRun, type WouldChange } from './dry-run.ts';
 import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
+import { KEY_HEADER } from './idempotency.ts';
 import { compile, type Check } from './schema.ts';
 import { traceOf } from './trace.ts';
 import type { AskOptions, Caller, Site } from './site.ts';
@@ -49,6 +50,8 @@ export interface Route<B> extends RouteDeclaration {
   contentType?: 'any';
   /** Default: GET and what is not audited only read; declare the others with `write`. */
   effect?: 'read' | 'other';
+  /** Of one that changes something: what it would answer, changing nothing. Default: it has no dry run. */
+  dryRun?: Handler<B>;
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
@@ -113,7 +116,6 @@ function admitted(edge: Edge, caller: Caller | Refusal, role: RouteDeclaration['
 /** What a caught exception is answered with: that it happened, never its text, which may be the database's. */
 export const crashResponse = (): Response => errorResponse(500, 'Internal an unexpected error occurred, it was logged');
 
-/** Declares a route that only reads, or one whose effect has neither a dry run nor a key (`other`). */
 const DATABASE_AWAY = because(
   'database',
   unavailable('the database does not answer at the moment; whether anything was changed is not known'),
@@ -130,21 +132,44 @@ const isDatabaseAway = (error: unknown): boolean => {
   return name === 'StatementFailure' && kind !== 'other' && kind !== 'rule';
 };
 
+/** Declares a route that only reads, or one that changes something without an actor that would keep its outcome for a key. */
 export function route<B = undefined>(edge: Edge, spec: Route<B>, handler: Handler<B>): void {
-  const effect = spec.effect ?? (spec.method === 'get' || spec.audited === false ? 'read' : 'other');
-  register(edge, spec, effect, effect === 'read' ? handler : orRefuseDryRun(edge, spec, handler));
+  const changes = spec.dryRun === undefined ? 'other' : 'dry';
+  const effect = spec.effect ?? (spec.method === 'get' || spec.audited === false ? 'read' : changes);
+  register(edge, spec, effect, effect === 'read' ? handler : withoutKey(edge, spec, handler));
 }
 
-/** Asked for a dry run, what has none must not run. */
-const orRefuseDryRun =
-  <B>({ site }: Edge, { operation }: RouteDeclaration, handler: Handler<B>): Handler<B> =>
-  (request) => {
+/** Nothing of what a client asks for may be passed over in silence: a key that is not kept, a dry run that would be none. */
+const withoutKey =
+  <B>({ site }: Edge, { operation, dryRun }: Route<B>, handler: Handler<B>): Handler<B> =>
+  async (request) => {
     const { req } = request.context;
     const isV1 = isBelow(site, '/v1/', req.path);
     const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
-    if (isDry === false) return handler(request);
-    return isDry === true ? unprocessable(`${operation} has no dry run`) : isDry;
+    if (isRefusal(isDry)) return isDry;
+    if (req.header(KEY_HEADER) !== undefined)
+      return unprocessable(`${operation} keeps no outcome of a request: send it without the header ${KEY_HEADER}`);
+    if (!isDry) return handler(request);
+    if (dryRun === undefined) return unprocessable(`${operation} has no dry run`);
+    const answered = await dryRun(request);
+    return answered instanceof Response ? answered : dryAnswer(answered, [], isV1);
   };
+
+/** What a dry run answers: below /v1 as the real one would, below /v2 with the changes that would be made. */
+export function dryAnswer(
+  answered: Answer | Refusal,
+  changes: readonly WouldChange[],
+  isV1: boolean,
+): Answer | Response {
+  const mark = { [DRY_HEADER]: 'true' };
+  if (isRefusal(answered)) return refusalResponse(answered, mark);
+  const { status, body } = answered;
+  return {
+    status,
+    body: isV1 ? body : { dryRun: true, status, answer: body, changes },
+    headers: { ...answered.headers, ...mark },
+  };
+}
 
 /** What `route` and `write` share. What v1 has is served below /v2 as well. */
 export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler: Handler<B>): void {

@@ -5,8 +5,7 @@ import { isRefusal, type Refusal } from '../actors/refusal.ts';
 import { DRY_HEADER, DRY_QUERY, drySite, wantsDryRun, type WouldChange } from './dry-run.ts';
 import type { Edge } from './env.ts';
 import { KEY_HEADER, keyOf, once, readKey, type Placeless } from './idempotency.ts';
-import { pathOf, register, type Answer, type Route, type RouteRequest } from './route.ts';
-import { refusalResponse } from './wire-errors.ts';
+import { dryAnswer, pathOf, register, type Answer, type Route, type RouteRequest } from './route.ts';
 
 export interface Write<B> extends Route<B> {
   /** Any site may execute it; a function where that depends on the request. Default: it has a home. */
@@ -15,7 +14,8 @@ export interface Write<B> extends Route<B> {
 
 /**
  * Does it: reads, rules, and one ask in the caller's name (`request.as`) that changes something. The reply of that ask is
- * what is kept for a repeated request, so it is answered as it came.
+ * what is kept for a repeated request, so it is answered as it came. What it does besides asking `request.site` it does
+ * not do when `request.as.dry`.
  */
 export type Act<B, R> = (request: RouteRequest<B>) => R | Refusal | Promise<R | Refusal>;
 /** Completes and answers what was done, now or by an earlier request: nothing here may do harm when it is repeated. */
@@ -66,15 +66,8 @@ export function write<B = undefined, R = unknown>(
 
   async function runDry(request: RouteRequest<B>, key: string | undefined, isV1: boolean): Promise<Answer | Response> {
     const changes: WouldChange[] = [];
-    const answered = await run({ ...request, site: drySite(site, changes) }, key, true);
-    const mark = { [DRY_HEADER]: 'true' };
-    if (isRefusal(answered)) return refusalResponse(answered, mark);
-    const { status, body } = answered;
-    return {
-      status,
-      body: isV1 ? body : { dryRun: true, status, answer: body, changes },
-      headers: { ...answered.headers, ...mark },
-    };
+    const dry = { ...request, site: drySite(site, changes), as: { ...request.as, dry: true } };
+    return dryAnswer(await run(dry, key, true), changes, isV1);
   }
 
   register(edge, spec, 'write', (request) => {

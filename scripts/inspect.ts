@@ -1,7 +1,6 @@
 // `npm run -s inspect -- actors`: how the running sites are, for people and (with -o json) for programs.
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
-import { isRefusal } from '../actors/refusal.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
 import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
@@ -106,7 +105,6 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .action(async (id: string) => {
       const { outcome } = await onItsSite<{ outcome: unknown }>(program, id, 'POST', '/retry');
       print(JSON.stringify(outcome, null, 2));
-      if (isRefusal(outcome)) process.exitCode = 1;
     });
   view('drop', 'forgets a message of the quarantine: one that is equal is let in as any other')
     .argument('<id>', 'as in the list of the quarantine')

@@ -19,6 +19,12 @@ import { createComparison } from './restored.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
 
+/** Why a loss can't be accepted yet. */
+export const notCompared = (site: string, missing: readonly string[]): Refusal =>
+  conflict(
+    `site ${site} is not compared with every other site yet: ${missing.length === 0 ? 'it is being compared' : missing.join('; ')}`,
+  );
+
 export interface BlockDriver {
   /** To be served to the other sites; each speaks for its own partitions and networks only. */
   readonly asks: Record<string, AskHandler>;
@@ -308,8 +314,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
         }
       }
       if (isFenced) {
-        const missing = comparison.missing.length === 0 ? 'it is being compared' : comparison.missing.join('; ');
-        return conflict(`site ${site} is not compared with every other site yet: ${missing}`);
+        return notCompared(site, comparison.missing);
       }
       let blocks = 0;
       const scopes = ports.hosted().map(partitionScope);

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
-import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { isRefusal, unprocessable, type Refusal } from '../../actors/refusal.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
 import { certificateFingerprint } from '../link/certificates.ts';
@@ -10,7 +10,7 @@ import { refuseAsk } from '../link/failure.ts';
 import { joinFederation } from '../link/join-client.ts';
 import { serveJoins, type JoinDecision, type JoinReason, type JoinRequest } from '../link/join-exchange.ts';
 import type { AskHandler } from '../link/serve.ts';
-import { createToken, isTokenRefusal, parseToken, type TokenWishes } from '../link/token.ts';
+import { createToken, isTokenRefusal, parseToken, type JoinToken, type TokenWishes } from '../link/token.ts';
 import type { FilledCopy } from './directory-copy.ts';
 import type { Federation } from './federation.ts';
 import type { FederationSecrets, SiteIdentity } from './identity.ts';
@@ -48,13 +48,23 @@ export type JoinResult =
   /** Nothing happened, or nobody knows; to be repeated with the same token. */
   | { readonly outcome: 'unreachable'; readonly reasons: readonly JoinReason[] };
 
+/** `member`: it belongs to that federation. `asks`: who takes the join would be asked at these addresses. */
+export type JoinProspect =
+  | { readonly outcome: 'member' }
+  | { readonly outcome: 'refused'; readonly reasons: readonly JoinReason[] }
+  | { readonly outcome: 'asks'; readonly token: JoinToken };
+
 export interface JoinHost {
   /** `POST /join/v1` of the peer listener. */
   readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
   /** What members ask each other while somebody joins. */
   readonly asks: Record<string, AskHandler>;
-  /** A token, good once, for 15 minutes. Throws a RangeError when this site has no address to be reached at. */
+  /** The addresses that a token of this site would name; Unprocessable when it has none. */
+  invitation(): { addresses: readonly string[] } | Refusal;
+  /** A token, good once, for 15 minutes. Throws a RangeError where `invitation` refuses. */
   invite(wishes?: Pick<TokenWishes, 'siteId' | 'partitionIds' | 'lifetimeMs'>): string;
+  /** What `joinWith` would do, as far as can be known here: nobody is asked, for a token is good once. */
+  prospect(token: string): JoinProspect;
   /** Joins the federation that issued the token. May be repeated, also after a crash, until it says how it ended. */
   joinWith(token: string): Promise<JoinResult>;
   /** After the start: brings the members that a join told of into the directory; without a join it does nothing. */
@@ -62,6 +72,7 @@ export interface JoinHost {
 }
 
 const ASK_MS = 10_000;
+const UNREACHED = 'no address of this site is known under which others reach it';
 
 const payloadSchema = z.object({
   secrets: z.object({
@@ -193,7 +204,7 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
 
   // ---- the joining side -------------------------------------------------------------------------------------------
 
-  async function join(text: string): Promise<JoinResult> {
+  function prospect(text: string): JoinProspect {
     const token = parseToken(text, options.wallMs());
     if (isTokenRefusal(token)) return { outcome: 'refused', reasons: [reasonOf(token.kind, token.message)] };
     if (tokens.find(token.id) !== undefined) {
@@ -201,13 +212,21 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
       return { outcome: 'refused', reasons: [reasonOf('Self', message)] };
     }
     const current = adopted ?? identity.authority.fingerprint;
-    if (current === token.fingerprint) return { outcome: 'joined', skewMs: 0 };
+    if (current === token.fingerprint) return { outcome: 'member' };
     const others = federation.others();
     if (adopted !== undefined || others.length > 0) {
       const whom = others.length > 0 ? `with ${others.join(', ')}` : 'by another token';
       const message = `site ${site} belongs to a federation already (${whom}); only a site that stands alone joins`;
       return { outcome: 'refused', reasons: [reasonOf('Member', message)] };
     }
+    return { outcome: 'asks', token };
+  }
+
+  async function join(text: string): Promise<JoinResult> {
+    const ahead = prospect(text);
+    if (ahead.outcome === 'member') return { outcome: 'joined', skewMs: 0 };
+    if (ahead.outcome === 'refused') return ahead;
+    const { token } = ahead;
     const inventory = await ownInventory([site], '');
     if (isRefusal(inventory)) return { outcome: 'unreachable', reasons: [reasonOf('Unavailable', inventory.message)] };
     const keys = files.keysFor(token.id);
@@ -256,9 +275,14 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
         return { reasons: refused === undefined ? [] : [reasonOf(refused.kind, `${refused.message} (site ${site})`)] };
       },
     },
+    invitation() {
+      const addresses = options.addresses();
+      return addresses.length === 0 ? unprocessable(UNREACHED) : { addresses };
+    },
+    prospect,
     invite(wishes = {}) {
       const addresses = options.addresses();
-      if (addresses.length === 0) throw new RangeError('no address of this site is known under which others reach it');
+      if (addresses.length === 0) throw new RangeError(UNREACHED);
       const { text, record } = createToken({
         ...wishes,
         fingerprint: identity.authority.fingerprint,

@@ -8,7 +8,6 @@ import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { BusMessage, LogEntry } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { createShardHost } from '../../actors/runtime/host.ts';
-import { addBusRoutes } from '../../http/agents/bus-route.ts';
 import { createBus } from '../../http/agents/bus.ts';
 import { serveAgents, type AgentServer } from '../../http/agents/grpc.ts';
 import { createApp } from '../../http/app.ts';
@@ -29,7 +28,6 @@ import { EXIT_FENCED, EXIT_RESTART } from '../exit-codes.ts';
 import type { ShardConfig } from '../shard.ts';
 import { MIN_CLIENT_VERSION, version } from './build-info.ts';
 import { faultAt } from './fault.ts';
-import { addFederationRoutes } from './federation-routes.ts';
 import { keepGrowth } from './growth.ts';
 import type { Ground } from './ground.ts';
 import { createHealth } from './health.ts';
@@ -39,6 +37,7 @@ import { guardByLease, READING } from './lease-guard.ts';
 import { keepMember } from './member.ts';
 import { ensureProviderTenant } from './provider.ts';
 import { askApp } from './role.ts';
+import { siteRoutes } from './routes.ts';
 import { startingRole } from './standby.ts';
 import { checkStanding, keepStanding } from './standing.ts';
 import { placedFirst } from './placed-first.ts';
@@ -348,16 +347,14 @@ export async function serveSite(
       report: (error, operation) =>
         log.error({ operation, error: error instanceof Error ? error.stack : String(error) }, 'a handler failed'),
       isReady: () => isReady.now && !life.isEnding,
-      more: [
-        addBusRoutes(bus),
-        addFederationRoutes({
-          joins,
-          federation,
-          blocks,
-          restart: () => life.end(EXIT_RESTART, 'joined: starting again with the identity of the federation'),
-        }),
-        insight.addRoutes,
-      ],
+      more: siteRoutes({
+        bus,
+        joins,
+        federation,
+        blocks,
+        restart: () => life.end(EXIT_RESTART, 'joined: starting again with the identity of the federation'),
+        insight,
+      }),
     }),
     site: config.site,
     basePath: config.basePath,

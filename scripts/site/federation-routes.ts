@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { isRefusal, unprocessable, unavailable } from '../../actors/refusal.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route } from '../../http/route.ts';
-import type { BlockDriver } from '../../router/federation/blocks.ts';
+import { notCompared, type BlockDriver } from '../../router/federation/blocks.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { JoinHost } from '../../router/federation/join.ts';
 
 export interface FederationRoutes {
-  joins: Pick<JoinHost, 'invite' | 'joinWith'>;
+  joins: Pick<JoinHost, 'invitation' | 'invite' | 'prospect' | 'joinWith'>;
   federation: Pick<Federation, 'status'>;
   blocks: Pick<BlockDriver, 'restored' | 'closedBlocks' | 'acceptLoss'>;
   /** Starts this process again with its new identity, after the answer left. */
@@ -22,6 +22,9 @@ export interface RestoredView {
   /** Blocks out of which nothing is given until an operator accepts the loss. */
   closedBlocks: number;
 }
+
+const textOf = (reasons: ReadonlyArray<{ message: string }>): string =>
+  reasons.map(({ message }) => message).join('\n');
 
 export const addFederationRoutes =
   ({ joins, federation, blocks, restart }: FederationRoutes) =>
@@ -41,8 +44,21 @@ export const addFederationRoutes =
     );
     route(
       edge,
-      { method: 'post', path: '/v2/federation/invite', role: 'admin', operation: 'invite', contentType: 'any' },
-      () => ok({ token: joins.invite() }),
+      {
+        method: 'post',
+        path: '/v2/federation/invite',
+        role: 'admin',
+        operation: 'invite',
+        contentType: 'any',
+        dryRun: () => {
+          const invitation = joins.invitation();
+          return isRefusal(invitation) ? invitation : ok(invitation);
+        },
+      },
+      () => {
+        const invitation = joins.invitation();
+        return isRefusal(invitation) ? invitation : ok({ token: joins.invite() });
+      },
     );
     route(
       edge,
@@ -52,6 +68,11 @@ export const addFederationRoutes =
         role: 'admin',
         operation: 'accept-loss',
         body: z.object({ without: z.boolean().optional() }),
+        dryRun: async ({ body }) => {
+          const { missing, closedBlocks } = await restoredView();
+          if (missing !== null && body.without !== true) return notCompared(site.id, missing);
+          return ok({ blocks: closedBlocks, without: missing ?? [] });
+        },
       },
       async ({ body }) => {
         const accepted = await blocks.acceptLoss({ without: body.without ?? false });
@@ -66,6 +87,11 @@ export const addFederationRoutes =
         role: 'admin',
         operation: 'join',
         body: z.object({ token: z.string().min(1).max(8_192) }),
+        dryRun: ({ body }) => {
+          const prospect = joins.prospect(body.token);
+          if (prospect.outcome === 'refused') return unprocessable(textOf(prospect.reasons));
+          return ok(prospect.outcome === 'member' ? { isMember: true } : { asks: prospect.token.addresses });
+        },
       },
       async ({ body }) => {
         const outcome = await joins.joinWith(body.token);
@@ -73,7 +99,7 @@ export const addFederationRoutes =
           restart();
           return ok({ joined: true });
         }
-        const text = outcome.reasons.map(({ message }) => message).join('\n');
+        const text = textOf(outcome.reasons);
         return outcome.outcome === 'refused' ? unprocessable(text) : unavailable(text);
       },
     );

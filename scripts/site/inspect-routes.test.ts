@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../actors/address.ts';
 import { notFound, unavailable } from '../../actors/refusal.ts';
+import type { IdempotencyKey } from '../../actors/ports.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import { createApp } from '../../http/app.ts';
-import { clientOf, createTestSite } from '../../http/testing.ts';
+import { asUser, clientOf, createTestSite } from '../../http/testing.ts';
 import type { Inspection } from '../../storage/inspection.ts';
 import { addInspectRoutes, type InspectOptions } from './inspect-routes.ts';
 
@@ -45,12 +46,15 @@ function start() {
       },
       auditMemory: async () => ({ compared: 0, busy: 0, left: 0, findings: [] }),
       quarantine: () => aside,
-      retry: async (id: string, { who }: { who: string }) =>
-        aside.splice(0).some((message) => message.id === id) ? { retriedBy: who } : notFound(`no message ${id}`),
+      retry: async (id: string, { who, key }: { who: string; key?: IdempotencyKey }) =>
+        aside.splice(0).some((message) => message.id === id)
+          ? { retriedBy: who, key: key?.key }
+          : notFound(`no message ${id}`),
       drop: (id: string) => aside.splice(0).some((message) => message.id === id),
     },
   } as unknown as InspectOptions;
-  return { asked, call: clientOf(createApp(createTestSite(), { more: [addInspectRoutes(options)] })) };
+  const app = createApp(createTestSite(), { more: [addInspectRoutes(options)] });
+  return { asked, app, call: clientOf(app) };
 }
 
 test('reliability.md §9: inspection needs the admin role', async () => {
@@ -112,4 +116,20 @@ test('reliability.md F18: a message in quarantine is listed, tried again or drop
     assert.ok(answer in (done.body as object));
     assert.equal((await call('Metal-Admin', method, path)).status, 404);
   }
+});
+
+test('reliability.md I18: a dry run of the quarantine shows the message, and leaves it where it is; a key goes to the actor', async () => {
+  const { call, app } = start();
+  for (const [method, path] of [
+    ['POST', '/v2/inspect/quarantine/q1/retry'],
+    ['DELETE', '/v2/inspect/quarantine/q1'],
+  ] as const) {
+    const { status, body } = await call('Metal-Admin', method, `${path}?dryRun=true`);
+    assert.deepEqual([status, (body as { answer: unknown }).answer], [200, { site: 'a', message: { id: 'q1' } }]);
+    assert.equal((await call('Metal-Admin', method, `${path.replace('q1', 'q2')}?dryRun=true`)).status, 404);
+  }
+  const init = asUser('Metal-Admin', 'POST');
+  const headers = { ...(init.headers as Record<string, string>), 'idempotency-key': 'k' };
+  const answer = await app.request('/v2/inspect/quarantine/q1/retry', { ...init, headers });
+  assert.equal(((await answer.json()) as { outcome: { key: string } }).outcome.key, 'k');
 });

@@ -3,9 +3,11 @@ import type { Kind, Scope } from '../../actors/address.ts';
 import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Admission } from '../../http/admission.ts';
+import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route, type RouteRequest } from '../../http/route.ts';
+import { write } from '../../http/write.ts';
 import type { BlockDriver } from '../../router/federation/blocks.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { Inspection } from '../../storage/inspection.ts';
@@ -31,6 +33,8 @@ export interface InspectOptions {
 const MOST_ACTORS = 1_000;
 const RETRY_MS = 30_000;
 const EXAMPLE = '?scope=partition:muc&kind=network&id=internet';
+
+const notInQuarantine = (id: string): Refusal => notFound(`no message "${id}" in quarantine`);
 
 const VIEWS = [
   'actors',
@@ -134,20 +138,33 @@ export const addInspectRoutes =
     view('quarantine', () => ({ site: site.id, quarantine: host.quarantine() }));
 
     const aside = '/v2/inspect/quarantine/:id';
-    route(
+    const setAside = (id: string): QuarantinedMessage | Refusal =>
+      host.quarantine().find((message) => message.id === id) ?? notInQuarantine(id);
+    write(
       edge,
       { method: 'post', path: `${aside}/retry`, role: 'admin', operation: 'retryQuarantined', contentType: 'any' },
-      async ({ as, param }) => {
-        const deadlineMs = realWorld.monotonicMs() + RETRY_MS;
-        const outcome = await host.retry(param('id'), { who: as.who, deadlineMs });
-        if (isRefusal(outcome) && outcome.kind === 'NotFound') return outcome;
-        return ok({ site: site.id, outcome });
+      async ({ as: { who, key, dry }, param }): Promise<unknown> => {
+        const message = setAside(param('id'));
+        // Even in a dry run it may bring down whoever decides it: only what would be tried is said.
+        if (dry === true || isRefusal(message)) return message;
+        return await host.retry(message.id, { who, key, deadlineMs: realWorld.monotonicMs() + RETRY_MS });
       },
+      (outcome, { as }) => ok(as.dry === true ? { site: site.id, message: outcome } : { site: site.id, outcome }),
     );
-    route(edge, { method: 'delete', path: aside, role: 'admin', operation: 'dropQuarantined' }, ({ param }) =>
-      host.drop(param('id'))
-        ? ok({ site: site.id, dropped: param('id') })
-        : notFound(`no message "${param('id')}" in quarantine`),
+    route(
+      edge,
+      {
+        method: 'delete',
+        path: aside,
+        role: 'admin',
+        operation: 'dropQuarantined',
+        dryRun({ param }) {
+          const message = setAside(param('id'));
+          return isRefusal(message) ? message : ok({ site: site.id, message });
+        },
+      },
+      ({ param }) =>
+        host.drop(param('id')) ? ok({ site: site.id, dropped: param('id') }) : notInQuarantine(param('id')),
     );
     view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site) }));
 
