@@ -35,6 +35,10 @@ export interface RouteDeclaration {
   operation: string;
   /** Default: everything but GET (machines.md §1.1). */
   audited?: boolean;
+  /** For the OpenAPI document: what it does, in a sentence or two. */
+  about?: string;
+  /** For the OpenAPI document: the form of the JSON answer. */
+  answer?: z.ZodType;
 }
 
 /**

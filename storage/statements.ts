@@ -10,7 +10,7 @@ import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from '
 import { APPLIED, MIGRATION_TABLE, readMigrations, RECORD } from './migrate.ts';
 import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
 import { FIND_OUTCOMES } from './outcome.ts';
-import { READ_GROWTH, SWEEP_GROWTH, WRITE_GROWTH } from './growth.ts';
+import { READ_GROWTH, SWEEP_GROWTH, TAKEN_ADDRESSES, TAKEN_PREFIXES, WRITE_GROWTH } from './growth.ts';
 import { FIND_DONE, FIND_TRACES, SWEEP_TRACES, WRITE_TRACES } from './trace.ts';
 import { countByOwnerText, HOSTED, keysText, readStatement } from './reader.ts';
 import { groupText } from './statement.ts';
@@ -72,6 +72,8 @@ export const allStatements = (): string[] => [
   WRITE_GROWTH,
   READ_GROWTH,
   SWEEP_GROWTH,
+  TAKEN_ADDRESSES,
+  TAKEN_PREFIXES,
   groupText([]),
   ...tableNames.map((table) => groupText([table])),
   groupText(tableNames),

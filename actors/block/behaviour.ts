@@ -7,7 +7,7 @@ import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
 import { noSuchNetwork } from '../network/network-rules.ts';
 import type { IpRecord, NetworkRecord } from '../network/record.ts';
-import { usagePart } from '../network/usage.ts';
+import { takenIn, usagePart } from '../network/usage.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
@@ -153,8 +153,11 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     usage(state, { before }, context) {
       if (state.copy === null) return noSuchNetwork(state.id);
       wake(state.space, context.nowMs);
-      const more = { children: [], inOperation: 0, before };
-      return { reply: usagePart(state.id, state.space, state.space.growth, context.nowMs, more) };
+      const { space } = state;
+      const { growth } = space;
+      const families = familiesOf(state.copy.value.network);
+      const more = { families, children: [], inOperation: 0, before };
+      return { reply: usagePart(state.id, space, { growth, taken: takenIn(space) }, context.nowMs, more) };
     },
 
     adopt(state, adopted, context) {

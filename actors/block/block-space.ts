@@ -21,6 +21,10 @@ export interface BlockSpace {
   readonly free: bigint;
   /** Addresses of free blocks that nobody may ever acquire: the first and, for IPv4, the last of the prefix. */
   readonly reserved: number;
+  /** Blocks that are nothing but a reserved address, and therefore nobody's, ever: of single-address blocks only. */
+  readonly neverGiven: number;
+  /** How many free blocks lie one after the other at most. */
+  largestFreeRun(): bigint;
   /** The lowest free blocks. Nothing is taken by asking. */
   lowest(count: number): Prefix[];
   isFree(block: Prefix): boolean;
@@ -54,6 +58,7 @@ export function createBlockSpace(prefix: Prefix): BlockSpace {
     take(prefixOf(firstAddress(prefix), length));
     if (defaultReserved(prefix) === 'network-and-broadcast') take(prefixOf(lastAddress(prefix), length));
   }
+  const neverGiven = taken.heldCount;
 
   return {
     prefix,
@@ -67,6 +72,8 @@ export function createBlockSpace(prefix: Prefix): BlockSpace {
       if (defaultReserved(prefix) === 'network-and-broadcast') ends.push(lastAddress(prefix));
       return ends.filter((address) => isFree(prefixOf(address, length))).length;
     },
+    neverGiven,
+    largestFreeRun: () => taken.largestFreeRun(),
     lowest(count) {
       const blocks: Prefix[] = [];
       let bit = taken.lowestFree();

@@ -14,7 +14,7 @@ import {
   takeWide,
   wide,
 } from './offset-levels.ts';
-import { hasBit, sortedSlots } from './word-table.ts';
+import { hasBit, runsOfWord, sortedSlots } from './word-table.ts';
 
 /** Which addresses nobody may acquire. A block of a prefix reserves only what is the prefix's own first or last address. */
 export type Reserved = 'network-and-broadcast' | 'network' | 'broadcast' | 'none';
@@ -28,6 +28,10 @@ export interface AddressSet {
   readonly freeCount: bigint;
   /** Bytes of the tables, for inspection. */
   readonly sizeBytes: number;
+  /** Words of 64 addresses of which at least one is held or reserved: what a walk over the set costs. */
+  readonly words: number;
+  /** How many free addresses lie one after the other at most. O(words · log words). */
+  largestFreeRun(): bigint;
   /** The lowest address that is neither held nor reserved; it is not acquired by asking. */
   lowestFree(): Address | undefined;
   /** The lowest one at or after that offset; nothing wraps around. Throws a RangeError if the offset is negative. */
@@ -111,6 +115,28 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
     }
   };
 
+  const largestFreeRun = (): bigint => {
+    const slots = sortedSlots(levels.tables[0]!);
+    const stride = levels.width + 2;
+    let largest = 0n;
+    /** Offset after the last address that is not free. */
+    let next = 0n;
+    const endOfRun = (offset: bigint): void => {
+      if (offset - next > largest) largest = offset - next;
+    };
+    for (let base = 0; base < slots.length; base += stride) {
+      let index = 0n;
+      for (let part = levels.width - 1; part >= 0; part--) index = (index << 32n) | BigInt(slots[base + 2 + part]!);
+      const first = index << 6n;
+      const { lowest, highest, run } = runsOfWord(slots[base]!, slots[base + 1]!);
+      endOfRun(first + BigInt(lowest));
+      if (BigInt(run) > largest) largest = BigInt(run);
+      next = first + BigInt(highest + 1);
+    }
+    endOfRun(size(prefix));
+    return largest;
+  };
+
   return {
     prefix,
     get heldCount() {
@@ -123,6 +149,10 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
     get sizeBytes() {
       return levels.tables.reduce((sum, table) => sum + (table?.slots.byteLength ?? 0), 0);
     },
+    get words() {
+      return levels.tables[0]!.count;
+    },
+    largestFreeRun,
     lowestFree() {
       wide.fill(0);
       return seekFree(levels) ? takeAddress() : undefined;

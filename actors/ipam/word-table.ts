@@ -146,6 +146,20 @@ export function lowestClearBit(table: WordTable, index: Uint32Array, from: numbe
   return high === 0 ? -1 : 32 + lowestBit(high);
 }
 
+/** The lowest and highest set bit of a word that has one, and the longest run of clear bits between them. */
+export function runsOfWord(low: number, high: number): { lowest: number; highest: number; run: number } {
+  let lowest = -1;
+  let highest = -1;
+  let run = 0;
+  for (let bit = 0; bit < 64; bit++) {
+    if ((((bit < 32 ? low : high) >>> (bit & 31)) & 1) === 0) continue;
+    if (lowest < 0) lowest = bit;
+    else if (bit - highest - 1 > run) run = bit - highest - 1;
+    highest = bit;
+  }
+  return { lowest, highest, run };
+}
+
 /** The slots in use, one after the other in ascending order of their index: a copy that later changes don't touch. */
 export function sortedSlots(table: WordTable): Uint32Array {
   const { slots, width, count } = table;

@@ -10,7 +10,7 @@ import { ipKey, rested, rowsIn, takeAddresses, wake } from './address-space.ts';
 import { heldText } from './counts.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
-import { prefixesOf } from './ip-rules.ts';
+import { familiesOf, prefixesOf } from './ip-rules.ts';
 import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
@@ -28,7 +28,7 @@ import {
   viewOf,
   type NetworkState,
 } from './state.ts';
-import { childrenUsage, usagePart } from './usage.ts';
+import { childrenUsage, cutFrom, takenIn, usagePart } from './usage.ts';
 import { updatedNetwork } from './update-rules.ts';
 
 const turns = ipTurns<NetworkState>({
@@ -164,11 +164,15 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const network = state.network?.value;
       if (network === undefined) return noSuchNetwork(state.id);
       wake(state.space, context.nowMs);
-      const children = (network.privateSuper ? prefixesOf(network) : []).map(({ prefix }) =>
-        childrenUsage(prefix, state.children.get(prefix.canonical)),
+      const isSuper = network.privateSuper;
+      const children = (isSuper ? prefixesOf(network) : []).map(({ prefix }) =>
+        childrenUsage(prefix, state.children.get(prefix.canonical), network.defaultChildPrefixLength?.[prefix.family]),
       );
-      const more = { children, inOperation: state.prefixesInFlight.size, before };
-      return { reply: usagePart(state.id, state.space, state.space.growth, context.nowMs, more) };
+      const { growth } = state.space;
+      const taken = isSuper ? cutFrom(state.children.values()) : takenIn(state.space);
+      const families = familiesOf(network);
+      const more = { families, children, inOperation: state.prefixesInFlight.size, before };
+      return { reply: usagePart(state.id, state.space, { growth, taken }, context.nowMs, more) };
     },
 
     update(state, patch, context) {
@@ -274,6 +278,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         changes: [row, ...own],
         hints: tellAllocator(network, true, row.version, context),
       };
+      state.space.growth.note(context.nowMs, () => cutFrom(state.children.values()));
     },
 
     cutChildren(state, ask, context) {

@@ -15,7 +15,7 @@ import type { IpChange, IpPatch, IpRequest, IpsForMachine } from './messages.ts'
 import { released } from './quarantine.ts';
 import type { IpRecord, Loan, NetworkRecord } from './record.ts';
 import { isInUseHere } from './standing.ts';
-import { heldIn } from './usage.ts';
+import { takenIn } from './usage.ts';
 
 /** Where an actor's addresses come from. */
 export interface AddressSource<S> {
@@ -81,7 +81,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
   ): Taken | Refusal | Waiting {
     const space = source.space(state);
     wake(space, context.nowMs);
-    space.growth.note(context.nowMs, () => heldIn(space));
+    space.growth.note(context.nowMs, () => takenIn(space));
     if (wanted.address === undefined) {
       const family = rules.familyToAcquire(network, wanted.family);
       const free = lowestFree(space, family);

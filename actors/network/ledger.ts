@@ -116,8 +116,7 @@ export function spareOf(ledger: Ledger, prefixes: readonly string[]): SpareUsage
   return prefixes.flatMap((text) => {
     const space = spaceOf(ledger, text);
     if (space === undefined) return [];
-    const { length, free, reserved, prefix } = space;
-    return [spareUsage(text, { length, free, reserved, family: prefix.family }, given.get(text) ?? 0)];
+    return [spareUsage(text, space, given.get(text) ?? 0)];
   });
 }
 

@@ -1,49 +1,82 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePrefix } from '../ipam/prefix.ts';
+import fc from 'fast-check';
+import { addressAt, formatAddress, offsetIn, parseAddress } from '../ipam/address.ts';
+import { createAddressSet } from '../ipam/address-set.ts';
+import { parsePrefix, size } from '../ipam/prefix.ts';
+import { createAddressSpace, setPieces } from './address-space.ts';
 import { createBlockSpace } from '../block/block-space.ts';
 import { createChildSpace } from '../ipam/child-prefixes.ts';
-import { createGrowthLog, hoursUntilFull } from './growth.ts';
+import { createGrowthLog, hoursUntilFull, soonest, type Taken } from './growth.ts';
 import { addressOf, partitionScope, siteScope } from '../address.ts';
-import { childrenUsage } from './usage.ts';
+import { exactly } from '../ipam/count.ts';
+import { childrenUsage, spareUsage, takenIn, usagePart, type RangeUsage } from './usage.ts';
 import { createPlant, granted, newNetwork } from './plant.fixture.ts';
 import { QUARANTINE_LABEL } from './quarantine.ts';
 
 const HOUR_MS = 3_600_000;
 
+const v4 = (IPv4: number): Taken => ({ IPv4, IPv6: 0 });
+
 test('the rate is that of the last week, and unknown for the first ten minutes', () => {
   const log = createGrowthLog();
-  log.note(0, () => 100);
-  assert.equal(log.at(HOUR_MS / 10, 110), null);
-  log.note(HOUR_MS, () => 110);
-  assert.deepEqual(log.at(2 * HOUR_MS, 120), { perDay: 240, overHours: 2 });
-  assert.equal(hoursUntilFull(240, log.at(2 * HOUR_MS, 120)), 24);
-  assert.equal(hoursUntilFull(240, { perDay: -1, overHours: 2 }), null);
-  for (let hour = 2; hour <= 24 * 30; hour += 0.2) log.note(hour * HOUR_MS, () => 110);
-  const week = log.at(24 * 30 * HOUR_MS, 110);
+  log.note(0, () => v4(100));
+  assert.equal(log.at(HOUR_MS / 10, 'IPv4', 110), null);
+  log.note(HOUR_MS, () => v4(110));
+  assert.deepEqual(log.at(2 * HOUR_MS, 'IPv4', 120), { perDay: 240, overHours: 2 });
+  assert.equal(hoursUntilFull(240, log.at(2 * HOUR_MS, 'IPv4', 120)), 24);
+  for (let hour = 2; hour <= 24 * 30; hour += 0.2) log.note(hour * HOUR_MS, () => v4(110));
+  const week = log.at(24 * 30 * HOUR_MS, 'IPv4', 110);
   assert.equal(week?.perDay, 0);
   assert.ok(week!.overHours <= 24 * 14);
-  log.note(0, () => 5);
-  assert.equal(log.at(1_000, 5), null, 'a clock that was set back begins anew');
+  log.note(0, () => v4(5));
+  assert.equal(log.at(1_000, 'IPv4', 5), null, 'a clock that was set back begins anew');
 });
 
-test('what was held before a restart comes with the question', () => {
+test('families have rates of their own', () => {
   const log = createGrowthLog();
-  assert.deepEqual(log.at(10 * HOUR_MS, 200, { atMs: 0, held: 100 }), { perDay: 240, overHours: 10 });
-  log.note(9 * HOUR_MS, () => 190);
-  assert.deepEqual(log.at(10 * HOUR_MS, 200, { atMs: 0, held: 100 }), { perDay: 240, overHours: 10 });
-  assert.deepEqual(log.at(10 * HOUR_MS, 200), { perDay: 240, overHours: 1 });
-  assert.deepEqual(log.at(10 * HOUR_MS, 200, { atMs: 9.5 * HOUR_MS, held: 0 }), { perDay: 240, overHours: 1 });
+  log.note(0, () => ({ IPv4: 100, IPv6: 7 }));
+  assert.equal(log.at(HOUR_MS, 'IPv4', 100)?.perDay, 0);
+  assert.equal(log.at(HOUR_MS, 'IPv6', 8)?.perDay, 24);
+});
+
+test('what is full is full now, and a forecast of more than a hundred years is none', () => {
+  const rate = { perDay: 1, overHours: 2 };
+  assert.equal(hoursUntilFull(0, null), 0);
+  assert.equal(hoursUntilFull(0, { perDay: -1, overHours: 2 }), 0);
+  assert.equal(hoursUntilFull(240, { perDay: -1, overHours: 2 }), null);
+  assert.equal(hoursUntilFull(36_500, rate), 24 * 36_500);
+  assert.equal(hoursUntilFull(2 ** 64, rate), null);
+  assert.deepEqual([soonest([null, 5, 3, null]), soonest([null]), soonest([4, 0])], [3, null, 0]);
+});
+
+test('what was taken before a restart comes with the question', () => {
+  const log = createGrowthLog();
+  const before = { atMs: 0, taken: v4(100) };
+  assert.deepEqual(log.at(10 * HOUR_MS, 'IPv4', 200, before), { perDay: 240, overHours: 10 });
+  log.note(9 * HOUR_MS, () => v4(190));
+  assert.deepEqual(log.at(10 * HOUR_MS, 'IPv4', 200, before), { perDay: 240, overHours: 10 });
+  assert.deepEqual(log.at(10 * HOUR_MS, 'IPv4', 200), { perDay: 240, overHours: 1 });
+  assert.deepEqual(log.at(10 * HOUR_MS, 'IPv4', 200, { atMs: 9.5 * HOUR_MS, taken: v4(0) }), {
+    perDay: 240,
+    overHours: 1,
+  });
+  assert.deepEqual(log.at(10 * HOUR_MS, 'IPv4', 200, { atMs: 0, taken: {} }), { perDay: 240, overHours: 1 });
 });
 
 test('fragmentation: how much of the free space is not the largest block', () => {
   const parent = parsePrefix('10.0.0.0/24')!;
-  assert.deepEqual(childrenUsage(parent, undefined), {
+  assert.deepEqual(childrenUsage(parent, undefined, 26), {
     prefix: '10.0.0.0/24',
+    size: 256,
     children: 0,
+    held: 0,
+    free: 256,
     freeSmallest: 64,
     largestFree: '10.0.0.0/24',
     fragmentation: 0,
+    childLength: 26,
+    room: 4,
   });
   const space = createChildSpace(parent);
   for (let n = 0; n < 8; n++) space.acquire(27);
@@ -52,8 +85,9 @@ test('fragmentation: how much of the free space is not the largest block', () =>
   space.release(parsePrefix('10.0.0.64/27')!);
   space.release(parsePrefix('10.0.0.128/27')!);
   space.release(parsePrefix('10.0.0.160/27')!);
-  const usage = childrenUsage(parent, space);
+  const usage = childrenUsage(parent, space, 26);
   assert.deepEqual([usage.largestFree, usage.fragmentation, usage.children], ['10.0.0.128/26', 0.5, 4]);
+  assert.deepEqual([usage.held, usage.free, usage.room], [128, 128, 1]);
 });
 
 test('held, resting, reserved and free are the size of each prefix', () => {
@@ -78,10 +112,11 @@ test('held, resting, reserved and free are the size of each prefix', () => {
     held: 2,
     resting: 1,
     free: 3,
+    largestFree: 3,
     open: true,
     doubtful: false,
   });
-  assert.equal(ranges[1]?.size, Number.MAX_SAFE_INTEGER);
+  assert.deepEqual([ranges[1]?.size, ranges[1]?.free], ['18446744073709551616', '18446744073709551615']);
 });
 
 test('what a home has left of a prefix leaves out the first and the last address as long as their blocks are free', () => {
@@ -94,4 +129,89 @@ test('what a home has left of a prefix leaves out the first and the last address
   assert.equal(createBlockSpace(parsePrefix('2001:db8::/64')!).reserved, 1);
   // Single-address blocks that are nothing but a reserved address are never free.
   assert.deepEqual([createBlockSpace(parsePrefix('203.0.113.0/28')!).reserved], [0]);
+});
+
+test('what a home has left and what it gave away are the whole prefix, whatever the size of its blocks', () => {
+  const left = (text: string, take: number) => {
+    const space = createBlockSpace(parsePrefix(text)!);
+    const taken = space.lowest(take);
+    for (const block of taken) space.take(block);
+    const { freeAddresses, reservedAddresses, free, largestFree } = spareUsage(text, space, taken.length);
+    const given = taken.reduce((sum, block) => sum + size(block), 0n);
+    assert.equal(exactly(freeAddresses) + BigInt(reservedAddresses) + given, size(space.prefix), text);
+    return { freeAddresses, reservedAddresses, free, largestFree };
+  };
+  const single = { freeAddresses: 14, reservedAddresses: 2, free: 14, largestFree: 14 };
+  assert.deepEqual(left('198.51.100.0/28', 0), single);
+  assert.deepEqual(left('192.0.2.0/30', 0), { freeAddresses: 2, reservedAddresses: 2, free: 2, largestFree: 2 });
+  assert.equal(left('2001:db8::/64', 0).freeAddresses, '18446744073709551615');
+  for (const text of [
+    '198.51.100.0/28',
+    '192.0.2.0/30',
+    '192.0.2.0/31',
+    '192.0.2.1/32',
+    '203.0.113.0/24',
+    '10.0.0.0/8',
+  ])
+    for (const take of [1, 3, 16]) left(text, take);
+  for (const text of ['2001:db8::/126', '2001:db8::1/128', '2001:db8::/120', '2001:db8::/64', '2001:db8::/32'])
+    for (const take of [1, 3, 16]) left(text, take);
+});
+
+test('a network of both families: what is full is not hidden by what is not', () => {
+  const space = createAddressSpace();
+  const full = createAddressSet(parsePrefix('10.0.0.0/30')!);
+  const wide = createAddressSet(parsePrefix('2001:db8::/64')!);
+  for (const text of ['10.0.0.1', '10.0.0.2']) full.acquire(parseAddress(text)!);
+  setPieces(space, [
+    { prefix: '10.0.0.0/30', set: full, open: true },
+    { prefix: '2001:db8::/64', set: wide, open: true },
+  ]);
+  const more = { families: ['IPv4', 'IPv6'] as const, children: [], inOperation: 0 };
+  const ask = (nowMs: number) => usagePart('n', space, { growth: space.growth, taken: takenIn(space) }, nowMs, more);
+  ask(0);
+  wide.acquire(parseAddress('2001:db8::1')!);
+  const { families, hoursLeft } = ask(HOUR_MS);
+  assert.deepEqual(
+    families.map((one) => [one.family, one.growth?.perDay, one.hoursLeft]),
+    [
+      ['IPv4', 0, 0],
+      ['IPv6', 24, null],
+    ],
+  );
+  assert.equal(hoursLeft, 0);
+});
+
+test('property: reserved, held, resting and free are the size, and the largest free run is that of a naive walk', () => {
+  const offsets = fc.uniqueArray(fc.nat(300), { maxLength: 60 });
+  fc.assert(
+    fc.property(
+      fc.constantFrom('10.0.0.0/24', '10.0.0.8/29', '2001:db8::/120', '2001:db8::/57'),
+      offsets,
+      (text, at) => {
+        const prefix = parsePrefix(text)!;
+        const space = createAddressSpace();
+        const set = createAddressSet(prefix);
+        setPieces(space, [{ prefix: text, set, open: true }]);
+        const inside = at.filter((offset) => BigInt(offset) < size(prefix));
+        const addresses = inside.map((offset) => addressAt(prefix, offset)).filter((address) => set.acquire(address));
+        for (const [i, address] of addresses.entries()) {
+          if (i % 4 === 0) space.resting.add(formatAddress(address), 1, 1e12);
+        }
+        const more = { families: [prefix.family], children: [], inOperation: 0 };
+        const { ranges } = usagePart('n', space, { growth: space.growth, taken: takenIn(space) }, 0, more);
+        const [{ reserved, held, resting, free, size: all, largestFree }] = ranges as [RangeUsage];
+        assert.equal(BigInt(reserved + held + resting) + exactly(free), exactly(all));
+        assert.equal(held + resting, addresses.length);
+        const taken = [...addresses.map((address) => offsetIn(prefix, address)), 0n];
+        if (prefix.family === 'IPv4') taken.push(size(prefix) - 1n);
+        const ends = [...taken.sort((a, b) => (a < b ? -1 : 1)), size(prefix)];
+        const naive = ends.reduce((best, end, i) => {
+          const run = end - ((ends[i - 1] ?? -1n) + 1n);
+          return run > best ? run : best;
+        }, 0n);
+        assert.equal(exactly(largestFree!), naive);
+      },
+    ),
+  );
 });

@@ -1,124 +1,194 @@
-// What an actor tells of the addresses it gives out, beyond the four numbers that metal-api knows.
-import { addressBits } from '../ipam/address.ts';
+// What an actor tells of the addresses it gives out, beyond the four numbers that metal-api knows. All counts are exact.
+import { addressBits, parseAddress, type Family } from '../ipam/address.ts';
 import type { ChildSpace } from '../ipam/child-prefixes.ts';
+import { countOf, fragmentationOf, type Count } from '../ipam/count.ts';
 import { contains, size, type Prefix } from '../ipam/prefix.ts';
-import { parseAddress } from '../ipam/address.ts';
-import { hoursUntilFull, type Growth, type GrowthLog, type GrowthSample } from './growth.ts';
+import { smallestBlocks } from '../ipam/usage.ts';
+import type { BlockSpace } from '../block/block-space.ts';
+import { hoursUntilFull, soonest, type Growth, type GrowthLog, type GrowthSample, type Taken } from './growth.ts';
 import type { AddressSpace } from './address-space.ts';
 import { standingOf, type Standing } from './standing.ts';
 
-/** Counts of addresses; one beyond 2^53 − 1 is shown as that. */
+/** `reserved + held + resting + free` is `size`. */
 export interface RangeUsage {
   /** The network's prefix, as stored there. */
   prefix: string;
   /** The prefix itself, or the block of it. */
   range: string;
-  size: number;
+  size: Count;
   /** Nobody may acquire them. */
   reserved: number;
-  /** In use, lent ones included. */
+  /** In use, lent ones and those that an operation is about to take or give back included. */
   held: number;
   /** Kept back after their release. */
   resting: number;
-  free: number;
-  /** false: on its way out of the network, or home, or doubtful. */
+  free: Count;
+  /** How many free ones lie one after the other at most; null: too many are held to look through them here. */
+  largestFree: Count | null;
+  /** false: on its way out of the network, or home, or doubtful. Nobody gets what is free. */
   open: boolean;
   /** Closed since the site was restored from a backup (reliability.md F24). */
   doubtful: boolean;
 }
 
-/** The free space of a prefix that children are cut from. */
+/** The space of a prefix that children are cut from. `held + free` is `size`. */
 export interface ChildrenUsage {
   prefix: string;
+  size: Count;
   children: number;
+  /** Addresses in children; those that an operation is about to cut or give back included. */
+  held: Count;
+  free: Count;
   /** `/30` or `/126` blocks that no child touches. */
-  freeSmallest: number;
+  freeSmallest: Count;
   /** The largest free block; null: there is none. */
   largestFree: string | null;
   /** 0: all free space is one block; near 1: it lies in many small ones. */
   fragmentation: number;
+  /** Length of a child when none is asked for; null: it has to be named. */
+  childLength: number | null;
+  /** So many children of that length fit in. */
+  room: Count | null;
 }
 
-/** Blocks of one prefix of a global network at its home. */
+/** Blocks of one prefix of a global network at its home. `freeAddresses + reservedAddresses` is what no partition has. */
 export interface SpareUsage {
   prefix: string;
   blockLength: number;
   given: number;
-  free: number;
-  /** Addresses in free blocks that may be acquired, and that may not. */
-  freeAddresses: number;
+  free: Count;
+  /** Addresses in blocks that nobody has: those that may be acquired, and those that may not. */
+  freeAddresses: Count;
   reservedAddresses: number;
+  /** How many free blocks lie one after the other at most. */
+  largestFree: Count;
+  /** Of the free blocks. */
+  fragmentation: number;
+}
+
+/** How fast the addresses of a family go. */
+export interface FamilyRate {
+  family: Family;
+  /** Of addresses in use; of a super network, of addresses in its children. */
+  growth: Growth | null;
+  /** Until what is here is used up at this rate: for blocks of a global network, the hours left while cut off. */
+  hoursLeft: number | null;
 }
 
 export interface UsagePart {
   network: string;
   ranges: RangeUsage[];
   children: ChildrenUsage[];
-  /** Addresses and child prefixes that an operation is about to take or give back. */
+  /** Addresses and child prefixes that an operation is about to take, change or give back; they count as held, too. */
   inOperation: number;
   lent: number;
+  /** Of other partitions' blocks, whose `held` counts them. */
   borrowed: number;
-  /** Of held addresses. */
-  growth: Growth | null;
-  /** Until what is here is used up at this rate: for blocks of a global network, the hours left while cut off. */
+  /** Of the families of the network. */
+  families: FamilyRate[];
+  /** Of the family that is used up first. */
   hoursLeft: number | null;
 }
 
-const count = (value: bigint): number =>
-  Number(value > BigInt(Number.MAX_SAFE_INTEGER) ? BigInt(Number.MAX_SAFE_INTEGER) : value);
+/** By family, blocks' and borrowed ones. */
+export function takenIn(space: AddressSpace): Taken {
+  const taken: Taken = { IPv4: 0, IPv6: 0 };
+  for (const { set } of space.pieces) taken[set.prefix.family] += set.heldCount;
+  for (const { family } of space.strays.values()) taken[family]++;
+  return taken;
+}
 
-export const heldIn = (space: AddressSpace): number => space.pieces.reduce((sum, { set }) => sum + set.heldCount, 0);
+/** A walk over so many words of 64 addresses takes a few milliseconds; the actor does nothing else meanwhile. */
+const MOST_WORDS = 16_384;
 
-export function rangesOf(space: AddressSpace): RangeUsage[] {
+function rangesOf(space: AddressSpace): RangeUsage[] {
   const resting = [...space.resting].flatMap(([text]) => parseAddress(text) ?? []);
+  let words = MOST_WORDS;
   return space.pieces.map(({ prefix, set, open, doubtful = false }) => {
     const kept = resting.filter((address) => contains(set.prefix, address) && set.has(address)).length;
+    words -= set.words;
     return {
       prefix,
       range: set.prefix.canonical,
-      size: count(size(set.prefix)),
+      size: countOf(size(set.prefix)),
       reserved: set.reservedCount,
       held: set.heldCount - kept,
       resting: kept,
-      free: count(set.freeCount),
+      free: countOf(set.freeCount),
+      largestFree: words < 0 ? null : countOf(set.largestFreeRun()),
       open,
       doubtful,
     };
   });
 }
 
-export function childrenUsage(parent: Prefix, space: ChildSpace | undefined): ChildrenUsage {
-  const free = space?.free() ?? [parent];
-  const largest = free.reduce<Prefix | undefined>(
+const sizesOf = (prefixes: readonly Prefix[]): bigint => prefixes.reduce((sum, one) => sum + size(one), 0n);
+
+export function childrenUsage(parent: Prefix, space: ChildSpace | undefined, childLength?: number): ChildrenUsage {
+  const blocks = space?.free() ?? [parent];
+  const largest = blocks.reduce<Prefix | undefined>(
     (best, one) => (!best || one.length < best.length ? one : best),
     undefined,
   );
-  const total = free.reduce((sum, one) => sum + size(one), 0n);
-  const smallest = 1n << BigInt(Math.max(0, addressBits(parent.family) - parent.length - 2));
+  const free = sizesOf(blocks);
+  const fitting = blocks.filter(({ length }) => childLength !== undefined && length <= childLength);
+  const bits = addressBits(parent.family);
   return {
     prefix: parent.canonical,
+    size: countOf(size(parent)),
     children: space?.children ?? 0,
-    freeSmallest: count(space?.availableSmallest ?? smallest),
+    held: countOf(size(parent) - free),
+    free: countOf(free),
+    freeSmallest: countOf(space?.availableSmallest ?? smallestBlocks(parent)),
     largestFree: largest?.canonical ?? null,
-    fragmentation: largest === undefined ? 0 : 1 - Number((size(largest) * 1_000_000n) / total) / 1_000_000,
+    fragmentation: fragmentationOf(largest === undefined ? 0n : size(largest), free),
+    childLength: childLength ?? null,
+    room: childLength === undefined ? null : countOf(sizesOf(fitting) >> BigInt(bits - childLength)),
   };
+}
+
+/** By family, what lies in children. */
+export function cutFrom(children: Iterable<ChildSpace>): Taken {
+  const taken: Taken = { IPv4: 0, IPv6: 0 };
+  for (const space of children) taken[space.parent.family] += Number(size(space.parent) - sizesOf(space.free()));
+  return taken;
 }
 
 const standing = (space: AddressSpace, wanted: Standing): number =>
   [...space.loans.values()].filter((loan) => standingOf({ loan }) === wanted).length;
 
+/** What can still be had, by family: of open ranges, and for children of the usual length. */
+function leftIn(ranges: readonly RangeUsage[], children: readonly ChildrenUsage[]): Taken {
+  const left: Taken = { IPv4: 0, IPv6: 0 };
+  const familyOf = (prefix: string): Family => (prefix.includes(':') ? 'IPv6' : 'IPv4');
+  for (const { open, free, range } of ranges) if (open) left[familyOf(range)] += Number(free);
+  for (const { prefix, free, room, childLength } of children) {
+    const family = familyOf(prefix);
+    const usable = room === null ? Number(free) : Number(room) * 2 ** (addressBits(family) - childLength!);
+    left[family] += usable;
+  }
+  return left;
+}
+
 export function usagePart(
   network: string,
   space: AddressSpace,
-  growth: GrowthLog,
+  { growth, taken }: { growth: GrowthLog; taken: Taken },
   nowMs: number,
-  more: { children: ChildrenUsage[]; inOperation: number; before?: GrowthSample | undefined },
+  more: {
+    families: readonly Family[];
+    children: ChildrenUsage[];
+    inOperation: number;
+    before?: GrowthSample | undefined;
+  },
 ): UsagePart {
   const ranges = rangesOf(space);
-  const held = heldIn(space);
-  growth.note(nowMs, () => held);
-  const rate = growth.at(nowMs, held, more.before);
-  const free = ranges.reduce((sum, range) => sum + (range.open ? range.free : 0), 0);
+  growth.note(nowMs, () => taken);
+  const left = leftIn(ranges, more.children);
+  const families = more.families.map((family): FamilyRate => {
+    const rate = growth.at(nowMs, family, taken[family], more.before);
+    return { family, growth: rate, hoursLeft: hoursUntilFull(left[family], rate) };
+  });
   return {
     network,
     ranges,
@@ -126,21 +196,27 @@ export function usagePart(
     inOperation: space.inFlight.size + more.inOperation,
     lent: standing(space, 'lent'),
     borrowed: standing(space, 'borrowed'),
-    growth: rate,
-    hoursLeft: hoursUntilFull(free, rate),
+    families,
+    hoursLeft: soonest(families.map(({ hoursLeft }) => hoursLeft)),
   };
 }
 
 /** As a home sees the blocks of one prefix. */
-export const spareUsage = (
+export function spareUsage(
   prefix: string,
-  of: { length: number; free: bigint; reserved: number; family: Prefix['family'] },
+  of: Pick<BlockSpace, 'prefix' | 'length' | 'free' | 'reserved' | 'neverGiven' | 'largestFreeRun'>,
   given: number,
-): SpareUsage => ({
-  prefix,
-  blockLength: of.length,
-  given,
-  free: count(of.free),
-  freeAddresses: count((of.free << BigInt(addressBits(of.family) - of.length)) - BigInt(of.reserved)),
-  reservedAddresses: of.reserved,
-});
+): SpareUsage {
+  const largest = of.largestFreeRun();
+  const addresses = of.free << BigInt(addressBits(of.prefix.family) - of.length);
+  return {
+    prefix,
+    blockLength: of.length,
+    given,
+    free: countOf(of.free),
+    freeAddresses: countOf(addresses - BigInt(of.reserved)),
+    reservedAddresses: of.reserved + of.neverGiven,
+    largestFree: countOf(largest),
+    fragmentation: fragmentationOf(largest, of.free),
+  };
+}

@@ -115,7 +115,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     for (const family of ['IPv4', 'IPv6'] as const) {
       const own = spare.filter(({ prefix }) => prefix.includes(':') === (family === 'IPv6'));
       if (own.every(({ given }) => given <= members)) continue;
-      const free = own.reduce((sum, one) => sum + one.free, 0);
+      const free = own.reduce((sum, one) => sum + Number(one.free), 0);
       const keep = Math.min(65_536, Math.max(1, Math.floor(free / (2 * members))));
       await recallRound(network, family, { count: 65_536, keep });
     }

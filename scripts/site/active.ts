@@ -260,7 +260,6 @@ export async function serveSite(
   if (traces !== undefined) life.onEnd('traces', () => traces.stop());
   const growth = keepGrowth({
     store: createGrowthStore({ url: ground.databaseUrl, applicationName: `hanse-${config.site}` }),
-    rows: store,
     world,
     hosted: () => places.hosted(),
     odd,

@@ -3,8 +3,10 @@ import { after, before } from 'node:test';
 import { partitionScope } from '../../actors/address.ts';
 import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
 import { createGrowthStore, type GrowthStore } from '../../storage/growth.ts';
-import { createSiteStore } from '../../storage/index.ts';
+import type { Change } from '../../actors/records.ts';
+import { createShardStore, createSiteStore } from '../../storage/index.ts';
 import { suite, test } from '../../storage/testing/register.ts';
+import { asked, freshScope, groupOf, ipChange } from '../../storage/testing/samples.ts';
 import { testServers } from '../../storage/testing/servers.ts';
 import { keepGrowth } from './growth.ts';
 
@@ -28,7 +30,7 @@ for (const server of testServers().slice(0, 2)) {
 
     test('what a network held a week ago is known after a restart; what does not change is not noted again', async () => {
       const world = createVirtualWorld();
-      const held = { now: 100 };
+      const taken = { IPv4: 100, IPv6: 0 };
       const writes: number[] = [];
       const noted: GrowthStore = {
         ...store,
@@ -36,12 +38,12 @@ for (const server of testServers().slice(0, 2)) {
           writes.push(rows.length);
           await store.write(rows);
         },
+        now: async () => [{ network: 'n', held: 1, taken: { ...taken } }],
         close: async () => {},
       };
       const open = () =>
         keepGrowth({
           store: noted,
-          rows: { countByOwner: async () => new Map([['n', held.now]]) },
           world,
           hosted: () => ['p'],
           odd: (what, error) => assert.fail(`${what}: ${String(error)}`),
@@ -58,8 +60,8 @@ for (const server of testServers().slice(0, 2)) {
       assert.equal(first.earlier(scope, 'n'), undefined);
       await pass(60_000);
       const startMs = world.wallMs();
-      assert.equal(first.earlier(scope, 'n')?.held, 100);
-      held.now = 150;
+      assert.deepEqual(first.earlier(scope, 'n')?.taken, { IPv4: 100, IPv6: 0 });
+      taken.IPv6 = 2 ** 80;
       await pass(2 * HOUR_MS);
       await pass(2 * HOUR_MS);
       assert.deepEqual(writes, [1, 1, 0]);
@@ -68,15 +70,54 @@ for (const server of testServers().slice(0, 2)) {
       const second = open();
       await pass(60_000);
       const known = second.earlier(scope, 'n');
-      assert.equal(known?.held, 100);
+      assert.deepEqual(known?.taken, { IPv4: 100, IPv6: 0 });
       assert.ok(Math.abs(known.atMs - startMs) < HOUR_MS);
       // A week later it is what was held when the week began.
       for (let day = 0; day < 9; day++) await pass(DAY_MS);
       assert.deepEqual(
-        [second.earlier(scope, 'n')?.held, second.earlier(scope, 'n')?.atMs],
-        [150, world.wallMs() - 7 * DAY_MS],
+        [second.earlier(scope, 'n')?.taken.IPv6, second.earlier(scope, 'n')?.atMs],
+        [2 ** 80, world.wallMs() - 7 * DAY_MS],
       );
       await second.stop();
+    });
+
+    test('what is taken is counted by family: addresses in use, and those in children of super networks', async () => {
+      const fresh = freshScope();
+      const options = { url: started.url, applicationName: 'growth-test' };
+      const sites = await createSiteStore(options);
+      const shard = createShardStore(options);
+      const child = (root: string, cidr: string): Change => ({
+        table: 'prefix',
+        scope: fresh,
+        key: cidr,
+        owner: 'super',
+        prev: 0,
+        version: 1,
+        value: { cidr, network: cidr, root },
+      });
+      const changes = [
+        ...['10.0.0.1', '10.0.0.2', '2001:db8::1'].map((address) => ipChange(fresh, 'n', address)),
+        child('10.0.0.0/14', '10.0.0.0/14'),
+        child('10.0.0.0/14', '10.0.0.0/22'),
+        child('2001:db8::/48', '2001:db8::/64'),
+      ];
+      const fences = await sites.takeOver([fresh], 1);
+      assert.equal((await asked(shard).commit(groupOf(fences, changes, 1))).outcome, 'committed');
+      assert.deepEqual(await store.now(fresh), [
+        { network: 'n', held: 3, taken: { IPv4: 2, IPv6: 1 } },
+        { network: 'super', held: 2, taken: { IPv4: 1_024, IPv6: 2 ** 64 } },
+      ]);
+      await shard.close();
+      await sites.close();
+    });
+
+    test('what was noted before families were told apart says nothing of them', async () => {
+      const row = { scope, network: 'old', atMs: 1_000, held: 7, taken: null };
+      await store.write([row]);
+      assert.deepEqual(
+        (await store.since(0)).filter(({ network }) => network === 'old'),
+        [row],
+      );
     });
   });
 }

@@ -1,7 +1,7 @@
-// Keeps how many addresses each network held over the last week, so that "full in n days" survives a restart.
+// Keeps how much of each network was taken over the last week, so that "full in n days" survives a restart.
 import { partitionScope, type Scope } from '../../actors/address.ts';
 import { LONGEST_WATCH_MS, type GrowthSample } from '../../actors/network/growth.ts';
-import type { SiteStore, World } from '../../actors/ports.ts';
+import type { World } from '../../actors/ports.ts';
 import type { GrowthRow, GrowthStore } from '../../storage/growth.ts';
 
 export interface GrowthKeeper {
@@ -12,7 +12,6 @@ export interface GrowthKeeper {
 
 export interface GrowthOptions {
   store: GrowthStore;
-  rows: Pick<SiteStore, 'countByOwner'>;
   world: World;
   hosted(): readonly string[];
   odd(what: string, error?: unknown): void;
@@ -26,7 +25,7 @@ const FIRST_MS = 30_000;
 const nameOf = ({ scope, network }: Pick<GrowthRow, 'scope' | 'network'>): string => `${scope}|${network}`;
 
 /** What was noted before is read meanwhile: nobody waits for it at a takeover. */
-export function keepGrowth({ store, rows, world, hosted, odd }: GrowthOptions): GrowthKeeper {
+export function keepGrowth({ store, world, hosted, odd }: GrowthOptions): GrowthKeeper {
   /** Oldest first. */
   const samples = new Map<string, GrowthRow[]>();
   const take = (row: GrowthRow): void => {
@@ -42,9 +41,10 @@ export function keepGrowth({ store, rows, world, hosted, odd }: GrowthOptions): 
     const fresh: GrowthRow[] = [];
     for (const partition of hosted()) {
       const scope = partitionScope(partition);
-      for (const [network, held] of await rows.countByOwner('ip', scope)) {
-        const row: GrowthRow = { scope, network, atMs: nowMs, held };
-        if (samples.get(nameOf(row))?.at(-1)?.held !== held) fresh.push(row);
+      for (const now of await store.now(scope)) {
+        const row: GrowthRow = { scope, ...now, atMs: nowMs };
+        const last = samples.get(nameOf(row))?.at(-1)?.taken;
+        if (last?.IPv4 !== now.taken.IPv4 || last.IPv6 !== now.taken.IPv6) fresh.push(row);
       }
     }
     await store.write(fresh);
@@ -70,10 +70,9 @@ export function keepGrowth({ store, rows, world, hosted, odd }: GrowthOptions): 
 
   return {
     earlier(scope, network) {
-      const known = samples.get(nameOf({ scope, network }));
-      const [first] = known ?? [];
+      const first = samples.get(nameOf({ scope, network }))?.find(({ taken }) => taken !== null);
       if (first === undefined) return undefined;
-      return { atMs: Math.max(first.atMs, world.wallMs() - LONGEST_WATCH_MS), held: first.held };
+      return { atMs: Math.max(first.atMs, world.wallMs() - LONGEST_WATCH_MS), taken: first.taken ?? {} };
     },
     async stop() {
       cancel();

@@ -1,0 +1,221 @@
+// Sums of what the sites told of a network: by family, by prefix, by block, by partition. Each address counts once.
+import { addressBits, type Family } from '../../actors/ipam/address.ts';
+import { countOf, exactly, fragmentationOf, type Count } from '../../actors/ipam/count.ts';
+import { parsePrefix, size } from '../../actors/ipam/prefix.ts';
+import { hoursUntilFull, soonest, type Growth } from '../../actors/network/growth.ts';
+import type { ChildrenUsage, RangeUsage, SpareUsage } from '../../actors/network/usage.ts';
+import { knownBlocks, lineOf, type KnownBlock } from './network-blocks.ts';
+import type { NetworkParts, PartitionPart } from './network-parts.ts';
+import type { UsageAnswer } from './network-shapes.ts';
+
+const NAMES = ['size', 'reserved', 'held', 'resting', 'free', 'closed', 'unknown'] as const;
+type Sums = Record<(typeof NAMES)[number], bigint>;
+type Counts = Record<(typeof NAMES)[number], Count>;
+
+const sums = (of: Partial<Sums> = {}): Sums => ({
+  size: 0n,
+  reserved: 0n,
+  held: 0n,
+  resting: 0n,
+  free: 0n,
+  closed: 0n,
+  unknown: 0n,
+  ...of,
+});
+function add(to: Sums, from: Sums): void {
+  for (const name of NAMES) to[name] += from[name];
+}
+const countsOf = (from: Sums): Counts => Object.fromEntries(NAMES.map((name) => [name, countOf(from[name])])) as Counts;
+
+const familyOf = (prefix: string): Family => (prefix.includes(':') ? 'IPv6' : 'IPv4');
+const sizeOf = (prefix: string): bigint => {
+  const parsed = parsePrefix(prefix);
+  return parsed === undefined ? 0n : size(parsed);
+};
+
+function rangeSums({ size: all, reserved, held, resting, free, open }: RangeUsage): Sums {
+  const left = exactly(free);
+  return sums({
+    size: exactly(all),
+    reserved: exactly(reserved),
+    held: exactly(held),
+    resting: exactly(resting),
+    ...(open ? { free: left } : { closed: left }),
+  });
+}
+
+const blockSums = ({ block, told }: KnownBlock): Sums =>
+  told === undefined ? sums({ size: sizeOf(block), unknown: sizeOf(block) }) : rangeSums(told);
+
+function spareSums({ freeAddresses, reservedAddresses }: SpareUsage): Sums {
+  const [free, reserved] = [exactly(freeAddresses), BigInt(reservedAddresses)];
+  return sums({ size: free + reserved, free, reserved });
+}
+
+const childSums = ({ size: all, held, free }: ChildrenUsage): Sums =>
+  sums({ size: exactly(all), held: exactly(held), free: exactly(free) });
+
+/** The most free addresses in one run; null as soon as somebody could not say. */
+interface Run {
+  largest: bigint | null;
+}
+interface PrefixSums extends Run {
+  sums: Sums;
+}
+
+const longer = (a: bigint | null, b: bigint | null): bigint | null => (a === null || b === null ? null : a > b ? a : b);
+
+function runOf(range: RangeUsage | undefined): bigint | null {
+  if (range?.largestFree == null) return null;
+  return range.open ? exactly(range.largestFree) : 0n;
+}
+
+function byPrefix(parts: NetworkParts, blocks: readonly KnownBlock[]): Map<string, PrefixSums> {
+  const prefixes = new Map<string, PrefixSums>();
+  const put = (prefix: string, more: Sums, largest: bigint | null): void => {
+    const known = prefixes.get(prefix);
+    if (known === undefined) prefixes.set(prefix, { sums: more, largest });
+    else {
+      add(known.sums, more);
+      known.largest = longer(known.largest, largest);
+    }
+  };
+  const { ledger } = parts;
+  for (const spare of ledger?.spare ?? []) {
+    const blockBits = BigInt(addressBits(familyOf(spare.prefix)) - spare.blockLength);
+    put(spare.prefix, spareSums(spare), exactly(spare.largestFree) << blockBits);
+  }
+  for (const known of blocks) {
+    put(known.prefix, blockSums(known), runOf(known.told));
+    // Given since the home was asked: it counted the block as free.
+    const spare = ledger !== null && known.ledger === undefined ? prefixes.get(known.prefix)?.sums : undefined;
+    if (spare !== undefined) {
+      const again = exactly(known.told?.size ?? 0);
+      const reserved = exactly(known.told?.reserved ?? 0);
+      add(spare, sums({ size: -again, reserved: -reserved, free: reserved - again }));
+    }
+  }
+  for (const child of parts.parts.flatMap(({ children }) => children)) {
+    const largest = child.largestFree === null ? 0n : sizeOf(child.largestFree);
+    put(child.prefix, childSums(child), largest);
+  }
+  // What neither the home nor a holder spoke of.
+  if (parts.isGlobal && ledger === null) {
+    for (const prefix of parts.prefixes) {
+      const missing = sizeOf(prefix) - (prefixes.get(prefix)?.sums.size ?? 0n);
+      if (missing > 0n) put(prefix, sums({ size: missing, unknown: missing }), null);
+    }
+  }
+  return prefixes;
+}
+
+/** All partitions' together: each sees its own part of the demand. */
+function growthOf(parts: readonly PartitionPart[], family: Family): Growth | null {
+  const watched = parts.flatMap(({ families }) => families.find((one) => one.family === family)?.growth ?? []);
+  if (watched.length === 0) return null;
+  return {
+    perDay: watched.reduce((all, { perDay }) => all + perDay, 0),
+    overHours: Math.min(...watched.map(({ overHours }) => overHours)),
+  };
+}
+
+/** What is left of a family for the forecast: of a super network, room for children of the usual length. */
+function leftOf(free: bigint, children: readonly ChildrenUsage[], family: Family): bigint {
+  if (children.length === 0) return free;
+  return children.reduce(
+    (all, { room, childLength, free: any }) =>
+      all +
+      (room === null || childLength === null
+        ? exactly(any)
+        : exactly(room) << BigInt(addressBits(family) - childLength)),
+    0n,
+  );
+}
+
+function familyUsage(
+  family: Family,
+  parts: NetworkParts,
+  prefixes: ReadonlyMap<string, PrefixSums>,
+): UsageAnswer['families'][number] {
+  const total = sums();
+  for (const [prefix, of] of prefixes) if (familyOf(prefix) === family) add(total, of.sums);
+  const children = parts.parts.flatMap((part) => part.children).filter(({ prefix }) => familyOf(prefix) === family);
+  const growth = growthOf(parts.parts, family);
+  const childLength = children[0]?.childLength ?? null;
+  const hours =
+    parts.unreachable.length > 0 ? null : hoursUntilFull(Number(leftOf(total.free, children, family)), growth);
+  return {
+    family,
+    ...countsOf(total),
+    children: children.reduce((all, one) => all + one.children, 0),
+    growth,
+    childPrefixesPerDay:
+      growth === null || childLength === null ? null : growth.perDay / 2 ** (addressBits(family) - childLength),
+    fullInDays: hours === null ? null : hours / 24,
+  };
+}
+
+function partitionUsage(
+  { partition, site, ranges, children, inOperation, lent, borrowed, families, hoursLeft }: PartitionPart,
+  isGlobal: boolean,
+): UsageAnswer['partitions'][number] {
+  return {
+    partition,
+    site,
+    blocks: isGlobal ? ranges.length : 0,
+    inOperation,
+    lent,
+    borrowed,
+    families: families.map(({ family, growth, hoursLeft: hours }) => {
+      const total = sums();
+      for (const range of ranges) if (familyOf(range.range) === family) add(total, rangeSums(range));
+      for (const child of children) if (familyOf(child.prefix) === family) add(total, childSums(child));
+      return { family, ...countsOf(total), growth, hoursLeftCutOff: isGlobal ? hours : null };
+    }),
+    hoursLeftCutOff: isGlobal ? hoursLeft : null,
+  };
+}
+
+/** Blocks that one answer names. */
+const MOST_BLOCKS = 64;
+
+/** Closed and unknown ones last: nobody can do anything about what is left of them. */
+function fullest(blocks: readonly KnownBlock[]): KnownBlock[] {
+  const left = ({ told }: KnownBlock): number => (told === undefined || !told.open ? Infinity : Number(told.free));
+  return blocks.toSorted((a, b) => (left(a) < left(b) ? -1 : left(a) > left(b) ? 1 : 0)).slice(0, MOST_BLOCKS);
+}
+
+export function usageOf(network: string, all: NetworkParts): UsageAnswer {
+  const { parts, ledger, unreachable, isGlobal } = all;
+  const blocks = knownBlocks(all);
+  const prefixes = byPrefix(all, blocks);
+  const present = new Set([
+    ...[...prefixes.keys()].map(familyOf),
+    ...parts.flatMap((part) => part.families.map((one) => one.family)),
+  ]);
+  const families = (['IPv4', 'IPv6'] as const)
+    .filter((family) => present.has(family))
+    .map((family) => familyUsage(family, all, prefixes));
+  const fullInDays = soonest(families.map((one) => one.fullInDays));
+  const sum = (of: (part: PartitionPart) => number): number => parts.reduce((so, part) => so + of(part), 0);
+  return {
+    network,
+    fullInDays,
+    fullFirst: fullInDays === null ? null : (families.find((one) => one.fullInDays === fullInDays)?.family ?? null),
+    families,
+    inOperation: sum(({ inOperation }) => inOperation),
+    lent: sum(({ lent }) => lent),
+    prefixes: [...prefixes].map(([prefix, { sums: total, largest }]) => ({
+      prefix,
+      family: familyOf(prefix),
+      ...countsOf(total),
+      fragmentation: largest === null ? null : fragmentationOf(largest, total.free),
+      largestFree: largest === null ? null : countOf(largest),
+    })),
+    children: parts.flatMap(({ children }) => children),
+    blocks: isGlobal ? { count: blocks.length, fullest: fullest(blocks).map(lineOf) } : { count: 0, fullest: [] },
+    spare: ledger?.spare ?? [],
+    partitions: parts.map((part) => partitionUsage(part, isGlobal)),
+    unreachable,
+  };
+}
