@@ -56,6 +56,11 @@ const answerDone = async (view: NetworkView, { site }: { site: Site }): Promise<
 };
 
 const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
+/** What is in use is told as a read tells it, with what all partitions hold. */
+const answerUpdated = async (view: NetworkView, { site, as }: RouteRequest<unknown>): Promise<Answer> => {
+  await spreadGlobal(site, view);
+  return ok(networkResponse(await withAllHeld(site, view, as)));
+};
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
 
 /** Project and partition exist, and the partition is hosted here; '' is none. */
@@ -198,7 +203,7 @@ export function addNetworkRoutes(edge: Edge): void {
       const claims = prefixClaims(id, update.addedPrefixes);
       return withWordOfAll(site, claims, apply, (h) => isClaimed(site, h));
     },
-    answerDone,
+    answerUpdated,
   );
 
   write(

@@ -1,6 +1,7 @@
 // Blocks of global networks, as this site sees them: the ledger of what is at home here, and what its partitions hold.
 import { addressOf, partitionScope, siteScope } from '../../../actors/address.ts';
 import type { BlockRecord, HoldingRecord, WantRecord } from '../../../actors/block/record.ts';
+import type { Family } from '../../../actors/ipam/address.ts';
 import { isRefusal } from '../../../actors/refusal.ts';
 import type { Site } from '../../../http/site.ts';
 import { watched } from '../../../http/v2/network-parts.ts';
@@ -26,8 +27,8 @@ export interface NetworkBlocks {
   wants: Wanted[];
   /** Addresses in use in each hosted partition. */
   used: Record<string, number>;
-  /** How long each hosted partition can go on when it is cut off from the home, at its rate; null: it does not fill. */
-  hoursLeft: Record<string, number | null>;
+  /** How long each hosted partition can go on when it is cut off, at its rate, by family; null: it does not fill. */
+  hoursLeft: Record<string, Partial<Record<Family, number | null>>>;
 }
 
 export interface BlocksView {
@@ -50,13 +51,14 @@ export async function blocksOf(
   ]);
   const partitionOf = new Map(scopes.map((scope, i) => [scope, hosted[i] as string]));
   const hoursLeftOf = async (network: string): Promise<NetworkBlocks['hoursLeft']> => {
-    const asked = hosted.map(async (partition): Promise<[string, number | null]> => {
+    const asked = hosted.map(async (partition): Promise<[string, NetworkBlocks['hoursLeft'][string]]> => {
       const block = addressOf(partitionScope(partition), 'block', network);
       const part = await site.ask(block, 'usage', watched(site, block.scope, network), {
         who: 'inspection',
         withinMs: USAGE_WITHIN_MS,
       });
-      return [partition, isRefusal(part) ? null : part.hoursLeft];
+      const families = isRefusal(part) ? [] : part.families;
+      return [partition, Object.fromEntries(families.map(({ family, hoursLeft }) => [family, hoursLeft]))];
     });
     return Object.fromEntries(await Promise.all(asked));
   };

@@ -193,11 +193,13 @@ export function siteMetrics(look: Look): Sampled[] {
 
     gauge(
       'cut_off_hours_left',
-      'Hours until a partition has no free address of a global network left when it is cut off; absent: it does not fill.',
+      'Hours until a partition has no free address of a family of a global network left when it is cut off; absent: it does not fill.',
       ({ blocks }) =>
         blocks.networks.flatMap(({ network, hoursLeft }) =>
-          Object.entries(hoursLeft).flatMap(([partition, value]): Sample[] =>
-            value === null ? [] : [{ labels: { network, partition }, value }],
+          Object.entries(hoursLeft).flatMap(([partition, families]) =>
+            Object.entries(families).flatMap(([family, value]): Sample[] =>
+              value === null ? [] : [{ labels: { network, partition, family }, value }],
+            ),
           ),
         ),
     ),
