@@ -13,13 +13,23 @@ export const createBodyBudget = (bytes = 256 << 20): BodyBudget => ({ left: byte
 
 const NOTHING = new Uint8Array(0);
 
-/** Who waits for this answer: until it is out, or its connection has ended. Listens from the moment that somebody asks to. */
+/** The time that a client gives a request, in seconds from its arrival; what can't be read as such says nothing. */
+const TIMEOUT_HEADER = 'request-timeout';
+
+/**
+ * Who waits for this answer: until it is out, its connection has ended, or the request's own time is over. Listens from the moment that somebody asks to.
+ */
 class ResponseAsker implements Asker {
   readonly #response: ServerResponse;
+  readonly #monotonicMs: () => number;
+  readonly #untilMs: number;
   #listeners: Set<() => void> | undefined;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, monotonicMs: () => number) {
     this.#response = response;
+    this.#monotonicMs = monotonicMs;
+    const seconds = Number(response.req.headers[TIMEOUT_HEADER] ?? NaN);
+    this.#untilMs = seconds >= 0 ? monotonicMs() + 1_000 * seconds : Infinity;
   }
 
   get isGone(): boolean {
@@ -27,7 +37,7 @@ class ResponseAsker implements Asker {
   }
 
   get remainingMs(): number {
-    return Infinity;
+    return this.#untilMs === Infinity ? Infinity : this.#untilMs - this.#monotonicMs();
   }
 
   whenGone(listener: () => void): () => void {
@@ -51,7 +61,8 @@ class ResponseAsker implements Asker {
   }
 }
 
-export const askerOf = (response: ServerResponse): Asker => new ResponseAsker(response);
+export const askerOf = (response: ServerResponse, monotonicMs: () => number = () => performance.now()): Asker =>
+  new ResponseAsker(response, monotonicMs);
 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

@@ -35,10 +35,17 @@ export interface Credentials {
 }
 
 export interface AgentClient {
-  boot<N extends keyof BootRpcs>(name: N, ask: unknown): Promise<BootRpcs[N]['reply']>;
+  boot<N extends keyof BootRpcs>(name: N, ask: unknown, limits?: CallLimits): Promise<BootRpcs[N]['reply']>;
   send(ask: unknown): Promise<EventRpcs['Send']['reply']>;
   wait(machine: string): WaitCall;
   close(): void;
+}
+
+export interface CallLimits {
+  /** Milliseconds that the call may take. */
+  withinMs?: number;
+  /** Cancels it. */
+  signal?: AbortSignal;
 }
 
 export interface WaitCall {
@@ -48,13 +55,19 @@ export interface WaitCall {
   cancel(): void;
 }
 
-type Unary = (ask: unknown, done: (error: ServiceError | null, reply: unknown) => void) => void;
+type Unary = (
+  ask: unknown,
+  options: { deadline?: number },
+  done: (error: ServiceError | null, reply: unknown) => void,
+) => { cancel(): void };
 type Streaming = (ask: unknown) => ClientReadableStream<unknown>;
 
-const call = (client: Client, name: string, ask: unknown): Promise<unknown> =>
+const call = (client: Client, name: string, ask: unknown, { withinMs, signal }: CallLimits = {}): Promise<unknown> =>
   new Promise((resolve, reject) => {
     const method = (client as unknown as Record<string, Unary>)[name]!;
-    method.call(client, ask, (error, reply) => (error ? reject(error) : resolve(reply)));
+    const options = withinMs === undefined ? {} : { deadline: Date.now() + withinMs };
+    const running = method.call(client, ask, options, (error, reply) => (error ? reject(error) : resolve(reply)));
+    signal?.addEventListener('abort', () => running.cancel());
   });
 
 export const connectAgent = async (port: number, as: Credentials = {}): Promise<AgentClient> => {
@@ -73,7 +86,7 @@ export const connectAgent = async (port: number, as: Credentials = {}): Promise<
   const boot = new BootService(`127.0.0.1:${port}`, secure, options);
   const event = new EventService(`127.0.0.1:${port}`, secure, options);
   return {
-    boot: (name, ask) => call(boot, name, ask) as never,
+    boot: (name, ask, limits) => call(boot, name, ask, limits) as never,
     send: (ask) => call(event, 'Send', ask) as never,
     wait(machine) {
       const stream = (boot as unknown as { Wait: Streaming }).Wait({ machineId: machine });

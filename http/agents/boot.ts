@@ -1,20 +1,20 @@
 // What pixie asks, and the small calls of metal-hammer (machines.md §5.3).
 import { addressOf, partitionScope } from '../../actors/address.ts';
 import { isRefusal, notFound } from '../../actors/refusal.ts';
-import { AGENT_DEADLINE_MS, partitionOfMachine, refusePartition, type Rpc } from './caller.ts';
+import { partitionOfMachine, refusePartition, type Rpc } from './caller.ts';
 import type { BootRpcs } from './protos.ts';
 
 type BootRpc<N extends keyof BootRpcs> = Rpc<BootRpcs[N]['ask'], BootRpcs[N]['reply']>;
 
 /** A DHCP request with a GUID: the machine boots PXE, known or not. */
-export const dhcp: BootRpc<'Dhcp'> = async (site, { uuid }, agent) => {
+export const dhcp: BootRpc<'Dhcp'> = async (site, { uuid }, agent, as) => {
   const partition = partitionOfMachine(site, agent, uuid);
   if (isRefusal(partition)) return partition;
   const told = await site.ask(
     addressOf(partitionScope(partition), 'machine', uuid),
     'event',
     { event: 'PXE Booting', message: '', partition },
-    { who: agent.name, withinMs: AGENT_DEADLINE_MS },
+    as,
   );
   return isRefusal(told) ? told : {};
 };
@@ -36,13 +36,13 @@ export const superUserPassword: BootRpc<'SuperUserPassword'> = async (site) => (
 });
 
 /** A reinstallation did not work out: answers how to boot the old system, if that is still there. */
-export const abortReinstall: BootRpc<'AbortReinstall'> = async (site, { uuid, primaryDiskWiped }, agent) => {
+export const abortReinstall: BootRpc<'AbortReinstall'> = async (site, { uuid, primaryDiskWiped }, agent, as) => {
   const partition = partitionOfMachine(site, agent, uuid);
   if (isRefusal(partition)) return partition;
   return await site.ask(
     addressOf(partitionScope(partition), 'machine', uuid),
     'abortReinstall',
     { primaryDiskWiped },
-    { who: agent.name, withinMs: AGENT_DEADLINE_MS },
+    as,
   );
 };

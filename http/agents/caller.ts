@@ -1,8 +1,9 @@
 // Who speaks: the client certificate binds an agent to partitions, and an agent may act only for machines of those (W35).
 import { Metadata, status, type ServerUnaryCall, type ServiceError, type sendUnaryData } from '@grpc/grpc-js';
+import { createAsker, type Asker } from '../../actors/asker.ts';
 import { forbidden, invalid, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import { peerIdentity } from '../../router/link/certificates.ts';
-import type { Site } from '../site.ts';
+import type { AskOptions, Site } from '../site.ts';
 
 export interface Agent {
   /** Common name of its certificate; goes into the log. */
@@ -11,7 +12,10 @@ export interface Agent {
   partitions: readonly string[];
 }
 
-/** Milliseconds that an agent waits for an answer before it crashes or gives up (clients.md §5.2). */
+/**
+ * Milliseconds that an agent waits for an answer before it crashes or gives up (clients.md §5.2). A call that has less time
+ * says so itself.
+ */
 export const AGENT_DEADLINE_MS = 10_000;
 
 type AuthContext = ReturnType<ServerUnaryCall<unknown, unknown>['getAuthContext']>;
@@ -72,7 +76,29 @@ export const serviceError = (refusal: Refusal): ServiceError =>
     metadata: new Metadata(),
   });
 
-export type Rpc<A, R> = (site: Site, asked: A, agent: Agent) => Promise<R | Refusal>;
+/** `as`: the options of an ask in the agent's name, within the time of its call. */
+export type Rpc<A, R> = (site: Site, asked: A, agent: Agent, as: AskOptions) => Promise<R | Refusal>;
+
+/** As far as grpc-js has it; Infinity: the caller set none. */
+interface Call {
+  getDeadline(): Date | number;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+
+/** Who waits for the answer to a call: until its deadline, or until it is cancelled or its connection is gone. */
+export function askerOfCall(call: Call): Asker {
+  const untilMs = Number(call.getDeadline());
+  const asker = createAsker(() => untilMs - Date.now());
+  call.on('cancelled', asker.leave);
+  return asker;
+}
+
+/** Options of an ask in the name of an agent. */
+export const asAgent = (agent: Agent, call: Call): AskOptions => ({
+  who: agent.name,
+  withinMs: AGENT_DEADLINE_MS,
+  asker: askerOfCall(call),
+});
 
 /** What was refused or broke, for the process's log. */
 export type Report = (what: string, fields: Record<string, unknown>) => void;
@@ -94,7 +120,7 @@ export const unary =
       send(...answered);
     };
     const agent = agentOf(call.getAuthContext());
-    const work = isRefusal(agent) ? Promise.resolve(agent) : rpc(site, call.request, agent);
+    const work = isRefusal(agent) ? Promise.resolve(agent) : rpc(site, call.request, agent, asAgent(agent, call));
     work.then(
       (reply) => {
         if (!isRefusal(reply)) return answer(null, reply);

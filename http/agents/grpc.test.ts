@@ -205,3 +205,26 @@ test('machines.md W50: Send stores what it can and names the rest, an empty map 
   assert.deepEqual(reply.failed.sort(), ['bad', 'odd']);
   assert.deepEqual(await agent.send({ events: {} }), { events: 0, failed: [] });
 });
+
+test('reliability.md §10: a call has the time that its caller gives it, ten seconds at most, and is given up when it is cancelled', async () => {
+  site.answer = () => ({});
+  await agent.boot('Dhcp', { uuid: 'm1' });
+  assert.deepEqual([site.options?.withinMs, site.options?.asker?.remainingMs], [10_000, Infinity]);
+  await agent.boot('Dhcp', { uuid: 'm1' }, { withinMs: 3_000 });
+  const remainingMs = site.options?.asker?.remainingMs ?? Infinity;
+  assert.ok(remainingMs > 0 && remainingMs <= 3_000, String(remainingMs));
+
+  const caller = new AbortController();
+  let gone = (): void => {};
+  const left = new Promise<void>((resolve) => (gone = resolve));
+  site.answer = async () => {
+    site.options?.asker?.whenGone(gone);
+    caller.abort();
+    await left;
+    return {};
+  };
+  const called = failure(agent.boot('Dhcp', { uuid: 'm1' }, { signal: caller.signal }));
+  await left;
+  assert.equal((await called).code, status.CANCELLED);
+  assert.equal(site.options?.asker?.isGone, true);
+});

@@ -3,7 +3,7 @@ import { addressOf, partitionScope } from '../../actors/address.ts';
 import { matchSize } from '../../actors/directory/size.ts';
 import { emptyFru, type Hardware, type Ipmi, type Nic } from '../../actors/machine/hardware.ts';
 import { invalid, isRefusal, unprocessable } from '../../actors/refusal.ts';
-import { AGENT_DEADLINE_MS, partitionOfMachine, refusePartition, type Rpc } from './caller.ts';
+import { partitionOfMachine, refusePartition, type Rpc } from './caller.ts';
 import type { BootRpcs, MachineHardwareMessage, MachineIpmiMessage, MachineNicMessage } from './protos.ts';
 
 const nicOf = (nic: MachineNicMessage, hostname: string, neighbors: Nic[]): Nic => ({
@@ -47,7 +47,12 @@ export const ipmiOf = (ipmi: MachineIpmiMessage, nowMs: number): Ipmi => ({
 });
 
 /** Stores the machine and connects it to its two switches; the size is the only one that its hardware matches. */
-export const register: Rpc<BootRpcs['Register']['ask'], BootRpcs['Register']['reply']> = async (site, asked, agent) => {
+export const register: Rpc<BootRpcs['Register']['ask'], BootRpcs['Register']['reply']> = async (
+  site,
+  asked,
+  agent,
+  as,
+) => {
   if (asked.uuid === '') return invalid('uuid is empty, expected the id of the machine');
   if (!asked.hardware) return invalid('hardware is missing');
   if (!asked.bios) return invalid('bios is missing');
@@ -73,7 +78,7 @@ export const register: Rpc<BootRpcs['Register']['ask'], BootRpcs['Register']['re
       tags: asked.tags,
       hammerVersion: asked.metalHammerVersion,
     },
-    { who: agent.name, withinMs: AGENT_DEADLINE_MS },
+    as,
   );
   if (isRefusal(registered)) return registered;
   const { machine } = registered.view;

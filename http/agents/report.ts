@@ -1,11 +1,11 @@
 // The installation is done (machines.md §10.6).
 import { addressOf, partitionScope } from '../../actors/address.ts';
 import { invalid, isRefusal } from '../../actors/refusal.ts';
-import { AGENT_DEADLINE_MS, partitionOfMachine, type Rpc } from './caller.ts';
+import { partitionOfMachine, type Rpc } from './caller.ts';
 import type { BootRpcs } from './protos.ts';
 
 /** Stores console password and boot information, gives the ports their VRF and the machine its boot disk. */
-export const report: Rpc<BootRpcs['Report']['ask'], BootRpcs['Report']['reply']> = async (site, asked, agent) => {
+export const report: Rpc<BootRpcs['Report']['ask'], BootRpcs['Report']['reply']> = async (site, asked, agent, as) => {
   if (!asked.bootInfo) return invalid('boot_info is missing, expected how the installed system is booted');
   const partition = partitionOfMachine(site, agent, asked.uuid);
   if (isRefusal(partition)) return partition;
@@ -18,6 +18,6 @@ export const report: Rpc<BootRpcs['Report']['ask'], BootRpcs['Report']['reply']>
       bootInfo: asked.bootInfo,
       success: asked.success,
     },
-    { who: agent.name, withinMs: AGENT_DEADLINE_MS },
+    as,
   );
 };

@@ -16,6 +16,8 @@ export interface Asked {
 
 export interface FakeSite extends Omit<TestSite, 'asked'> {
   asked: Asked[];
+  /** The options of the last ask. */
+  options: AskOptions | undefined;
   /** What asks are answered with; may be replaced at any time. */
   answer: (asked: Asked) => unknown;
   commit(entry: Partial<LogEntry>): void;
@@ -42,8 +44,9 @@ export const fakeSite = (options: FakeSiteOptions = {}): FakeSite => {
   for (const [kind, entities] of Object.entries(directory)) {
     for (const entity of entities) base.entries.push(entryOf(kind as DirectoryKind, entity));
   }
-  const ask = async (to: Address, command: string, body: unknown, { who }: AskOptions): Promise<unknown> => {
-    const one: Asked = { to: addressText(to), command, body, who };
+  const ask = async (to: Address, command: string, body: unknown, as: AskOptions): Promise<unknown> => {
+    const one: Asked = { to: addressText(to), command, body, who: as.who };
+    site.options = as;
     asked.push(one);
     return (await site.answer(one)) ?? notFound(`nothing answers ${one.to} ${command}`);
   };
@@ -56,6 +59,7 @@ export const fakeSite = (options: FakeSiteOptions = {}): FakeSite => {
       return () => listeners.delete(listener);
     },
     asked,
+    options: undefined as AskOptions | undefined,
     answer: options.answer ?? (() => unavailable('no answer was prepared')),
     commit(entry: Partial<LogEntry>) {
       const whole: LogEntry = {

@@ -3,7 +3,7 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 import { addressOf, partitionScope } from '../../actors/address.ts';
 import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import type { Site } from '../site.ts';
-import { AGENT_DEADLINE_MS, agentOf, partitionOfMachine, serviceError, type Report } from './caller.ts';
+import { agentOf, asAgent, partitionOfMachine, serviceError, type Agent, type Report } from './caller.ts';
 import type { WaitRequest } from './protos.ts';
 
 export interface WaitTimes {
@@ -43,9 +43,9 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
     }
   });
 
-  const attend = (stream: WaitStream, machine: string, partition: string, who: string): void => {
+  const attend = (stream: WaitStream, machine: string, partition: string, agent: Agent): void => {
     const to = addressOf(partitionScope(partition), 'machine', machine);
-    const options = { who, withinMs: AGENT_DEADLINE_MS };
+    const as = asAgent(agent, stream);
     let ended = false;
     let accepted = false;
     let looking = false;
@@ -71,7 +71,7 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
       leave();
       stream.end();
       // Left undone, a free machine that has gone on would still look electable for a while; nothing worse.
-      site.ask(to, 'waitEnded', {}, options).catch(() => undefined);
+      site.ask(to, 'waitEnded', {}, { ...as, asker: undefined }).catch(() => undefined);
     };
 
     // The log only wakes us. What counts is what GET would answer now: the machine reads its allocation next.
@@ -83,7 +83,7 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
       }
       looking = true;
       lookAgain = false;
-      site.ask(to, 'get', {}, options).then(
+      site.ask(to, 'get', {}, as).then(
         (view) => {
           looking = false;
           if (!isRefusal(view) && view.allocation) succeed();
@@ -111,7 +111,7 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
     stream.on('close', leave);
 
     // We listen before the machine is said to wait, so no allocation can fall between the two.
-    site.ask(to, 'wait', {}, options).then(
+    site.ask(to, 'wait', {}, as).then(
       (reply) => {
         if (isRefusal(reply)) return refuse(reply);
         if (reply.allocated) return succeed();
@@ -137,7 +137,7 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
         stream.emit('error', serviceError(refusal));
         return;
       }
-      attend(stream, machineId, partition, agent.name);
+      attend(stream, machineId, partition, agent);
     },
     size: () => [...waiters.values()].reduce((sum, of) => sum + of.size, 0),
     close(reason) {
