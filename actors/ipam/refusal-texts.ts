@@ -1,6 +1,7 @@
 // What a refused request says. Scripts match these texts (networks.md §1.3, §2.2, §3.7), so they stand in one place.
+import { addressBits, formatAddress, type Address } from './address.ts';
 import type { ChildSpace } from './child-prefixes.ts';
-import type { Prefix } from './prefix.ts';
+import { firstAddress, type Prefix } from './prefix.ts';
 
 // A fragmented /8 has a million free blocks; an answer that lists them all would be 17 MB.
 const MOST_LISTED = 32;
@@ -10,10 +11,20 @@ function listed(free: readonly Prefix[]): string {
   return free.length > MOST_LISTED ? `${shown.join(',')} and ${free.length - MOST_LISTED} more` : shown.join(',');
 }
 
+/** Why no child of that length can lie in the parent; undefined: it could. `field`: of the request. */
+export function impossibleLength(parent: Prefix, length: number, field = 'length'): string | undefined {
+  const bits = addressBits(parent.family);
+  if (length > bits) return `${field}.${parent.family} is ${length}, expected ${parent.length + 1} to ${bits}`;
+  return length > parent.length
+    ? undefined
+    : `given length:${length} must be greater than prefix length:${parent.length}`;
+}
+
 /** Why a child space gave no child of that length. */
 export function noChildPrefix(space: ChildSpace, length: number): string {
   const { parent } = space;
-  if (length <= parent.length) return `given length:${length} must be greater than prefix length:${parent.length}`;
+  const impossible = impossibleLength(parent, length);
+  if (impossible !== undefined) return impossible;
   const free = space.free();
   const wanted = `no prefix found in ${parent.canonical} with length:${length}`;
   if (free.length === 0) return wanted;
@@ -27,9 +38,19 @@ export const prefixesOverlap = (added: Prefix, stored: Prefix): string =>
 export const unparsableAddress = (text: string): string =>
   `unable to parse specific ip: ${text}, expected an address such as 10.0.0.1 or 2001:db8::1, without leading zeros or zone`;
 
-export const notInPrefixes = (): string => 'specific ip not contained in any of the defined prefixes';
+const MOST_PREFIXES = 8;
 
-export const alreadyAllocated = (): string => 'ip already allocated';
+export function notInPrefixes(prefixes: readonly string[]): string {
+  const more = prefixes.length > MOST_PREFIXES ? ` and ${prefixes.length - MOST_PREFIXES} more` : '';
+  return `specific ip not contained in any of the defined prefixes: ${prefixes.slice(0, MOST_PREFIXES).join(', ')}${more}`;
+}
+
+/** `why` begins with the address. */
+export const alreadyAllocated = (why: string): string => `ip already allocated: ${why}`;
+
+/** The first address of a prefix is nobody's, and of an IPv4 prefix the last one. */
+export const reservedAddress = (address: Address, prefix: Prefix): string =>
+  `${formatAddress(address)} is reserved, it is the ${formatAddress(address) === formatAddress(firstAddress(prefix)) ? 'first' : 'last'} address of ${prefix.canonical}`;
 
 /** `counts`: why, e.g. `2 prefixes of /26, 124 of 124 addresses held`. */
 export const noAddressLeft = (network: string, counts: string): string =>

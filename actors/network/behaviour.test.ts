@@ -48,14 +48,29 @@ describe('networks.md §11.6: addresses of 10.0.0.0/16', () => {
   });
   it('specific: once, inside, not a reserved one', () => {
     assert.equal(granted(allocate(plant, { address: '10.0.0.5' })).address, '10.0.0.5');
-    refused(allocate(plant, { address: '10.0.0.5' }), 'Conflict', 'Conflict ip already allocated');
+    refused(
+      allocate(plant, { address: '10.0.0.5' }),
+      'Conflict',
+      'Conflict ip already allocated: 10.0.0.5 is held in network 4',
+    );
     refused(
       allocate(plant, { address: '11.0.0.5' }),
       'Unprocessable',
-      'specific ip not contained in any of the defined prefixes',
+      'specific ip not contained in any of the defined prefixes: 10.0.0.0/16',
     );
-    for (const address of ['10.0.0.0', '10.0.255.255']) refused(allocate(plant, { address }), 'Conflict');
+    for (const [address, end] of [
+      ['10.0.0.0', 'first'],
+      ['10.0.255.255', 'last'],
+    ] as const) {
+      refused(
+        allocate(plant, { address }),
+        'Conflict',
+        `Conflict ip already allocated: ${address} is reserved, it is the ${end} address of 10.0.0.0/16`,
+      );
+    }
     refused(allocate(plant, { address: '::ffff:10.0.0.9' }), 'Unprocessable', 'not contained');
+    const many = withNetwork({ prefixes: Array.from({ length: 10 }, (_, i) => `10.${i}.0.0/16`) });
+    refused(allocate(many, { address: '11.0.0.5' }), 'Unprocessable', '10.7.0.0/16 and 2 more');
     refused(allocate(plant, { address: '10.0.0.09' }), 'Unprocessable', 'unable to parse specific ip: 10.0.0.09');
   });
   it('families', () => {

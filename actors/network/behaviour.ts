@@ -14,7 +14,7 @@ import { familiesOf, prefixesOf } from './ip-rules.ts';
 import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
-import { isGlobal, noSuchNetwork } from './network-rules.ts';
+import { isGlobal, noSuchNetwork, notAChild, RELEASE_FAILED } from './network-rules.ts';
 import { reconciledBlocks } from './reconcile.ts';
 import type { IpRecord, NetworkRecord, PrefixRecord } from './record.ts';
 import {
@@ -108,16 +108,11 @@ function idleNetwork(state: NetworkState): Live<NetworkRecord> | Refusal {
 
 /** networks.md §1.5: child networks without addresses in use. */
 function notFreeable(state: NetworkState, network: NetworkRecord, nowMs: number): Refusal | undefined {
-  const failed = 'error releasing child prefix in ipam: invalid_argument';
-  if (network.parent === null) {
-    return unprocessable(
-      `${failed}: NotFound: unable to find prefix for cidr:"" because network ${network.id} is not a child`,
-    );
-  }
+  if (network.parent === null) return notAChild(network.id);
   const used = state.space.pieces.find((piece) => piece.set.heldCount > 0);
   if (used === undefined) return undefined;
   const counts = heldText(state.space, used.set.prefix.family, nowMs);
-  return unprocessable(`${failed}: ${prefixHasAddresses(used.set.prefix)}: ${counts}`);
+  return unprocessable(`${RELEASE_FAILED}: ${prefixHasAddresses(used.set.prefix)}: ${counts}`);
 }
 
 /** networks.md §1.7. */

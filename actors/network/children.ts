@@ -1,5 +1,5 @@
 // What a super network gives to its children (networks.md §1.4, check 9).
-import { noChildPrefix } from '../ipam/refusal-texts.ts';
+import { impossibleLength, noChildPrefix } from '../ipam/refusal-texts.ts';
 import type { ChildSpace } from '../ipam/child-prefixes.ts';
 import type { Family } from '../ipam/address.ts';
 import type { Prefix } from '../ipam/prefix.ts';
@@ -29,10 +29,9 @@ function cutOne(
     const space = childrenOf(state, prefix.canonical);
     const child = space?.acquire(length);
     if (space !== undefined && child !== undefined) return { space, child };
-    const why =
-      space === undefined
-        ? ''
-        : `${noChildPrefix(space, length)} (${space.children} children${moving}, ${space.availableSmallest} blocks of /${family === 'IPv4' ? 30 : 126} free)`;
+    const full = (of: ChildSpace): string =>
+      `${noChildPrefix(of, length)} (${of.children} children${moving}, ${of.availableSmallest} blocks of /${family === 'IPv4' ? 30 : 126} free)`;
+    const why = impossibleLength(prefix, length) ?? (space === undefined ? '' : full(space));
     failures.push(`error creating new prefix from:${prefix.canonical} in ipam: invalid_argument: ${why}`);
   }
   return unprocessable(

@@ -132,6 +132,12 @@ test('go-ipam AcquireChildPrefix v4/v6: two halves, then none, naming why; not t
     const plant = createPlant();
     superOf(plant, parent, half);
     refused(acquireChild(plant, 'same', half - 1, v6), 'Unprocessable', 'must be greater than prefix length');
+    const [family, bits] = v6 ? ['IPv6', 128] : ['IPv4', 32];
+    refused(
+      acquireChild(plant, 'long', 129, v6),
+      'Unprocessable',
+      `length.${family} is 129, expected ${half} to ${bits}`,
+    );
     assert.equal(childOf(acquireChild(plant, 'a', half, v6)), halves[0]);
     assert.equal(childOf(acquireChild(plant, 'b', half, v6)), halves[1]);
     refused(

@@ -107,7 +107,7 @@ export function locateSpecific(
   const address = parseAddress(text);
   if (address === undefined) return unprocessable(unparsableAddress(text));
   const found = prefixesOf(network).find(({ prefix }) => contains(prefix, address));
-  return found === undefined ? unprocessable(notInPrefixes()) : { address, ...found };
+  return found === undefined ? unprocessable(notInPrefixes(network.prefixes)) : { address, ...found };
 }
 
 export interface NewIp {

@@ -1,7 +1,7 @@
 // What an actor that gives out addresses decides about them: written once for networks and for blocks of global ones.
 import { formatAddress, type Address, type Family } from '../ipam/address.ts';
 import { defaultReserved } from '../ipam/address-set.ts';
-import { alreadyAllocated } from '../ipam/refusal-texts.ts';
+import { alreadyAllocated, reservedAddress } from '../ipam/refusal-texts.ts';
 import { contains, type Prefix } from '../ipam/prefix.ts';
 import type { RowKey } from '../ports.ts';
 import { changeRow } from '../change.ts';
@@ -47,13 +47,14 @@ const isReserved = (prefix: Prefix, address: Address): boolean =>
   address.value === prefix.first ||
   (defaultReserved(prefix) === 'network-and-broadcast' && address.value === prefix.last);
 
-function taken(space: AddressSpace, address: Address, nowMs: number): Refusal {
-  const untilMs = space.resting.untilMs(formatAddress(address));
+function taken(network: string, space: AddressSpace, address: Address, nowMs: number): Refusal {
+  const text = formatAddress(address);
+  const untilMs = space.resting.untilMs(text);
   const why =
     untilMs === undefined
-      ? ''
-      : `, it was released and is kept back for another ${Math.ceil((untilMs - nowMs) / 1_000)} s`;
-  return conflict(`${alreadyAllocated()}${why}`);
+      ? `is held in network ${network}`
+      : `of network ${network} was released and is kept back for another ${Math.ceil((untilMs - nowMs) / 1_000)} s`;
+  return conflict(alreadyAllocated(`${text} ${why}`));
 }
 
 /** Whether an address can be had that is lent, or goes back, nobody here can say: it may have been freed a moment ago. */
@@ -98,7 +99,8 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     if (space.idle.has(known) && !space.inFlight.has(known)) return { address, prefix: text };
     const moving = onTheWay(network.id, known, space.loans.get(known));
     if (moving !== undefined) return moving;
-    if (isReserved(prefix, address) || isHeld(space, address)) return taken(space, address, context.nowMs);
+    if (isReserved(prefix, address)) return conflict(alreadyAllocated(reservedAddress(address, prefix)));
+    if (isHeld(space, address)) return taken(network.id, space, address, context.nowMs);
     if (piece === undefined || !piece.open) {
       return source.shortage(state, { family: address.family, address: formatAddress(address) }, network, context);
     }

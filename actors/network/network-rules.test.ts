@@ -45,10 +45,10 @@ describe('networks.md §11.1: what is decided from the request alone', () => {
     [
       'address out of range',
       { prefixes: ['192.168.265.0/24'] },
-      'given cidr 192.168.265.0/24 is not a valid ip with mask',
+      'given cidr 192.168.265.0/24 is not a valid ip with mask: prefixes are',
     ],
     ['three colons', { prefixes: ['fdaa:::/50'] }, 'not a valid ip with mask'],
-    ['destination too long', { prefixes: [v4], destinationPrefixes: ['0.0.0.0/33'] }, 'not a valid ip with mask'],
+    ['destination too long', { prefixes: [v4], destinationPrefixes: ['0.0.0.0/33'] }, 'mask: destinationprefixes are'],
     [
       'empty lengths on external',
       { prefixes: [v4], defaultChildPrefixLength: {} },
@@ -74,6 +74,31 @@ describe('networks.md §11.1: what is decided from the request alone', () => {
       'announcable malformed',
       { prefixes: [v4], privateSuper: true, defaultChildPrefixLength: { ipv4: 28 }, additionalAnnouncableCidrs: ['x'] },
       'given cidr:"x" in additionalannouncablecidrs is malformed',
+    ],
+    [
+      'child length that no IPv4 prefix can have',
+      { prefixes: [v4], privateSuper: true, defaultChildPrefixLength: { IPv4: 64 } },
+      'defaultchildprefixlength.IPv4 is 64, expected 25 to 32',
+    ],
+    [
+      'child length of a family without prefix: every allocation would fail (§1.4, check 9)',
+      { prefixes: [v4], privateSuper: true, defaultChildPrefixLength: { IPv4: 28, IPv6: 64 } },
+      'defaultchildprefixlength.IPv6 is 64, but prefixes has none of IPv6',
+    ],
+    [
+      'super without partition: nothing would ever find it (§1.2)',
+      { prefixes: [v4], privateSuper: true, defaultChildPrefixLength: { IPv4: 28 }, partition: '' },
+      'partitionid should not be empty for a network with privatesuper',
+    ],
+    [
+      'underlay without partition',
+      { prefixes: [v4], underlay: true, partition: '' },
+      'partitionid should not be empty for a network with underlay',
+    ],
+    [
+      'super and underlay',
+      { prefixes: [v4], privateSuper: true, underlay: true, defaultChildPrefixLength: { IPv4: 28 } },
+      'privatesuper and underlay are both true',
     ],
     ['negative vrf', { prefixes: [v4], vrf: -1 }, 'vrf'],
   ];
@@ -166,6 +191,20 @@ describe('networks.md §11.5: update', () => {
       granted(update(aSuper, { ...both, ...lengths })).network.defaultChildPrefixLength,
       lengths.defaultChildPrefixLength,
     );
+  });
+  it('lengths that no child could have are refused; those that are stored come back with every update', () => {
+    refused(
+      update(aSuper, { defaultChildPrefixLength: { IPv4: 8 }, ...kept }),
+      'Invalid',
+      'given defaultchildprefixlength 8 is not greater than prefix length of:10.0.0.0/16',
+    );
+    refused(update(aSuper, { defaultChildPrefixLength: { IPv4: 33 }, ...kept }), 'Invalid', 'expected 17 to 32');
+    const old = { ...aSuper, defaultChildPrefixLength: { IPv4: 8 } };
+    granted(update(old, { defaultChildPrefixLength: { IPv4: 8 }, name: 'x', ...kept }));
+  });
+  it('prefixes that do not parse are named with their list', () => {
+    refused(update(external, { prefixes: ['10.0.0.0/33'] }), 'Unprocessable', 'mask: prefixes are');
+    refused(update(external, { destinationPrefixes: ['x'] }), 'Unprocessable', 'mask: destinationprefixes are');
   });
   it('a prefix in another spelling stays as it is stored', () => {
     const same = granted(update(external, { prefixes: ['10.9.0.0/24'] }));

@@ -2,7 +2,8 @@
 // of those tables; what needs to know others (unused id, overlap, one super a partition, the pools) is decided by the
 // actors that know them.
 import { parseFamily, type Family } from '../ipam/address.ts';
-import { parsePrefix, type Prefix } from '../ipam/prefix.ts';
+import { parsePrefix } from '../ipam/prefix.ts';
+import { impossibleLength } from '../ipam/refusal-texts.ts';
 import { internal, invalid, isRefusal, notFound, unprocessable, type Refusal } from '../refusal.ts';
 import { checkQuarantine } from './quarantine.ts';
 import type { NetworkRecord } from './record.ts';
@@ -30,6 +31,11 @@ export interface NetworkCreateRequest {
 }
 
 export const noSuchNetwork = (id: string): Refusal => notFound(`no network with id "${id}" found`);
+
+/** How refused frees begin (networks.md §1.5). */
+export const RELEASE_FAILED = 'error releasing child prefix in ipam: invalid_argument';
+export const notAChild = (id: string): Refusal =>
+  unprocessable(`${RELEASE_FAILED}: NotFound: unable to find prefix for cidr:"" because network ${id} is not a child`);
 
 /** A network of all partitions, whose addresses are handed out from leased blocks. */
 export const isGlobal = (network: Pick<NetworkRecord, 'partition' | 'privateSuper'>): boolean =>
@@ -61,24 +67,21 @@ export function parseChildLengths(field: string, given: Record<string, number>):
   return lengths;
 }
 
-const parseAll = (cidrs: readonly string[]): Prefix[] | Refusal => {
-  const prefixes: Prefix[] = [];
-  for (const cidr of cidrs) {
-    const prefix = parsePrefix(cidr);
-    if (prefix === undefined) {
-      return invalid(
-        `given cidr ${cidr} is not a valid ip with mask: expected an address and a length such as 10.0.0.0/16 or 2001:db8::/48`,
-      );
-    }
-    prefixes.push(prefix);
-  }
-  return prefixes;
-};
+/** Lists of prefixes in requests. */
+export type CidrField = 'prefixes' | 'destinationprefixes';
+
+/** Scripts look for the text before the colon. undefined: all of them parse. */
+export function unparsableCidr(field: CidrField, cidrs: readonly string[]): string | undefined {
+  const cidr = cidrs.find((one) => parsePrefix(one) === undefined);
+  return cidr === undefined
+    ? undefined
+    : `given cidr ${cidr} is not a valid ip with mask: ${field} are addresses with a length such as 10.0.0.0/16 or 2001:db8::/48`;
+}
 
 /** Check 6 on one list; also check 3 of §1.4. */
-export function checkCidrs(cidrs: readonly string[]): Refusal | undefined {
-  const parsed = parseAll(cidrs);
-  return isRefusal(parsed) ? parsed : undefined;
+export function checkCidrs(field: CidrField, cidrs: readonly string[]): Refusal | undefined {
+  const unparsable = unparsableCidr(field, cidrs);
+  return unparsable === undefined ? undefined : invalid(unparsable);
 }
 
 /** Check 7. Both lists parse. */
@@ -93,7 +96,7 @@ export function checkDestinationFamilies(
     : invalid(`addressfamily:${missing} of destination prefixes is not present in existing prefixes`);
 }
 
-/** Checks 8 to 10: what a super network's lengths must be to its prefixes. */
+/** Checks 8 to 10: what a super network's lengths must be to its prefixes. No child could ever be cut with one that is too long. */
 export function checkSuperLengths(prefixes: readonly string[], lengths: ChildLengths | null): Refusal | undefined {
   const parsed = prefixes.map((cidr) => parsePrefix(cidr)).filter((prefix) => prefix !== undefined);
   if (lengths === null || Object.keys(lengths).length === 0) {
@@ -106,11 +109,27 @@ export function checkSuperLengths(prefixes: readonly string[], lengths: ChildLen
         `given defaultchildprefixlength ${length} is not greater than prefix length of:${prefix.canonical}`,
       );
     }
+    const tooLong = length === undefined ? undefined : impossibleLength(prefix, length, 'defaultchildprefixlength');
+    if (tooLong !== undefined) return invalid(tooLong);
   }
   const missing = parsed.find((prefix) => lengths[prefix.family] === undefined)?.family;
-  return missing === undefined
+  if (missing !== undefined) {
+    return invalid(`private super network must always contain a defaultchildprefixlength per addressfamily:${missing}`);
+  }
+  // metal-api takes it, and then refuses every allocation, for want of a prefix of that family.
+  const needless = (['IPv4', 'IPv6'] as const).find(
+    (family) => lengths[family] !== undefined && parsed.every((prefix) => prefix.family !== family),
+  );
+  return needless === undefined
     ? undefined
-    : invalid(`private super network must always contain a defaultchildprefixlength per addressfamily:${missing}`);
+    : invalid(`defaultchildprefixlength.${needless} is ${lengths[needless]}, but prefixes has none of ${needless}`);
+}
+
+/** What metal-api accepts and nobody can use: a super network or underlay is looked for in its partition only. */
+function checkKind({ partition, privateSuper, underlay }: NetworkCreateRequest): Refusal | undefined {
+  if (privateSuper && underlay) return invalid('privatesuper and underlay are both true, a network is one of them');
+  if (partition !== '' || !(privateSuper || underlay)) return undefined;
+  return invalid(`partitionid should not be empty for a network with ${privateSuper ? 'privatesuper' : 'underlay'}`);
 }
 
 /** Check 17, after those that need to know the other networks. */
@@ -139,14 +158,16 @@ export function networkToCreate(
     );
   }
   if (prefixes.length === 0) return invalid('no prefixes given');
+  const useless = checkKind(request);
+  if (useless !== undefined) return useless;
   if (given !== null && !privateSuper) {
     return invalid('defaultchildprefixlength can only be set for privatesuper networks');
   }
   const lengths = given === null ? null : parseChildLengths('defaultchildprefixlength', given);
   if (isRefusal(lengths)) return lengths;
   const refused =
-    checkCidrs(prefixes) ??
-    checkCidrs(destinationPrefixes) ??
+    checkCidrs('prefixes', prefixes) ??
+    checkCidrs('destinationprefixes', destinationPrefixes) ??
     checkDestinationFamilies(prefixes, destinationPrefixes) ??
     (privateSuper ? checkSuperLengths(prefixes, lengths) : undefined);
   if (refused !== undefined) return refused;

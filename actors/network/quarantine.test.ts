@@ -38,7 +38,11 @@ test('a released address is kept back so long, over a restart too, and is then t
   refused(plant.ask(at, 'getIp', { address: '10.0.0.1' }), 'NotFound');
   refused(plant.ask(at, 'freeIp', { address: '10.0.0.1' }), 'NotFound');
   assert.equal(granted(acquire()).address, '10.0.0.3');
-  refused(acquire('10.0.0.1'), 'Conflict', 'ip already allocated, it was released and is kept back for another 60 s');
+  refused(
+    acquire('10.0.0.1'),
+    'Conflict',
+    'ip already allocated: 10.0.0.1 of network n was released and is kept back for another 60 s',
+  );
   plant.settle(40_000);
   plant.restart();
   for (const address of ['10.0.0.4', '10.0.0.5', '10.0.0.6']) assert.equal(granted(acquire()).address, address);

@@ -2,7 +2,13 @@
 import { parsePrefix } from '../ipam/prefix.ts';
 import { invalid, isRefusal, unprocessable, type Refusal } from '../refusal.ts';
 import type { NetworkPatch } from './messages.ts';
-import { checkDestinationFamilies, checkSuperLengths, malformedCidr } from './network-rules.ts';
+import {
+  checkDestinationFamilies,
+  checkSuperLengths,
+  malformedCidr,
+  unparsableCidr,
+  type CidrField,
+} from './network-rules.ts';
 import { checkQuarantine } from './quarantine.ts';
 import type { NetworkRecord } from './record.ts';
 
@@ -16,13 +22,9 @@ export interface UpdatedNetwork {
 
 const canonical = (cidr: string): string => parsePrefix(cidr)?.canonical ?? cidr;
 
-const firstUnparsable = (cidrs: readonly string[]): Refusal | undefined => {
-  const cidr = cidrs.find((one) => parsePrefix(one) === undefined);
-  return cidr === undefined
-    ? undefined
-    : unprocessable(
-        `given cidr ${cidr} is not a valid ip with mask: expected an address and a length such as 10.0.0.0/16`,
-      );
+const firstUnparsable = (field: CidrField, cidrs: readonly string[]): Refusal | undefined => {
+  const unparsable = unparsableCidr(field, cidrs);
+  return unparsable === undefined ? undefined : unprocessable(unparsable);
 };
 
 interface PrefixChange {
@@ -34,7 +36,7 @@ interface PrefixChange {
 /** A prefix that is given in another spelling stays as it is stored: the rows of its addresses name it so. */
 function changedPrefixes(stored: NetworkRecord, given: readonly string[] | undefined): PrefixChange | Refusal {
   if (given === undefined || given.length === 0) return { prefixes: stored.prefixes, added: [], removed: [] };
-  const refused = firstUnparsable(given);
+  const refused = firstUnparsable('prefixes', given);
   if (refused !== undefined) return refused;
   const wanted = new Map(given.map((cidr) => [canonical(cidr), cidr]));
   const had = new Map(stored.prefixes.map((cidr) => [canonical(cidr), cidr]));
@@ -66,6 +68,10 @@ function changedLengths(
   return given;
 }
 
+/** metalctl sends the stored lengths back with every update. */
+const isOther = (a: NetworkRecord['defaultChildPrefixLength'], b: NetworkRecord['defaultChildPrefixLength']): boolean =>
+  a?.IPv4 !== b?.IPv4 || a?.IPv6 !== b?.IPv6;
+
 function checkAnnouncable(stored: NetworkRecord, patch: NetworkPatch): Refusal | undefined {
   const given = patch.additionalAnnouncableCidrs;
   const removed = stored.additionalAnnouncableCidrs.find((cidr) => !given.includes(cidr));
@@ -92,12 +98,14 @@ export function updatedNetwork(stored: NetworkRecord, patch: NetworkPatch, nowMs
   const given = patch.destinationPrefixes ?? [];
   const destinationPrefixes = given.length > 0 ? given : stored.destinationPrefixes;
   const refused =
-    firstUnparsable(given) ??
+    firstUnparsable('destinationprefixes', given) ??
     (given.length > 0 || added.length + removed.length > 0
       ? checkDestinationFamilies(prefixes, destinationPrefixes)
       : undefined) ??
     // Against the new lengths: else a super network never gets its first prefix of a second family (N09).
-    (stored.privateSuper && added.length + removed.length > 0 ? checkSuperLengths(prefixes, lengths) : undefined) ??
+    (stored.privateSuper && (added.length + removed.length > 0 || isOther(lengths, stored.defaultChildPrefixLength))
+      ? checkSuperLengths(prefixes, lengths)
+      : undefined) ??
     checkAnnouncable(stored, patch) ??
     (patch.labels === undefined ? undefined : checkQuarantine(patch.labels));
   if (refused !== undefined) return refused;

@@ -131,7 +131,9 @@ test('networks.md §2.3, §2.5: read, update and free at the holder', async () =
   const update = { ipaddress: '10.0.0.1', type: 'other', tags: [] };
   assert.equal((await call('Metal-Edit', 'POST', '/v1/ip', update)).status, 200);
   assert.deepEqual(site.asked.at(-1)?.body, { address: '10.0.0.1', tags: [] });
-  assert.equal((await call('Metal-Edit', 'POST', '/v1/ip', {})).status, 404);
+  const unnamed = await call('Metal-Edit', 'POST', '/v1/ip', {});
+  assert.deepEqual([unnamed.status, messageOf(unnamed)], [400, 'ipaddress should not be empty']);
+  assert.equal((await call('Metal-Edit', 'POST', '/v1/ip', { ipaddress: '10.9.9.9' })).status, 404);
 });
 
 test('networks.md §2.6, §7.3: lists and finds from the rows of this site only', async () => {

@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { canonicalAddress, checkIpRequestIds } from '../../actors/network/ip-rules.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
@@ -125,6 +125,7 @@ export function addIpRoutes(edge: Edge): void {
     { method: 'post', path: PATH, role: 'edit', operation: 'updateIP', body: ipUpdateBody },
     ({ site, as, body }) => {
       const address = canonicalAddress(body.ipaddress ?? '');
+      if (address === '') return invalid('ipaddress should not be empty');
       const holder = holderOf(site, address);
       if (isRefusal(holder)) return holder;
       return site.ask(holder, 'updateIp', ipPatch(body, address), as);

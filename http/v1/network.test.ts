@@ -175,6 +175,12 @@ test('networks.md §1.4–1.7: allocate, free and delete go to the allocator or 
   assert.equal((await allocate({ projectid: 'x', partitionid: 'none' })).status, 404);
   assert.equal((await allocate({ projectid: 'x', partitionid: 'p', length: { x: 3 } })).status, 400);
   assert.equal((await allocate({ projectid: 'x', partitionid: 'p', addressfamily: 'x' })).status, 400);
+  const labels = { 'ipam.hanse/quarantine-seconds': 'ten' };
+  const resting = await allocate({ projectid: 'x', partitionid: 'p', labels });
+  assert.equal(resting.status, 400);
+  assert.match(messageOf(resting), /quarantine-seconds is "ten", expected whole seconds/);
+  const malformed = await allocate({ projectid: 'x', partitionid: 'p', destinationprefixes: ['x'] });
+  assert.match(messageOf(malformed), /given cidr x is not a valid ip with mask: destinationprefixes are/);
   const made = await allocate({ projectid: 'x', partitionid: 'p', length: { ipv4: 29 }, addressfamily: 'ipv4' });
   assert.equal(made.status, 201);
   const asked = site.asked.at(-1)!;
@@ -194,7 +200,14 @@ test('networks.md §1.4–1.7: allocate, free and delete go to the allocator or 
   assert.deepEqual(site.asked.at(-1)?.body, { id: 'dmz', partition: 'p', partitions: ['p'] });
   assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/internet')).status, 200);
   assert.deepEqual(last(), ['registry', 'deleteNetwork']);
-  assert.equal((await call('Metal-Edit', 'DELETE', '/v1/network/free/internet')).status, 422);
+  const notAChild = await call('Metal-Edit', 'DELETE', '/v1/network/free/internet');
+  assert.deepEqual(
+    [notAChild.status, messageOf(notAChild)],
+    [
+      422,
+      'error releasing child prefix in ipam: invalid_argument: NotFound: unable to find prefix for cidr:"" because network internet is not a child',
+    ],
+  );
   assert.equal((await call('Metal-Edit', 'DELETE', '/v1/network/free/none')).status, 404);
 });
 
@@ -235,6 +248,8 @@ test('networks.md §1.6: update: force is a boolean by Go’s rules, added prefi
   assert.deepEqual([patch.h, patch.site, patch.force], [site.proposals[0]?.h, 'a', false]);
   assert.equal((await update({ defaultchildprefixlength: { IPv4: 28 } })).status, 422);
   assert.equal((await call('Metal-Admin', 'POST', '/v1/network', { id: 'none' })).status, 404);
+  const unnamed = await call('Metal-Admin', 'POST', '/v1/network', { name: 'x' });
+  assert.deepEqual([unnamed.status, messageOf(unnamed)], [400, 'id should not be empty']);
 });
 
 test('design.md §2: a global network of another site is read from the copy, and never written here', async () => {

@@ -1,5 +1,5 @@
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
-import { alreadyExists, isRefusal, unprocessable, unreachable, type Refusal } from '../../actors/refusal.ts';
+import { alreadyExists, invalid, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { prefixClaims } from '../../actors/network/coordination.ts';
 import type { NetworkView } from '../../actors/network/messages.ts';
 import {
@@ -9,8 +9,10 @@ import {
   isGlobal,
   networkToCreate,
   noSuchNetwork,
+  notAChild,
   parseChildLengths,
 } from '../../actors/network/network-rules.ts';
+import { checkQuarantine } from '../../actors/network/quarantine.ts';
 import { updatedNetwork } from '../../actors/network/update-rules.ts';
 import { claimsOfNetwork } from '../../actors/registry/claims.ts';
 import type { Edge } from '../env.ts';
@@ -54,13 +56,13 @@ const answerDone = async (view: NetworkView, { site }: { site: Site }): Promise<
   await spreadGlobal(site, view);
   return ok(networkResponse(view));
 };
-
-const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
 /** What is in use is told as a read tells it, with what all partitions hold. */
 const answerUpdated = async (view: NetworkView, { site, as }: RouteRequest<unknown>): Promise<Answer> => {
   await spreadGlobal(site, view);
   return ok(networkResponse(await withAllHeld(site, view, as)));
 };
+
+const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
 
 /** Project and partition exist, and the partition is hosted here; '' is none. */
@@ -103,9 +105,7 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   if (partition !== '' && (as === 'free' || parent !== null)) {
     return site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as);
   }
-  if (as === 'free') {
-    return unprocessable(`error releasing child prefix in ipam: network ${id} is not a child network`);
-  }
+  if (as === 'free') return notAChild(id);
   if (isGlobal(view.network)) {
     const missing = await site.recallBlocks(id);
     if (missing.length > 0) {
@@ -174,6 +174,7 @@ export function addNetworkRoutes(edge: Edge): void {
       const force = queryFlag('force', query('force'));
       if (isRefusal(force)) return force;
       const id = body.id ?? '';
+      if (id === '') return invalid('id should not be empty');
       const at = networkAt(site, id);
       if (isRefusal(at)) return at;
       const patch = (h: string) => networkPatch(body, { force, site: site.id, h });
@@ -213,7 +214,10 @@ export function addNetworkRoutes(edge: Edge): void {
       const { projectid: project = '', partitionid: partition = '', destinationprefixes = [] } = body;
       const missing = checkAllocateIds({ project, partition });
       if (missing !== undefined) return missing;
-      const dangling = (await refuseReferences(site, { project, partition })) ?? checkCidrs(destinationprefixes);
+      const dangling =
+        (await refuseReferences(site, { project, partition })) ??
+        checkCidrs('destinationprefixes', destinationprefixes) ??
+        checkQuarantine(body.labels ?? {});
       if (dangling !== undefined) return dangling;
       const length = parseChildLengths('length', body.length ?? {});
       if (isRefusal(length)) return length;

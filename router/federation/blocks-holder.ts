@@ -124,7 +124,7 @@ export function createBlockHolder(
         }
         if (answer.holder !== null && address !== null) {
           const where = `it lies in a block that partition ${answer.holder} holds, and is not free there`;
-          await deny('elsewhere', `${alreadyAllocated()}: ${address} of network ${network}, ${where}`);
+          await deny('elsewhere', alreadyAllocated(`${address} of network ${network}, ${where}`));
           return 'done';
         }
         if (answer.unreachable.length > 0) {

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { formatAddress, parseFamily, type Family } from '../../../actors/ipam/address.ts';
 import { firstAddress, parsePrefix, type Prefix } from '../../../actors/ipam/prefix.ts';
 import type { Usage } from '../../../actors/ipam/usage.ts';
-import { isRefusal, invalid, unprocessable, type Refusal } from '../../../actors/refusal.ts';
+import { isRefusal, unprocessable, type Refusal } from '../../../actors/refusal.ts';
 import type { NetworkPatch, NetworkView } from '../../../actors/network/messages.ts';
-import { parseChildLengths, type NetworkCreateRequest } from '../../../actors/network/network-rules.ts';
+import { checkCidrs, parseChildLengths, type NetworkCreateRequest } from '../../../actors/network/network-rules.ts';
 import type { NetworkRecord } from '../../../actors/network/record.ts';
 import { flag, given, labels, listed, text, texts, timesOf } from './fields.ts';
 
@@ -161,10 +161,8 @@ const hasPrefix = (cidr: string) => {
 /** Texts and flags that are given must be equal, `''` and false included. */
 export function networkQuery(body: z.infer<typeof networkFindBody>): NetworkQuery | Refusal {
   const { prefixes = [], destinationprefixes = [], labels: wantedLabels = {} } = body;
-  const malformed = [...prefixes, ...destinationprefixes].find((cidr) => parsePrefix(cidr) === undefined);
-  if (malformed !== undefined) {
-    return invalid(`given cidr ${malformed} is not a valid ip with mask: expected an address and a length`);
-  }
+  const malformed = checkCidrs('prefixes', prefixes) ?? checkCidrs('destinationprefixes', destinationprefixes);
+  if (malformed !== undefined) return malformed;
   let family: Family | undefined;
   if (body.addressfamily !== undefined && body.addressfamily !== '') {
     family = parseFamily(body.addressfamily);
