@@ -1,6 +1,9 @@
 // A dry run: the handler of the real one over a site that decides and changes nothing (reliability.md I18).
+import type { Context } from 'hono';
 import { isDryAnswer, type DryAnswer } from '../actors/runtime/dry-run.ts';
 import { invalid, isRefusal, type Refusal } from '../actors/refusal.ts';
+import { meansDryRun } from '../router/message.ts';
+import type { EdgeEnv } from './env.ts';
 import type { AskOptions, Site } from './site.ts';
 
 /** On requests of every version and on the answers to them. */
@@ -18,12 +21,31 @@ const flag = (name: string, value: string | undefined): boolean | Refusal => {
   return invalid(`${name} must be true or false, got "${value}"`);
 };
 
-/** Whether a dry run is asked for; Invalid when it is asked for in a way that would be overlooked. */
-export function wantsDryRun(asked: {
+/** What a request says, as far as it may ask for a dry run. */
+export interface DryAsked {
   header: string | undefined;
   query: string | undefined;
   isV1: boolean;
-}): boolean | Refusal {
+  /** All names of headers, and of query parameters. */
+  headers: Iterable<string>;
+  queries: Iterable<string>;
+}
+
+const mistyped = (what: string): Refusal =>
+  invalid(
+    `${what} is none that is known, and nothing was done: a dry run is asked for by the header ${DRY_HEADER}: true, or below /v2 by the query parameter ${DRY_QUERY}=true`,
+  );
+
+const isRightHeader = (name: string): boolean => name.toLowerCase() === 'x-hanse-dry-run';
+
+/** Whether a dry run is asked for; Invalid when it is asked for in a way that would be overlooked. */
+export function wantsDryRun(asked: DryAsked): boolean | Refusal {
+  for (const name of asked.headers) {
+    if (meansDryRun(name) && !isRightHeader(name)) return mistyped(`the header ${JSON.stringify(name)}`);
+  }
+  for (const name of asked.queries) {
+    if (meansDryRun(name) && name !== DRY_QUERY) return mistyped(`the query parameter ${JSON.stringify(name)}`);
+  }
   if (asked.header === undefined && asked.query === undefined) return false;
   if (asked.isV1 && asked.query !== undefined) {
     return invalid(`${DRY_QUERY} is a parameter of /v2, under /v1 send the header ${DRY_HEADER}: true`);
@@ -31,6 +53,23 @@ export function wantsDryRun(asked: {
   const byHeader = flag(`the header ${DRY_HEADER}`, asked.header);
   if (byHeader !== false) return byHeader;
   return flag(`the query parameter ${DRY_QUERY}`, asked.query);
+}
+
+function* everySecond(pairs: readonly string[]): Iterable<string> {
+  for (let i = 0; i < pairs.length; i += 2) yield pairs[i]!;
+}
+
+/** {@link wantsDryRun} of a request. */
+export function isDryRequest({ req, env }: Context<EdgeEnv>, isV1: boolean): boolean | Refusal {
+  // Of a socket the names lie ready: to ask the Request for them makes it three times as dear.
+  const raw = env?.incoming?.rawHeaders;
+  return wantsDryRun({
+    header: req.header(DRY_HEADER),
+    query: req.query(DRY_QUERY),
+    isV1,
+    headers: raw === undefined ? req.raw.headers.keys() : everySecond(raw),
+    queries: req.url.includes('?') ? Object.keys(req.query()) : [],
+  });
 }
 
 /** The word of all others without promises; refused as the real proposal would be (router/federation). */

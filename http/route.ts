@@ -7,7 +7,7 @@ import { refuseTenant } from './auth/authenticate.ts';
 import { hasRole } from './auth/roles.ts';
 import type { BodyFailure } from '../router/socket-io.ts';
 import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES } from './body.ts';
-import { DRY_HEADER, DRY_QUERY, wantsDryRun, type WouldChange } from './dry-run.ts';
+import { DRY_HEADER, isDryRequest, type WouldChange } from './dry-run.ts';
 import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { KEY_HEADER } from './idempotency.ts';
 import { compile, type Check } from './schema.ts';
@@ -145,7 +145,7 @@ const withoutKey =
   async (request) => {
     const { req } = request.context;
     const isV1 = isBelow(site, '/v1/', req.path);
-    const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
+    const isDry = isDryRequest(request.context, isV1);
     if (isRefusal(isDry)) return isDry;
     if (req.header(KEY_HEADER) !== undefined)
       return unprocessable(`${operation} keeps no outcome of a request: send it without the header ${KEY_HEADER}`);

@@ -133,7 +133,7 @@ test('reliability.md F23: another request under the key is 422 that says what di
     assert.equal(answer.status, 422);
     messages.push((await errorOf(answer)).message);
   }
-  assert.match(messages[0]!, /the body was another/);
+  assert.match(messages[0]!, /: the body was another, method and path are the same; use a new key/);
   assert.match(messages[1]!, /the path was \/v1\/ip\/allocate/);
   assert.match(messages[2]!, /the method was POST/);
   assert.equal(given(), 1);
@@ -305,6 +305,27 @@ test('a dry run leaves no outcome; under a key that has one it answers as the re
   const again = await call('POST', '/v1/ip/allocate', ALLOCATE, both);
   assert.equal(again.headers.get('idempotent-replayed'), 'true');
   assert.equal(given(), 1);
+});
+
+test('a dry run that is mistyped is refused, and nothing is done', async () => {
+  const { site, call } = start();
+  const headers = ['dry-run', 'DryRun', 'X-Dry-Run', 'x-hanse-dryrun'];
+  const asked = [
+    ...headers.map((name) => call('POST', '/v1/ip/allocate', ALLOCATE, { [name]: 'true' })),
+    ...['dry-run', 'dry_run', 'dryrun', 'x-hanse-dry-run'].flatMap((name) =>
+      ['v1', 'v2'].map((version) => call('POST', `/${version}/ip/allocate?${name}=true`, ALLOCATE)),
+    ),
+    // Also where there is none.
+    call('POST', '/v1/machine/x/power/on?dry-run=true', []),
+  ];
+  for (const answer of await Promise.all(asked)) {
+    assert.equal(answer.status, 400);
+    assert.match((await errorOf(answer)).message, /nothing was done.*X-Hanse-Dry-Run: true.*dryRun=true/);
+  }
+  assert.deepEqual(
+    site.asked.filter(({ command }) => command === 'allocateIp'),
+    [],
+  );
 });
 
 test('a dry run that would be overlooked is refused', async () => {

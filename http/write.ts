@@ -2,7 +2,7 @@
 // without doing it again (Idempotency-Key), and done without changing anything (dry run).
 import type { IdempotencyKey } from '../actors/ports.ts';
 import { isRefusal, type Refusal } from '../actors/refusal.ts';
-import { DRY_HEADER, DRY_QUERY, drySite, wantsDryRun, type WouldChange } from './dry-run.ts';
+import { DRY_QUERY, drySite, isDryRequest, type WouldChange } from './dry-run.ts';
 import type { Edge } from './env.ts';
 import { KEY_HEADER, keyOf, once, readKey, type Placeless } from './idempotency.ts';
 import { dryAnswer, pathOf, register, type Answer, type Route, type RouteRequest } from './route.ts';
@@ -75,7 +75,7 @@ export function write<B = undefined, R = unknown>(
     const key = readKey(req.header(KEY_HEADER));
     if (isRefusal(key)) return key;
     const isV1 = !req.path.startsWith(v2);
-    const isDry = wantsDryRun({ header: req.header(DRY_HEADER), query: request.query(DRY_QUERY), isV1 });
+    const isDry = isDryRequest(request.context, isV1);
     if (isRefusal(isDry)) return isDry;
     return isDry ? runDry(request, key, isV1) : run(request, key, false);
   });

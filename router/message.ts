@@ -22,6 +22,8 @@ export interface HttpAnswer {
   body: Uint8Array | ReadableStream<Uint8Array> | null;
 }
 
+/** In `Via` of the answers that a router passes on (RFC 9110 §7.6.3): they are one site's. */
+export const ROUTER_NAME = 'hanse-router';
 /** How often a request was passed on; the limit ends every circle of sites that believe in each other. */
 export const HOPS_HEADER = 'x-hanse-hops';
 export const MOST_HOPS = 2;
@@ -32,6 +34,16 @@ export const STANDBY_HEADER = 'x-hanse-standby';
 const INTERNAL_PREFIX = 'x-hanse-';
 /** The client's own: without it the home would do what was only to be told. */
 const DRY_RUN_HEADER = 'x-hanse-dry-run';
+
+/**
+ * Whether a header or query parameter reads as a wish for a dry run, however it is spelled: `dry-run`, `dryRun`,
+ * `X-Dry-Run`. Who mistypes it must not get the real thing.
+ */
+export function meansDryRun(name: string): boolean {
+  if (!/dry[-_]*run$/i.test(name)) return false;
+  const plain = name.toLowerCase().replace(/[-_]/g, '');
+  return plain === 'dryrun' || plain.startsWith('x');
+}
 
 // RFC 9110 §7.6.1, and the obsolete ones that are still sent.
 const HOP_BY_HOP = new Set([
@@ -60,7 +72,7 @@ export function endToEnd(headers: HttpHeaders): Array<[string, string]> {
   const kept: Array<[string, string]> = [];
   for (const [name, value] of headers) {
     const key = name.toLowerCase();
-    const isInternal = key.startsWith(INTERNAL_PREFIX) && key !== DRY_RUN_HEADER;
+    const isInternal = key.startsWith(INTERNAL_PREFIX) && !meansDryRun(key);
     if (!HOP_BY_HOP.has(key) && !named.has(key) && !isInternal) kept.push([name, value]);
   }
   return kept;
