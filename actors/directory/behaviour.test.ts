@@ -122,6 +122,33 @@ describe('directory', () => {
     );
   });
 
+  it('F15, I13: the loser of an id does not stand where only the end of the winner is heard of', () => {
+    const [muc, fra, ber] = [directoryOf('muc'), directoryOf('fra'), directoryOf('ber')];
+    fra.create('acme', 5);
+    muc.create('acme', 9);
+    ber.apply(muc.own());
+    const ofFra = structuredClone(fra.own());
+    fra.apply(muc.own());
+    muc.apply(ofFra);
+    fra.remove('acme', 12);
+    for (const site of [muc, ber]) site.apply(fra.own());
+    for (const site of [muc, fra, ber]) assert.deepEqual(shown(site), [['acme', 'fra', false]]);
+  });
+
+  it('F15, I13: who made an id and then hears that it had been another one’s, which is deleted, keeps it, everywhere', () => {
+    const [muc, fra, ber] = [directoryOf('muc'), directoryOf('fra'), directoryOf('ber')];
+    fra.create('acme', 5);
+    const life = structuredClone(fra.own());
+    fra.remove('acme', 6);
+    muc.create('acme', 9);
+    ber.apply(muc.own());
+    ber.apply(fra.own());
+    muc.apply(fra.own());
+    for (const site of [fra, ber]) site.apply(muc.own());
+    for (const site of [muc, ber]) site.apply(life);
+    for (const site of [muc, fra, ber]) assert.deepEqual(shown(site), [['acme', 'muc', true]]);
+  });
+
   it('F24: a restored site takes its own entry back over the one of another site that it had come after', () => {
     const [muc, fra, restored] = [directoryOf('muc'), directoryOf('fra'), directoryOf('fra')];
     muc.create('acme', 1);

@@ -95,14 +95,25 @@ const supersedes = (a: DirectoryRecord, b: DirectoryRecord): boolean => (a.over?
 
 /**
  * Which of two records of one id stands. Same home: the later revision. Two homes: one that was made in the knowledge of
- * the other, whose copy only comes late; a deleted one gives way; else the one created earlier by the hybrid clock, then by
- * site id (design.md §7), the same on every site whatever the order.
+ * the other, whose copy only comes late; else the one created earlier by the hybrid clock, then by site id (design.md §7),
+ * the same on every site whatever the order. A deleted one counts as what it was: would it give way, a site that has
+ * never heard of its life would decide otherwise than those that have. It is `again` that lets it give way.
  */
 export function winner(a: DirectoryRecord, b: DirectoryRecord): DirectoryRecord {
   if (a.home === b.home) return b.revision > a.revision ? b : a;
   if (supersedes(a, b) !== supersedes(b, a)) return supersedes(a, b) ? a : b;
-  if ((a.entity === null) !== (b.entity === null)) return a.entity === null ? b : a;
   return compareHybrid(a.created, b.created) <= 0 ? a : b;
+}
+
+/**
+ * The home's own live entry once more, when it meets an earlier one that is deleted already: made anew in the knowledge of
+ * that. undefined: the incoming one stands for another reason, or does not stand.
+ */
+function again(stored: DirectoryRecord, incoming: DirectoryRecord, site: string): DirectoryRecord | undefined {
+  const isMet = stored.home === site && stored.entity !== null && incoming.entity === null;
+  if (!isMet || supersedes(incoming, stored) || winner(stored, incoming) === stored) return undefined;
+  const over = { ...stored.over, [incoming.home]: Math.max(incoming.revision, stored.over?.[incoming.home] ?? 0) };
+  return { ...stored, revision: stored.revision + 1, over };
 }
 
 function apply(state: DirectoryState, incoming: DirectoryRecord[], context: Context): Decision<{ applied: number }> {
@@ -110,7 +121,8 @@ function apply(state: DirectoryState, incoming: DirectoryRecord[], context: Cont
   for (const entry of incoming) {
     if (entry.kind !== state.kind || entry.home === state.site) continue;
     const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
-    if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, entry);
+    const anew = stored === undefined ? undefined : again(stored, entry, state.site);
+    if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, anew ?? entry);
     const isNews = stored !== undefined && !supersedes(stored, entry) && !supersedes(entry, stored);
     if (isNews && stored.home !== entry.home && stored.entity !== null && entry.entity !== null) {
       const wins = winner(stored, entry);
