@@ -35,7 +35,16 @@ export async function readShapes(tx: Reading): Promise<TableShape[]> {
 }
 
 /** Types that a backup may hold and a restore casts to; anything else is refused before something is written. */
-const TYPES = new Set(['text', 'integer', 'bigint', 'boolean', 'jsonb', 'bytea', 'timestamp with time zone']);
+const TYPES = new Set([
+  'text',
+  'integer',
+  'bigint',
+  'boolean',
+  'jsonb',
+  'bytea',
+  'double precision',
+  'timestamp with time zone',
+]);
 
 export function refuseType({ table, columns }: TableShape): string | undefined {
   const odd = columns.find(([, type]) => !TYPES.has(type));
