@@ -65,14 +65,19 @@ export function keyOf(
 /** Why the key's outcome is not that of this request. */
 function otherRequest(known: KeyedOutcome, { key, request }: IdempotencyKey): Refusal | undefined {
   if (known.request === request) return undefined;
-  const [method, path] = known.request.split(' ');
-  const [ownMethod, ownPath] = request.split(' ');
-  const differs = [
-    method === ownMethod ? '' : `the method was ${method}`,
-    path === ownPath ? '' : `the path was ${path}`,
-  ].filter((text) => text !== '');
-  const what = differs.length > 0 ? differs.join(', ') : 'the body was another';
-  return unprocessable(`the ${KEY_HEADER} "${key}" was used for another request: ${what}; use a new key`);
+  const [method, path, body] = known.request.split(' ');
+  const [ownMethod, ownPath, ownBody] = request.split(' ');
+  const parts: Array<[isSame: boolean, name: string, differs: string]> = [
+    [method === ownMethod, 'method', `the method was ${method}`],
+    [path === ownPath, 'path', `the path was ${path}`],
+    [body === ownBody, 'body', body === '-' ? 'there was no body' : 'the body was another'],
+  ];
+  const differs = parts.filter(([isSame]) => !isSame).map(([, , text]) => text);
+  const same = parts.filter(([isSame]) => isSame).map(([, name]) => name);
+  const rest = same.length === 0 ? '' : `, ${same.join(' and ')} ${same.length === 1 ? 'is' : 'are'} the same`;
+  return unprocessable(
+    `the ${KEY_HEADER} "${key}" was used for another request: ${differs.join(', ')}${rest}; use a new key`,
+  );
 }
 
 const stillRunning = ({ key }: IdempotencyKey, where: string): Refusal => ({
