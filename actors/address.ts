@@ -13,7 +13,8 @@ export const siteScope = (site: string): Scope => `site:${site}`;
 export const scopeId = (scope: Scope): string => scope.slice(scope.indexOf(':') + 1);
 export const isPartitionScope = (scope: Scope): boolean => scope.startsWith('partition:');
 
-export type Kind = 'machine' | 'network' | 'switch' | 'allocator' | 'block' | 'directory' | 'registry';
+export const KINDS = ['allocator', 'block', 'directory', 'machine', 'network', 'registry', 'switch'] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** Where an actor lives. Scope, kind and id decide its shard for ever (as long as the number of shards stays). */
 export interface Address<K extends Kind = Kind> {

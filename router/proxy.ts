@@ -7,7 +7,7 @@ import { askName, createLocations, type Place } from './locations.ts';
 import { readPath, refusePath } from './path.ts';
 import { answerOf, discard, failedAnswer, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
 import type { PeerAnswer } from './peers.ts';
-import type { HttpAnswer } from './message.ts';
+import { ROUTER_NAME, type HttpAnswer } from './message.ts';
 import { refusedHeaders } from './refused.ts';
 import { originForm, refuseFraming } from './raw-request.ts';
 import { askerOf, createBodyBudget, hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
@@ -45,6 +45,8 @@ interface Course {
   readonly place?: Place;
   readonly forget?: () => void;
 }
+
+const VIA: [string, string] = ['via', `1.1 ${ROUTER_NAME}`];
 
 const NO_SITE = 'no site of the federation can be reached';
 
@@ -110,7 +112,8 @@ export function createProxy(
   const exchange = async (incoming: Incoming, course: Course, access: 'r' | 'w'): Promise<HttpAnswer> => {
     const wasUp = isUp(course.site);
     try {
-      return await answerOf(await send(incoming, course));
+      const { headers, ...answer } = await answerOf(await send(incoming, course));
+      return { ...answer, headers: [...headers, VIA] };
     } catch (error) {
       const failure = linkFailureOf(error);
       const other = sites.first(course.site);

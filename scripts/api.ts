@@ -3,16 +3,31 @@ import { parseArgs } from 'node:util';
 import { callApi, errorMessage } from './api-client.ts';
 import { targetOf } from './endpoint.ts';
 
-const USAGE = `usage: npm run -s api -- METHOD PATH [JSON] [--get FIELD]
+const USAGE = `usage: npm run -s api -- METHOD PATH [JSON] [--get FIELD] [--header 'NAME: VALUE']…
 
   npm run -s api -- GET /v1/machine
   npm run -s api -- POST /v1/network/allocate '{"projectid":"demo","partitionid":"muc","name":"n1"}' --get id
   npm run -s api -- DELETE /v1/machine/<id>/free
+  npm run -s api -- DELETE /v1/machine/<id>/free --header 'X-Hanse-Dry-Run: true'
 
-  --get FIELD   print only this field of the answer, e.g. id or allocation.hostname; of a list, one a line
+  --get FIELD               print only this field of the answer, e.g. id or allocation.hostname; of a list, one a line
+  --header 'NAME: VALUE'    send this header, too; may be given again. X-Hanse-Dry-Run: true changes nothing,
+                            Idempotency-Key: ANY TEXT WITHOUT BLANKS makes a request safe to repeat,
+                            Request-Timeout: SECONDS gives it up after that time
 
 Signs with the admin key of the plant that \`npm start\` runs; METALCTL_API_URL, METALCTL_HMAC and
 METALCTL_HMAC_AUTH_TYPE name another one. JSON may be \`-\`: read from standard input.`;
+
+/** Of an answer, on standard error: what its body does not say. */
+const SHOWN_HEADERS = [
+  'warning',
+  'x-stale-partitions',
+  'retry-after',
+  'x-refused-because',
+  'x-hanse-dry-run',
+  'idempotent-replayed',
+  'idempotency-scope',
+];
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
 
@@ -50,8 +65,23 @@ function fieldOf(text: string, path: string): string | undefined {
 const argumentsGiven = () =>
   parseArgs({
     allowPositionals: true,
-    options: { get: { type: 'string' }, help: { type: 'boolean', default: false } },
+    options: {
+      get: { type: 'string' },
+      header: { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', default: false },
+    },
   });
+
+/** Headers by lower-case name, or the text that is none. */
+function headersOf(texts: readonly string[]): Record<string, string> | { wrong: string } {
+  const headers: Record<string, string> = {};
+  for (const text of texts) {
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*$/.exec(text) ?? [];
+    if (name === undefined || value === undefined || value === '') return { wrong: text };
+    headers[name.toLowerCase()] = value;
+  }
+  return headers;
+}
 
 async function main(): Promise<number> {
   let given: ReturnType<typeof argumentsGiven>;
@@ -89,12 +119,18 @@ async function main(): Promise<number> {
       return 2;
     }
   }
-  const answer = await callApi(target.url, target.credentials, method, path, body).catch((error: Error) => error);
+  const headers = headersOf(values.header);
+  if ('wrong' in headers) {
+    console.error(`--header ${JSON.stringify(headers.wrong)}: expected 'NAME: VALUE', such as 'X-Hanse-Dry-Run: true'`);
+    return 2;
+  }
+  const sent = callApi(target.url, target.credentials, method, path, body, { headers });
+  const answer = await sent.catch((error: Error) => error);
   if (answer instanceof Error) {
     console.error(`${target.url} does not answer: ${answer.message}`);
     return 1;
   }
-  for (const name of ['warning', 'x-stale-partitions', 'retry-after']) {
+  for (const name of SHOWN_HEADERS) {
     if (answer.headers[name] !== undefined) console.error(`${name}: ${String(answer.headers[name])}`);
   }
   if (answer.status >= 400) {

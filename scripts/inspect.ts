@@ -1,6 +1,7 @@
 // `npm run -s inspect -- actors`: how the running sites are, for people and (with -o json) for programs.
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
+import { KINDS } from '../actors/address.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
 import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
@@ -59,7 +60,8 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     if (good.some(isBad)) process.exitCode = 1;
   }
 
-  const view = (name: string, description: string): Command => program.command(name).description(description);
+  const view = (name: string, description: string): Command =>
+    program.command(name).description(description).allowExcessArguments(false);
 
   program.allowExcessArguments(true).action(async (_options: Options, { args }: Command) => {
     if (args[0] !== undefined) program.error(`error: there is no view "${args[0]}"`);
@@ -68,7 +70,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
 
   view('actors', 'actors in memory, by scope and kind: mailbox, turn times, crashes, last message')
     .option('--scope <SCOPE>', 'partition:muc, site:muc, or only muc')
-    .option('--kind <KIND>', 'allocator, block, directory, machine, network, registry, switch')
+    .addOption(new Option('--kind <KIND>', 'only actors of this kind').choices(KINDS))
     .option('--id <TEXT>', 'only actors whose id contains it')
     .option('--limit <N>', 'most actors of a kind that are listed', '20')
     .action((filter: Record<string, string>) =>

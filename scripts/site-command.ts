@@ -11,7 +11,7 @@ import { clock, duration } from './inspect/table.ts';
 import { backupSite } from './site/backup.ts';
 import { DamagedArchive } from './site/archive.ts';
 import { openDatabase, placeOf, Problem, sitesIn } from './site/place.ts';
-import { planRestore, restoreSite } from './site/restore.ts';
+import { planRestore, requireEnded, restoreSite } from './site/restore.ts';
 import { statusOf } from './site/status.ts';
 import { statusText } from './site/status-text.ts';
 import { bold, dim, green, yellow } from './start/screen.ts';
@@ -112,6 +112,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
       if (!existsSync(path)) throw new Problem(`there is no file ${path}`);
       const opened = await openDatabase(place, { create: true });
       try {
+        if (!options.check) await requireEnded(place, opened.url);
         const plan = await planRestore(place, opened.url, path);
         const { manifest, end, losses, keys } = plan;
         const rows = Object.values(end.rows).reduce((sum, count) => sum + count, 0);

@@ -1,5 +1,6 @@
 // Which sites are asked, and with which key.
 import { callApi, errorMessage, type Credentials } from '../api-client.ts';
+import { ROUTER_NAME } from '../../router/message.ts';
 import { credentialsIn } from '../join.ts';
 import { dataFolder, readEndpoint } from '../endpoint.ts';
 
@@ -45,6 +46,18 @@ export function targetsOf(wish: Wish, environment: NodeJS.ProcessEnv = process.e
   return asked.map(([name, siteUrl]) => ({ name, url: siteUrl, credentials }));
 }
 
+const routersSaid = new Set<string>();
+
+/** Who asks a router sees the first of its sites, and might take it for all. */
+function sayRouter(url: string, answer: unknown): void {
+  if (routersSaid.has(url)) return;
+  routersSaid.add(url);
+  const { site } = answer as { site?: unknown };
+  console.error(
+    `note: ${url} is a router: this is what one of its sites says${typeof site === 'string' ? `, ${site}` : ''}; --api of each site shows the others`,
+  );
+}
+
 /** What a site answers, to a GET unless said otherwise; rejects with a sentence. */
 export async function askSite<T>({ name, url, credentials }: Target, path: string, method = 'GET'): Promise<T> {
   const answer = await callApi(url, credentials, method, path, undefined, { timeoutMs: ASK_MS }).catch(
@@ -52,7 +65,11 @@ export async function askSite<T>({ name, url, credentials }: Target, path: strin
       throw new Problem(`site ${name} does not answer at ${url} (${error.message}): is it running?`);
     },
   );
-  if (answer.status === 200) return JSON.parse(answer.text) as T;
+  if (answer.status === 200) {
+    const value = JSON.parse(answer.text) as T;
+    if (String(answer.headers['via'] ?? '').includes(ROUTER_NAME)) sayRouter(url, value);
+    return value;
+  }
   const message = errorMessage(answer.text);
   if (answer.status === 403)
     throw new Problem(

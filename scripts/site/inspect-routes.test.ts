@@ -96,7 +96,14 @@ test('one actor, wherever its shard is; what is asked wrongly is named', async (
     (await call('Metal-Admin', 'GET', '/v2/inspect/actor?scope=partition:p&kind=machine&id=m9')).status,
     404,
   );
-  for (const path of ['actor?id=m1', 'actors?limit=many', 'audit?entries=-1']) {
+  for (const path of [
+    'actor?id=m1',
+    'actors?limit=many',
+    'actors?kind=foo',
+    'actor?scope=partition:p&kind=foo&id=m1',
+    'audit?entries=-1',
+    'audit?actors=0',
+  ]) {
     const { status } = await call('Metal-Admin', 'GET', `/v2/inspect/${path}`);
     assert.ok(status === 400 || status === 422, `${path}: ${status}`);
   }

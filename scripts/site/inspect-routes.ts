@@ -1,5 +1,5 @@
 // What people see of a running site: its actors, shards, log, links, blocks, and whether all adds up. Admin role.
-import type { Kind, Scope } from '../../actors/address.ts';
+import { KINDS, type Kind, type Scope } from '../../actors/address.ts';
 import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Admission } from '../../http/admission.ts';
@@ -51,14 +51,24 @@ const VIEWS = [
 type View = (typeof VIEWS)[number];
 
 /** A number from the query, or why it is none. */
-function numberIn(request: RouteRequest<undefined>, name: string, otherwise: number, most: number): number | Refusal {
+function numberIn(
+  request: RouteRequest<undefined>,
+  name: string,
+  otherwise: number,
+  [least, most]: readonly [number, number],
+): number | Refusal {
   const text = request.query(name);
   if (text === undefined || text === '') return otherwise;
   const value = Number(text);
-  return Number.isInteger(value) && value >= 0 && value <= most
+  return Number.isInteger(value) && value >= least && value <= most
     ? value
-    : invalid(`${name}:"${text}" is not valid, expected a number from 0 to ${most}`);
+    : invalid(`${name}:"${text}" is not valid, expected a number from ${least} to ${most}`);
 }
+
+const refuseKind = (kind: string | undefined): Refusal | undefined =>
+  kind === undefined || (KINDS as readonly string[]).includes(kind)
+    ? undefined
+    : invalid(`kind:"${kind}" is not valid, expected one of ${KINDS.join(', ')}`);
 
 export const addInspectRoutes =
   ({ process, host, admission, shards, blocks, bus, federation, inspection }: InspectOptions) =>
@@ -92,8 +102,10 @@ export const addInspectRoutes =
     );
 
     view('actors', async (request) => {
-      const limit = numberIn(request, 'limit', 100, MOST_ACTORS);
+      const limit = numberIn(request, 'limit', 100, [0, MOST_ACTORS]);
       if (typeof limit !== 'number') return refuse(limit);
+      const unknown = refuseKind(request.query('kind'));
+      if (unknown !== undefined) return refuse(unknown);
       const asked = (name: string): string | null => request.query(name) ?? null;
       const filter = { scope: asked('scope'), kind: asked('kind'), id: asked('id'), limit };
       return { site: site.id, ...treeOf(await inspectShards(host, shards, filter), limit) };
@@ -103,6 +115,8 @@ export const addInspectRoutes =
       const [scope, kind, id] = [query('scope'), query('kind'), query('id')];
       if (scope === undefined || kind === undefined || id === undefined)
         return refuse(invalid(`scope, kind and id are needed, e.g. ${EXAMPLE}`));
+      const unknown = refuseKind(kind);
+      if (unknown !== undefined) return refuse(unknown);
       const actor = await inspectOne(host, shards, { scope: scope as Scope, kind: kind as Kind, id });
       return (
         actor ??
@@ -169,9 +183,10 @@ export const addInspectRoutes =
     view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site) }));
 
     view('audit', async (request) => {
-      const entries = numberIn(request, 'entries', AUDIT_LIMITS.entries, 1_000_000);
+      // Nothing compared is nothing found: that would look sound.
+      const entries = numberIn(request, 'entries', AUDIT_LIMITS.entries, [1, 1_000_000]);
       if (typeof entries !== 'number') return refuse(entries);
-      const actors = numberIn(request, 'actors', AUDIT_LIMITS.actors, 100_000);
+      const actors = numberIn(request, 'actors', AUDIT_LIMITS.actors, [1, 100_000]);
       return typeof actors === 'number' ? audit({ entries, actors }) : refuse(actors);
     });
   };

@@ -129,23 +129,20 @@ export interface RestoreOptions {
   replaceKeys: boolean;
 }
 
-/** Replaces the site's content. Rejects with a `Problem`, having changed nothing, while a process is active for the site. */
-export async function restoreSite(
-  place: SitePlace,
-  url: string,
-  path: string,
-  plan: RestorePlan,
-  options: RestoreOptions,
-): Promise<Standing> {
-  const { files } = await verify(path);
-  const isAlive = (pid: number): boolean => {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'EPERM';
-    }
-  };
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
+
+/**
+ * Takes the site's lease: whoever holds it is the only one who may write, so nobody becomes active meanwhile. Rejects with a
+ * `Problem` while a process has it. Answers how to give it back.
+ */
+async function holdLease(place: SitePlace, url: string): Promise<() => Promise<void>> {
   const store = await createSiteStore({ url, applicationName: 'hanse-restore', isAlive });
   const holder = {
     site: place.site,
@@ -153,9 +150,7 @@ export async function restoreSite(
     host: hostname(),
     pid: process.pid,
   };
-  // Whoever holds the lease is the only one who may write, so nobody becomes active meanwhile.
   const acquire = () => store.acquireLease(holder, LEASE_MS);
-  let renewal: NodeJS.Timeout | undefined;
   try {
     const deadline = performance.now() + PATIENCE_MS;
     for (let answer = await acquire(); !answer.held; answer = await acquire()) {
@@ -165,7 +160,35 @@ export async function restoreSite(
         );
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
-    renewal = setInterval(() => void acquire().catch(() => {}), LEASE_MS / 3);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const renewal = setInterval(() => void acquire().catch(() => {}), LEASE_MS / 3);
+  return async () => {
+    clearInterval(renewal);
+    await store.releaseLease(holder).catch(() => {});
+    await store.close();
+  };
+}
+
+/** Rejects with a `Problem` while a process is active for the site: what would be lost is not known before it has ended. */
+export async function requireEnded(place: SitePlace, url: string): Promise<void> {
+  const release = await holdLease(place, url);
+  await release();
+}
+
+/** Replaces the site's content. Rejects with a `Problem`, having changed nothing, while a process is active for the site. */
+export async function restoreSite(
+  place: SitePlace,
+  url: string,
+  path: string,
+  plan: RestorePlan,
+  options: RestoreOptions,
+): Promise<Standing> {
+  const { files } = await verify(path);
+  const release = await holdLease(place, url);
+  try {
     const file = readStandingFile(place.folder);
     mkdirSync(place.folder, { recursive: true, mode: 0o700 });
     const restored = { incarnation: (file?.incarnation ?? 1) + 1, atMs: Date.now(), restoredMs: Date.now() };
@@ -176,8 +199,6 @@ export async function restoreSite(
     writeStandingFile(place.folder, { ...restored, ...standing });
     return standing;
   } finally {
-    clearInterval(renewal);
-    await store.releaseLease(holder).catch(() => {});
-    await store.close();
+    await release();
   }
 }

@@ -1,0 +1,71 @@
+import { after, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { projectRoot } from './root.ts';
+
+/** What stands for a site, or for a router in front of it. */
+const asked: Array<{ line: string; headers: IncomingHttpHeaders }> = [];
+let via: Record<string, string> = {};
+const server = createServer((request, response) => {
+  asked.push({ line: `${request.method} ${request.url}`, headers: request.headers });
+  response.writeHead(200, { 'content-type': 'application/json', 'x-hanse-dry-run': 'true', ...via });
+  response.end(JSON.stringify({ site: 'muc', links: [] }));
+});
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const data = mkdtempSync(join(tmpdir(), 'hanse-commands-'));
+after(() => {
+  server.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+async function run(script: string, ...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const { PATH } = process.env;
+  const child = spawn(process.execPath, ['--import', 'tsx', join(projectRoot, 'scripts', script), ...args], {
+    cwd: projectRoot,
+    env: { PATH, HANSE_DATA: data, METALCTL_API_URL: api, METALCTL_HMAC: 'key' },
+  });
+  const [out, err]: [string[], string[]] = [[], []];
+  child.stdout.on('data', (part: Buffer) => out.push(part.toString()));
+  child.stderr.on('data', (part: Buffer) => err.push(part.toString()));
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, out: out.join(''), err: err.join('') };
+}
+
+test('api sends the headers that are given, and shows what the answer says in its own', async () => {
+  asked.length = 0;
+  const headers = ['--header', 'X-Hanse-Dry-Run: true', '--header', 'Idempotency-Key:k1'];
+  const { code, err } = await run('api.ts', 'DELETE', '/v1/ip/free/10.0.0.1', ...headers);
+  assert.deepEqual([code, err], [0, 'x-hanse-dry-run: true\n']);
+  assert.equal(asked[0]?.line, 'DELETE /v1/ip/free/10.0.0.1');
+  assert.deepEqual(
+    [asked[0]?.headers['x-hanse-dry-run'], asked[0]?.headers['idempotency-key']],
+    ['true', 'k1'],
+    'both arrived',
+  );
+  const wrong = await run('api.ts', 'GET', '/v1/ip', '--header', 'no colon');
+  assert.deepEqual([wrong.code, /expected 'NAME: VALUE'/.test(wrong.err), asked.length], [2, true, 1]);
+});
+
+test('inspect refuses what it does not understand instead of passing over it', async () => {
+  asked.length = 0;
+  const extra = await run('inspect.ts', 'leases', 'extra');
+  assert.deepEqual([extra.code, /too many arguments/.test(extra.err)], [1, true], extra.err);
+  const kind = await run('inspect.ts', 'actors', '--kind', 'foo');
+  assert.deepEqual([kind.code, /allocator, block, directory, machine/.test(kind.err)], [1, true], kind.err);
+  assert.deepEqual(asked, [], 'nobody was asked');
+});
+
+test('inspect says when it is a router that it asks', async () => {
+  const site = await run('inspect.ts', 'links');
+  assert.deepEqual([site.code, site.err], [0, '']);
+  via = { via: '1.1 hanse-router' };
+  const router = await run('inspect.ts', 'links');
+  assert.equal(router.code, 0);
+  assert.match(router.err, /is a router: this is what one of its sites says, muc/);
+});
