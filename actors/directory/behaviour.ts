@@ -141,11 +141,15 @@ function remember(state: DirectoryState, winning: DirectoryRecord, losing: Direc
   }
 }
 
-/** What an entry says, without when it was made. */
+const MADE = new Set(['created', 'changed', 'createdTime', 'updatedTime']);
+
+/** What an entry says, without when it was made, and whatever the order in which a database gives its fields back. */
 const contentOf = ({ entity }: DirectoryRecord): string =>
-  JSON.stringify(entity, (name, value: unknown) =>
-    ['created', 'changed', 'createdTime', 'updatedTime'].includes(name) ? undefined : value,
-  );
+  JSON.stringify(entity, (_, value: unknown) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    const said = Object.entries(value).filter(([name]) => !MADE.has(name));
+    return Object.fromEntries(said.sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
 
 export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
   kind: 'directory',
