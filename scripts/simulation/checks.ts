@@ -52,6 +52,8 @@ export function watchDatabase(universe: Universe, database: Database, shared: Wa
       for (const key of shared.keysOf.get(name) ?? []) if (shared.holders.get(key) === name) shared.holders.delete(key);
       shared.keysOf.delete(name);
     }
+    // A restored partition hears of an address that it had borrowed: the row is there again, and nobody is told of it.
+    const isHeard = group.entries.every(({ what }) => what === 'block.reconcile');
     for (const change of group.changes) {
       const name = `${site}:${change.table}:${change.scope}:${change.key}`;
       const keys = [...uniqueKeys(change), ...claimedKeys(change, site)];
@@ -59,7 +61,7 @@ export function watchDatabase(universe: Universe, database: Database, shared: Wa
       shared.keysOf.set(name, keys);
       for (const key of keys) {
         const other = shared.holders.get(key);
-        if (other !== undefined && other !== name) {
+        if (other !== undefined && other !== name && !(isHeard && other === `lost:${name}`)) {
           const invariant =
             change.table === 'ip'
               ? 'I01'

@@ -41,6 +41,8 @@ export interface Database {
   onNextOutcome: (() => void) | undefined;
   /** Called once, when a thread has sent a group that takes from several shards. */
   onNextShared: ((thread: Thread) => void) | undefined;
+  /** Called once, when a block is on its way to another site. */
+  onNextGift: ((holderSite: string) => void) | undefined;
   /** Called once, when a process has raised the epochs and has not read anything yet. */
   onNextTakeOver: ((thread: Thread) => void) | undefined;
   /** Who sent a group, until it is written. */
@@ -58,6 +60,7 @@ export function disarm(database: Database): void {
   database.onNextCommit = undefined;
   database.onNextOutcome = undefined;
   database.onNextShared = undefined;
+  database.onNextGift = undefined;
   database.onNextTakeOver = undefined;
 }
 
@@ -125,6 +128,7 @@ export function createDatabase(
     onNextCommit: undefined,
     onNextOutcome: undefined,
     onNextShared: undefined,
+    onNextGift: undefined,
     onNextTakeOver: undefined,
     senders: new Map(),
     unserved: undefined,

@@ -47,6 +47,8 @@ const QUIET_WITHIN_MS = 90_000;
 const LOOK_MS = 250;
 /** A takeover is hit so soon after its beginning. */
 const MOST_TAKEOVER_MS = 60;
+/** A lease that is gone is gone again so soon: no margin protects anybody (reliability.md F05). */
+const USURP_MS = 100;
 /** How often a link breaks in a row. */
 const MOST_BEATS = 40;
 const LEASE_MS = 1_500;
@@ -287,6 +289,10 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
           databases[site]!.onNextShared = ({ name }) =>
             processes[site]!.forEach(({ threads }) => threads?.killNamed(name));
         return;
+      case 'usurp':
+        for (let beatMs = 0; beatMs < forMs; beatMs += USURP_MS)
+          universe.after(beatMs, () => !state.isOver && databases[site]!.tables.leases.clear());
+        return;
       case 'cut':
         wires.block(from, to, true);
         wires.block(to, from, true);
@@ -301,8 +307,13 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         return wires.reset(from, to);
       case 'flap': {
         const beats = 2 + Math.floor(hard * MOST_BEATS);
-        for (let beat = 0; beat < beats; beat++)
-          universe.after((forMs * beat) / beats, () => !state.isOver && wires.reset(from, to));
+        const flap = (peer: string): void => {
+          for (let beat = 0; beat < beats; beat++)
+            universe.after((forMs * beat) / beats, () => !state.isOver && wires.reset(from, peer));
+        };
+        // Half of them while something is on its way.
+        if (entry.other % 2 === 0) flap(to);
+        else databases[site]!.onNextGift = flap;
         return;
       }
       case 'down':

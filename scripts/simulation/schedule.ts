@@ -5,6 +5,7 @@ import { between, chance, pick, scaled, streamOf, type Random } from './draw.ts'
 export const FAULTS = [
   'crash', // a process, at any event
   'stall', // a process stands still
+  'usurp', // a site's lease is gone again and again, and whoever had it does not know
   'shard', // one worker thread dies
   'cut', // both ways between two sites
   'silence', // one way

@@ -11,7 +11,8 @@ import type { Thread, Universe } from './universe.ts';
 import type { Wires } from './wires.ts';
 
 /** What is seen in the rows of a database. */
-export function watchRows(universe: Universe, wires: Wires, { site, model, senders }: Database): void {
+export function watchRows(universe: Universe, wires: Wires, database: Database): void {
+  const { site, model, senders } = database;
   const givenMs = new Map<string, number>();
   const homes = new Map<string, string>();
 
@@ -19,7 +20,12 @@ export function watchRows(universe: Universe, wires: Wires, { site, model, sende
   function seeBlock({ key, value }: { key: string; value: BlockRecord | null }): void {
     if (value === null || value.holderSite === site) return;
     const name = `${key} ${value.h}`;
-    if (value.state === 'sent') return void givenMs.set(name, universe.nowMs);
+    if (value.state === 'sent') {
+      givenMs.set(name, universe.nowMs);
+      database.onNextGift?.(value.holderSite);
+      database.onNextGift = undefined;
+      return;
+    }
     const fromMs = givenMs.get(name);
     if (fromMs !== undefined && wires.breaks(site, value.holderSite, fromMs) > 1)
       universe.met('block moved while its link flapped');
