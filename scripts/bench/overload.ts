@@ -96,6 +96,7 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
       goodputPerSecond: peak.goodPerSecond,
       goodputPart: peak.goodPerSecond / best,
       p99AtPeakMs: peak.p99Ms,
+      arrivedPart: (peak.due - peak.lost) / Math.max(1, peak.due),
       normalAfterS: secondsToNormal(restSlices, calm.p99Ms),
       generatorCores: result.cpuMs / (10 * SLICE_MS * (2 * seconds.quiet + seconds.peak)),
       siteCores: (after.siteMs - before.siteMs) / (1_000 * (2 * seconds.quiet + seconds.peak)),
@@ -132,6 +133,7 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
       ],
       notes: [
         `${database.about}. Capacity: the mean of both closed loops. Normal: in half a second at most ${100 * LOST_PART} % refused or lost, and p99 at most twice that before.`,
+        `Who was refused and comes back at once waits for room, half a second at most (http/early-refusal.ts), and its connection with it: what found no connection free did not arrive. Of the peak ${number((100 * (peak.due - peak.lost)) / Math.max(1, peak.due))} % arrived.`,
         `The generator shares the cores: ${number(figures.generatorCores)} of one, the site ${number(figures.siteCores)}, over all phases; ${result.broken} connections broke.`,
       ],
       figures,
