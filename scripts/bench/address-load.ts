@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { startDatabase } from './database.ts';
 import { acquisition, FILLED, fillSite, textOf } from './filled-network.ts';
-import { makeNetwork, startPlant, type Plant, type Remains } from './plant.ts';
+import { makeNetwork, startPlant, type Plant, type PlantCpu, type Remains } from './plant.ts';
 import { pssOf } from './processes.ts';
 import { atMost, median, ms, number, type Bench, type Report } from './report.ts';
 
@@ -39,23 +39,39 @@ interface Loaded {
   usual: number[];
   /** What the process grew by. */
   bytes: number;
+  /** CPU time of the load: what it took beyond that of as many reads of others. */
+  cpu: PlantCpu;
 }
+
+const cpuSince = (plant: Plant, before: PlantCpu): PlantCpu => {
+  const now = plant.cpu();
+  return { siteMs: now.siteMs - before.siteMs, databaseMs: now.databaseMs - before.databaseMs };
+};
 
 async function loadOnce(plant: Plant, project: string, expected: string): Promise<Loaded> {
   // The other network is in memory, and the way to it is warm.
   for (let n = 0; n < 200; n++) await plant.call('GET', `/v1/network/${OTHER}`);
   const usually = askOthers(plant);
+  const begun = plant.cpu();
   await pause(USUAL_MS);
   const usual = await usually();
+  const usualCpu = cpuSince(plant, begun);
   const meanwhile = askOthers(plant);
   const before = pssOf(plant.pid);
+  const cpuBefore = plant.cpu();
   const from = performance.now();
   const answer = await plant.call<{ ipaddress: string }>('POST', '/v1/ip/allocate', acquisition(FILLED, project));
   const firstMs = performance.now() - from;
   const others = await meanwhile();
+  const all = cpuSince(plant, cpuBefore);
+  const share = others.length / usual.length;
+  const cpu = {
+    siteMs: all.siteMs - usualCpu.siteMs * share,
+    databaseMs: all.databaseMs - usualCpu.databaseMs * share,
+  };
   const bytes = pssOf(plant.pid) - before;
   if (answer.ipaddress !== expected) throw new Error(`${expected} is the next free address, not ${answer.ipaddress}`);
-  return { firstMs, others, usual, bytes };
+  return { firstMs, others, usual, bytes, cpu };
 }
 
 const quantile = (values: readonly number[], q: number): number => {
@@ -64,7 +80,7 @@ const quantile = (values: readonly number[], q: number): number => {
 };
 
 async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Report> {
-  const rounds = quick ? 1 : 3;
+  const rounds = quick ? 1 : 5;
   const runs: Loaded[] = [];
   let rowBytes = NaN;
   const database = await startDatabase();
@@ -110,6 +126,7 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
     ],
     notes: [
       `${database.about}; each time: ${runs.map(({ firstMs }) => `${number(firstMs / 1_000)} s`).join(', ')}.`,
+      `CPU time of a load: database ${ms(median(runs.map(({ cpu }) => cpu.databaseMs)))}, site ${ms(median(runs.map(({ cpu }) => cpu.siteMs)))}.`,
       `Longest wait of a read each time: ${runs.map(({ others }) => ms(Math.max(...others))).join(', ')}; before, with nothing to load: ${runs.map(({ usual: before }) => ms(Math.max(...before))).join(', ')}.`,
       `A held address in all: ${number(rowBytes)} B on disk (its row with owner, project, tags and machines, and five indexes); the process grew by ${number(grownBytes)} B each while it loaded, garbage of the loading included.`,
     ],
