@@ -1,8 +1,8 @@
 // One exchange with another process: the bytes as they came, the answer as it comes.
 import { withinOf, type Asker } from '../actors/asker.ts';
-import { isLinkFailure, type LinkFailure } from './link/failure.ts';
+import { isLinkFailure, linkFailure, type LinkFailure } from './link/failure.ts';
 import { endToEnd, HOPS_HEADER, PART_HEADER, STANDBY_HEADER, streamOf, type HttpAnswer } from './message.ts';
-import { busyAnswer } from './v1-error.ts';
+import { busyAnswer, unreachableAnswer } from './v1-error.ts';
 import type { PeerAnswer, PeerExchange, PeerHead } from './peers.ts';
 
 /** Time to the head of an answer. A link that is silent fails earlier, within its heartbeat's limit of 1.5 s. */
@@ -29,8 +29,10 @@ export async function passOn(
   if (as === 'standby' || as === 'part of standby') headers.push([STANDBY_HEADER, '1']);
   const { method, path, body } = request;
   const isEmpty = body instanceof Uint8Array && body.byteLength === 0;
+  const withinMs = withinOf(asker, deadlineMs);
+  if (withinMs <= 0) throw linkFailure('Deadline', 'the time that the request has was over before it was passed on');
   return await peers.request(site, { method, path, headers }, isEmpty ? undefined : body, {
-    deadlineMs: withinOf(asker, deadlineMs),
+    deadlineMs: withinMs,
     asker,
   });
 }
@@ -82,10 +84,9 @@ export function failedAnswer(whom: string, { kind, message }: LinkFailure, isUns
   if (kind === 'Overloaded')
     return busyAnswer(`${whom} has too much to do: ${message}; nothing was done, try again`, 'overloaded');
   const unsure = isUnsure ? '; whether it was done is not known' : '';
-  return busyAnswer(
-    `${whom} can't be reached: ${message}${unsure}`,
-    kind === 'Deadline' ? 'deadline' : 'partition-unreachable',
-  );
+  return kind === 'Deadline'
+    ? busyAnswer(`${whom} did not answer in time: ${message}${unsure}`, 'deadline')
+    : unreachableAnswer(`${whom} can't be reached: ${message}${unsure}`);
 }
 
 /** Whether the request may have been acted on although no answer came. `wasUp`: a link was up when it was sent. */

@@ -34,6 +34,6 @@ test('reliability.md §10: a full link is overload; a link that is down, and an 
   assert.deepEqual(told('Deadline', true), [
     '503',
     'deadline',
-    `site "muc" can't be reached: why; whether it was done is not known`,
+    `site "muc" did not answer in time: why; whether it was done is not known`,
   ]);
 });
