@@ -41,6 +41,23 @@ test('every operation of v1 that changes something has a key and a dry run, save
   assert.deepEqual(writes.map(({ operation }) => operation).sort(), [...located].sort());
 });
 
+test('what operators ask of a network is described: what it is for, and every field of the answer', async () => {
+  const served = (await (await createApp(createTestSite()).request('/v2/openapi.json')).json()) as Document;
+  for (const [path, field] of [
+    ['/v2/network/{id}/usage', 'fullInDays'],
+    ['/v2/network/{id}/blocks', 'blocks'],
+  ] as const) {
+    const { description, responses } = served.paths[path]!['get'] as unknown as {
+      description: string;
+      responses: { '2XX': { content: Record<string, { schema: { properties: Record<string, object> } }> } };
+    };
+    assert.match(description, /network.*Needs the role view/);
+    const { properties } = responses['2XX'].content['application/json']!.schema;
+    assert.ok(field in properties, JSON.stringify(properties));
+    assert.ok('unreachable' in properties);
+  }
+});
+
 test('the document is served without credentials, as JSON', async () => {
   const response = await createApp(createTestSite()).request('/v2/openapi.json');
   assert.equal(response.status, 200);

@@ -58,8 +58,8 @@ const parametersOf = (declared: RegisteredRoute): Json[] => [
   ...(hasDryRun(declared) && isV2(declared) ? [DRY_PARAMETER] : []),
 ];
 
-const bodySchema = (schema: z.ZodType): Json => {
-  const json: Json = { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
+const jsonSchema = (schema: z.ZodType, io: 'input' | 'output'): Json => {
+  const json: Json = { ...z.toJSONSchema(schema, { io, unrepresentable: 'any' }) };
   // The document says it once for all.
   delete json['$schema'];
   return json;
@@ -73,11 +73,20 @@ const ANSWER_HEADERS: Json = Object.fromEntries(
   ].map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
 );
 
+const READ_HEADERS: Json = Object.fromEntries(
+  [
+    ['Warning', 'Who could not be reached, and how old what stands for their part is; absent: all answered.'],
+    ['X-Stale-Partitions', 'The same for programs: `muc` is missing, `site:muc;age=12` is 12 s old.'],
+  ].map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+);
+
 const answersOf = (declared: RegisteredRoute): Json => ({
   '2XX': {
     description: 'Done.',
-    ...(declared.effect === 'write' ? { headers: ANSWER_HEADERS } : {}),
-    content: { 'application/json': {} },
+    headers: declared.effect === 'read' ? READ_HEADERS : declared.effect === 'write' ? ANSWER_HEADERS : {},
+    content: {
+      'application/json': declared.answer === undefined ? {} : { schema: jsonSchema(declared.answer, 'output') },
+    },
   },
   default: {
     description: 'Refused: a JSON string that contains JSON with `statuscode` and `message`, as metal-api answers.',
@@ -88,14 +97,19 @@ const answersOf = (declared: RegisteredRoute): Json => ({
 const operationOf = (declared: RegisteredRoute, isMirror: boolean): Json => ({
   operationId: isMirror ? `${declared.operation} v2` : declared.operation,
   tags: [declared.path.split('/')[2] ?? ''],
-  description: ROLE_TEXT[declared.role],
+  description: [declared.about, ROLE_TEXT[declared.role]].filter((text) => text !== undefined).join(' '),
   'x-role': declared.role,
   'x-audited': declared.audited,
   ...(declared.role === 'none' ? { security: [] } : {}),
   parameters: parametersOf(declared),
   ...(declared.body === undefined
     ? {}
-    : { requestBody: { required: true, content: { 'application/json': { schema: bodySchema(declared.body) } } } }),
+    : {
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: jsonSchema(declared.body, 'input') } },
+        },
+      }),
   responses: answersOf(declared),
 });
 

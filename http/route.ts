@@ -180,7 +180,8 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
   const audited = spec.audited ?? method !== 'get';
   const mirror = path.startsWith('/v1/') ? [`/v2/${path.slice('/v1/'.length)}`] : [];
   for (const served of [path, ...mirror]) {
-    edge.routes.push({ method, path: served, role, operation, audited, effect, body: schema });
+    const described = { ...(spec.about && { about: spec.about }), ...(spec.answer && { answer: spec.answer }) };
+    edge.routes.push({ method, path: served, role, operation, audited, effect, body: schema, ...described });
   }
 
   // What is here is not waited for: each wait costs every request a turn of the queue.
