@@ -2,66 +2,30 @@
 // calls of the IPAM have become: CreatePrefix is a network's creation, AcquireChildPrefix the allocation of a network, a
 // namespace is a partition's space. Cases about one prefix stand in actors/ipam/: AcquireIP, AcquireSpecificChildPrefix,
 // AcquireChildPrefixFragmented, NoDuplicatesUntilFull, availablePrefixes, AvailablePrefixes, Availableips, fuzz AcquireIP.
-// The storage's own cases (Update, 50,000 concurrent writes, instances beside each other) are the contract of the store
-// (storage/contract/), the service's cases are run over HTTP by scripts/peers/metal-go. No counterpart have: the JSON and
-// Gob encodings and the deep copy of a prefix, NamespaceFromContext, and NameTooLong (a namespace is no table here).
+// Those of its storage, encodings, namespaces and service stand in go-ipam-storage.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressOf, partitionScope, siteScope } from '../address.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
-import type { IpRequest, NetworkView } from './messages.ts';
-import { createPlant, granted, newNetwork, refused, type Plant } from './plant.fixture.ts';
+import type { NetworkView } from './messages.ts';
+import {
+  acquireChild,
+  acquireIp,
+  allocator,
+  at,
+  childOf,
+  deletePrefix,
+  newPrefix,
+  registry,
+  releaseChild,
+  releaseIp,
+  request,
+  startChild,
+  superOf,
+  usageOf,
+} from './go-ipam.fixture.ts';
+import { createPlant, granted, newNetwork, refused } from './plant.fixture.ts';
 import type { IpRecord } from './record.ts';
-
-const registry = addressOf(siteScope('s'), 'registry', 's');
-const at = (id: string, partition = 'p') => addressOf(partitionScope(partition), 'network', id);
-const allocator = (partition = 'p') => addressOf(partitionScope(partition), 'allocator', partition);
-
-const newPrefix = (plant: Plant, id: string, prefix: string): NetworkView | Refusal =>
-  plant.ask(registry, 'createNetwork', { network: newNetwork(id, { prefixes: [prefix] }), h: id, partitions: ['p'] });
-const deletePrefix = (plant: Plant, id: string) =>
-  plant.ask(registry, 'deleteNetwork', { id, partition: 'p', partitions: ['p'] });
-
-/** A parent prefix. */
-function superOf(plant: Plant, prefix: string, length: number, partition = 'p'): void {
-  const family = prefix.includes(':') ? 'IPv6' : 'IPv4';
-  const network = newNetwork(`super-${partition}`, {
-    partition,
-    prefixes: [prefix],
-    privateSuper: true,
-    defaultChildPrefixLength: { [family]: length },
-  });
-  granted(plant.ask(registry, 'createNetwork', { network, h: `super-${partition}`, partitions: ['p', 'q'] }));
-}
-
-const childAsk = (id: string, length: number | undefined, v6 = false) => ({
-  id,
-  name: '',
-  description: '',
-  labels: {},
-  project: 'q',
-  shared: false,
-  nat: false,
-  destinationPrefixes: [],
-  length: length === undefined ? {} : { [v6 ? 'IPv6' : 'IPv4']: length },
-});
-const acquireChild = (plant: Plant, id: string, length?: number, v6 = false, partition = 'p') =>
-  plant.ask(allocator(partition), 'allocateNetwork', childAsk(id, length, v6));
-const startChild = (plant: Plant, id: string, length: number) =>
-  plant.start(allocator(), 'allocateNetwork', childAsk(id, length));
-const releaseChild = (plant: Plant, id: string, partition = 'p') =>
-  plant.ask(allocator(partition), 'freeNetwork', { network: id, as: 'free' });
-const childOf = (answer: NetworkView | Refusal): string | undefined => granted(answer).network.prefixes[0];
-
-const request: IpRequest = { project: 'q', name: '', description: '', type: 'ephemeral', tags: [] };
-const acquireIp = (plant: Plant, id: string, address?: string, partition = 'p'): IpRecord | Refusal =>
-  plant.ask(at(id, partition), 'allocateIp', { ...request, ...(address === undefined ? {} : { address }) });
-const releaseIp = (plant: Plant, id: string, address: string) => plant.ask(at(id), 'freeIp', { address });
-const usageOf = (plant: Plant, id: string) => {
-  const { usage } = granted(plant.ask(at(id), 'get', {}));
-  return usage.IPv4 ?? usage.IPv6!;
-};
 
 const FAMILIES = [
   { v6: false, parent: '192.168.0.0/20', half: 21, halves: ['192.168.0.0/21', '192.168.8.0/21'] },
