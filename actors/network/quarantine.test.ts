@@ -30,7 +30,7 @@ test('0 by default: a released address is the next one', () => {
   assert.equal(granted(acquire()).address, '10.0.0.1');
 });
 
-test('a released address is kept back so long, over a restart too, and is then the next one', () => {
+test('networks.md N18: a released address is kept back so long, over a restart too, and is then the next one', () => {
   const { plant, acquire, free } = scene('60');
   const first = granted(acquire());
   granted(acquire());

@@ -54,7 +54,7 @@ describe('networks.md §5.5, §11.7: BGP filters', () => {
       vnis: ['104009', '104010', '104011'],
     });
   });
-  it('firewall port, VRF ""', () => {
+  it('N30: firewall port, VRF "": an object with two nulls', () => {
     assert.deepEqual(portFilters([port('a', '', 'f')], sources({ f: firewall })).get('a'), { cidrs: null, vnis: null });
   });
   it('machine', () => {

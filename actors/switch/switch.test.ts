@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { singleActor } from '../allocation/testing/single-actor.ts';
-import { uplinks } from '../allocation/testing/plant.ts';
+import { createPlant, uplinks } from '../allocation/testing/plant.ts';
 import { isRefusal } from '../refusal.ts';
 import { switchBehaviour } from './behaviour.ts';
 import type { SwitchRegistration } from './messages.ts';
@@ -45,6 +45,18 @@ const report = (portStates: Record<string, string> | null, error: string | null 
   error,
   portStates,
   bgpPortStates: null,
+});
+
+describe('networks.md N27: a switch that was changed meanwhile is read again', () => {
+  it('a commit that finds its memory wrong is decided anew', () => {
+    const plant = createPlant();
+    const { nics } = plant.must('switch', 'r0-leaf01', 'get', {}).switch;
+    plant.store.faults.push('refused', 'refused');
+    const asked = registration({ managementIp: '192.0.2.9', nics: nics.map((nic) => ({ ...nic, vrf: '' })) });
+    const made = plant.must('switch', 'r0-leaf01', 'register', asked);
+    assert.equal(made.view.switch.managementIp, '192.0.2.9');
+    assert.deepEqual(plant.store.faults, []);
+  });
 });
 
 describe('networks.md §5.2, §11.7: register', () => {
@@ -226,6 +238,17 @@ describe('machines.md §6.3, networks.md §5.4: ports of machines', () => {
     actor.end('d', 'committed');
     assert.deepEqual(view(actor).ports, []);
     assert.deepEqual(actor.reserve('n', 'setVrf', { machine: 'other', vrf: 'vrf7' }), { ports: [] });
+  });
+
+  it('N31: a VRF is a row of its port, the list of NICs is not written; two without a key are refused', () => {
+    const actor = connected();
+    const bare = ['a', 'b'].map((name) => ({ mac: '', name, identifier: '', vrf: '' }));
+    const twice = registration({ nics: [...registration().nics, ...bare] });
+    assert.match(outcome(actor.ask('register', twice)), /^Invalid: duplicate identifier/);
+    const listed = structuredClone(view(actor).switch.nics);
+    actor.reserve('v', 'setVrf', { machine: 'm', vrf: 'vrf7' });
+    actor.end('v', 'committed');
+    assert.deepEqual(view(actor).switch.nics, listed);
   });
 
   it('held ports wait, others go on; cancelled leaves nothing', () => {

@@ -9,7 +9,7 @@ import { createTestSite, entryOf, TEST_NOW_MS } from '../testing.ts';
 import { createVerifyBearer } from './bearer.ts';
 import { groupsOf } from './groups.ts';
 
-test('networks.md §11.10: groups of both directories', () => {
+test('networks.md §11.10, N45: groups of both directories; a part that is too short is dropped', () => {
   const ldap = (...memberships: string[]) => groupsOf(memberships, 'ldap', 'tnnt');
   const ad = (...memberships: string[]) => groupsOf(memberships, 'ad', 'tn');
   const both = ['maas-all-all-admin', 'maas-all-all-view'];
@@ -35,7 +35,7 @@ const provider = (iamConfig: Tenant['iamConfig']): Tenant => ({
   iamConfig,
 });
 
-test('networks.md §6.8: a token of the provider tenant’s issuer, and what is refused', async () => {
+test('networks.md §6.8, N46: a token of the provider tenant’s issuer, with issuer and subject, and what is refused', async () => {
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const other = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' };

@@ -84,7 +84,7 @@ test('networks.md §6.5: the wire form; what no trace of ours has finds nothing'
   assert.equal((await call('Metal-View', 'POST', '/v1/audit/find', { from: 'yesterday' })).status, 400);
 });
 
-test('reliability.md §9: secrets are left out wherever they stand in a body', () => {
+test('reliability.md §9, networks.md N47: secrets are left out wherever they stand in a body', () => {
   assert.equal(
     redacted('{"a":[{"ipmi":{"password":"x","user":"u"}}],"user_data":"#!/bin/sh","ssh_pub_keys":["ssh-ed25519 A"]}'),
     '{"a":[{"ipmi":{"password":"***","user":"u"}}],"user_data":"***","ssh_pub_keys":["ssh-ed25519 A"]}',

@@ -204,7 +204,7 @@ test('machines.md §16, §18: constraints and layouts', async () => {
   );
 });
 
-test('networks.md §11.8: projects and tenants', async () => {
+test('networks.md §11.8, N49, N52: projects and tenants; a project goes once every member has said that it is unused', async () => {
   const { site, call } = start();
   const tenant = await call('Metal-Admin', 'PUT', '/v1/tenant', { meta: { id: 'a', kind: 'Tenant' }, quotas: {} });
   assert.equal(tenant.status, 201);
@@ -237,7 +237,8 @@ test('networks.md §11.8: projects and tenants', async () => {
   assert.equal((await call('Metal-View', 'GET', '/v1/project/x')).status, 200);
   site.members.clear();
   site.stored = [];
-  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/project/x')).status, 200);
+  const deleted = await call('Metal-Admin', 'DELETE', '/v1/project/x');
+  assert.deepEqual([deleted.status, (deleted.body as { meta: { id: string } }).meta.id], [200, 'x']);
   assert.deepEqual((await call('Metal-View', 'GET', '/v1/project')).body, null);
 });
 

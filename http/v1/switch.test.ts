@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RowFilter } from '../../actors/ports.ts';
 import type { SwitchView } from '../../actors/switch/messages.ts';
 import type { SwitchRecord } from '../../actors/switch/record.ts';
 import { rowOf, TEST_NOW_MS, type Asked } from '../testing.ts';
@@ -77,7 +78,7 @@ test('networks.md §5.1: a switch, to the field', async () => {
   });
 });
 
-test('networks.md §11.7: the filter of a machine’s port', async () => {
+test('networks.md §11.7, N32: the filter of a machine’s port, from the rows that it needs and no others', async () => {
   const { site, call } = scene();
   const ip = (address: string, network: string, partition = 'p') =>
     rowOf('ip', `partition:${partition}`, network, `${network}|${address}`, {
@@ -121,7 +122,14 @@ test('networks.md §11.7: the filter of a machine’s port', async () => {
     ip('10.77.0.1', 'abroad', 'q'),
     ip('2001::1', 'external'),
   );
+  const asked: RowFilter[] = [];
+  const { rows } = site.rows;
+  site.rows.rows = (table, filter = {}) => {
+    asked.push(filter);
+    return rows(table, filter);
+  };
   const { body } = await call('view', 'GET', '/v1/switch/leaf01');
+  assert.ok(asked.every(({ keys, project }) => keys !== undefined || project !== undefined));
   assert.deepEqual(
     (body as { nics: { filter: unknown }[] }).nics.map(({ filter }) => filter),
     [
