@@ -11,6 +11,10 @@ const network = addressOf(partitionScope('p'), 'network', 'n');
 const PREFIX = '10.0.0.16/28';
 const usable = Array.from({ length: 14 }, (_, i) => `10.0.0.${17 + i}`);
 const request: IpRequest = { project: 'q', name: '', description: '', type: 'ephemeral', tags: [] };
+const attaching = (machine: string | undefined): IpRequest => ({
+  ...request,
+  ...(machine === undefined ? {} : { machine, machinePartition: 'p' }),
+});
 const machineAsk = (machine: string) => ({
   machine,
   allocation: 'u',
@@ -28,7 +32,9 @@ function plantWithNetwork(): Plant {
 }
 
 const op = fc.oneof(
-  fc.constant({ what: 'any' as const }),
+  fc.record({ what: fc.constant('any' as const), machine: fc.constantFrom(undefined, 'm1', 'm2') }),
+  // By its tags: no machine is there that would need it.
+  fc.record({ what: fc.constant('detach' as const), at: fc.nat(13) }),
   fc.record({ what: fc.constant('specific' as const), at: fc.nat(13) }),
   fc.record({ what: fc.constant('free' as const), at: fc.nat(13) }),
   fc.record({ what: fc.constant('machine' as const), commit: fc.boolean(), machine: fc.constantFrom('m1', 'm2') }),
@@ -57,14 +63,14 @@ describe('an actor of addresses against a naive model', () => {
             const expected = lowest();
             const answer =
               one.what === 'any'
-                ? plant.ask(network, 'allocateIp', request)
+                ? plant.ask(network, 'allocateIp', attaching(one.machine))
                 : plant.reserve([reservation(network, 'acquireIps', machineAsk(one.machine))], one.commit);
             if (expected === undefined) refused(answer, 'Exhausted');
             else if (one.what === 'machine' && !one.commit) refused(answer, 'Conflict', 'given up');
             else {
               const got = one.what === 'any' ? answer : { address: (answer as Array<{ ips: string[] }>)[0]?.ips[0] };
               assert.equal((got as { address: string }).address, expected);
-              model.set(expected, one.what === 'any' ? '' : one.machine);
+              model.set(expected, one.machine ?? '');
             }
           } else {
             const address = usable[one.at]!;
@@ -74,6 +80,13 @@ describe('an actor of addresses against a naive model', () => {
               if (owner !== undefined) refused(answer, 'Conflict', 'ip already allocated');
               else granted(answer);
               model.set(address, owner ?? '');
+            } else if (one.what === 'detach') {
+              const answer = plant.ask(network, 'updateIp', { address, tags: [] });
+              if (owner === undefined) refused(answer, 'NotFound');
+              else {
+                assert.deepEqual(granted(answer).machines, []);
+                model.set(address, '');
+              }
             } else if (one.what === 'free') {
               const answer = plant.ask(network, 'freeIp', { address });
               if (owner === undefined) refused(answer, 'NotFound');
@@ -111,7 +124,8 @@ describe('an actor of addresses against a naive model', () => {
           const acquired: Array<() => unknown> = [];
           plant.store.faults.push(...(faults as typeof plant.store.faults));
           for (const [one, pauseMs] of operations) {
-            if (one.what === 'any') acquired.push(plant.start(network, 'allocateIp', request));
+            if (one.what === 'any') acquired.push(plant.start(network, 'allocateIp', attaching(one.machine)));
+            else if (one.what === 'detach') plant.start(network, 'updateIp', { address: usable[one.at]!, tags: [] });
             else if (one.what === 'specific') {
               acquired.push(plant.start(network, 'allocateIp', { ...request, address: usable[one.at]! }));
             } else if (one.what === 'free') plant.start(network, 'freeIp', { address: usable[one.at]! });

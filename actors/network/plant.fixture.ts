@@ -32,7 +32,8 @@ const stranger = {
   create: () => ({}),
   evolve() {},
   commands: { reserve: (_state: unknown, body: never) => ({ coordinate: () => reserving(body) }) },
-  reservations: {},
+  // As a machine that is not there: it notes nothing, and needs nothing.
+  reservations: { attach: () => ({ reply: {}, changes: [] }), detach: () => ({ reply: {}, changes: [] }) },
   hold() {},
   unhold() {},
 } as unknown as AnyBehaviour;
