@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { addBatch, emptyBatch, runBatch, unmet, type Batch } from './batch.ts';
 import { MUTANTS } from './mutants.ts';
+import { NOT_BUILT } from './points.ts';
 import { runSchedule, type RunResult } from './run.ts';
 import { drawSchedule, KINDS, type FaultKind, type Schedule, type Wishes } from './schedule.ts';
 import { shrink } from './shrink.ts';
@@ -148,6 +149,7 @@ function report(batch: Batch): void {
         .map(([point, count]) => `${point} ${count}`)
         .join(' · ')}`,
       `never met: ${unmet(batch).join(', ') || 'nothing'}`,
+      `not built, and why (points.ts): ${Object.keys(NOT_BUILT).join(', ')}`,
     ].join('\n'),
   );
 }
