@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Asker } from '../actors/asker.ts';
+import { limitConnections } from '../router/connections.ts';
 import { closeSlowReaders } from '../router/slow-readers.ts';
 import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
@@ -45,6 +46,8 @@ export interface ServeOptions {
   gate?: Gate;
   /** Hears of exceptions outside the app's own routes. */
   report?: (error: unknown) => void;
+  /** Hears of connections that are too many; default: standard error. */
+  odd?: (what: string) => void;
 }
 
 export interface RunningEdge {
@@ -144,6 +147,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
   answerUnreadable(server);
   closeSlowReaders(server);
 
+  limitConnections(server, options.odd ?? ((what) => console.error(what)));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

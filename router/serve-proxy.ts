@@ -1,6 +1,7 @@
 // The router's socket.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { limitConnections } from './connections.ts';
 import { createProxy, type ProxyOptions } from './proxy.ts';
 import { closeSlowReaders } from './slow-readers.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from './unreadable.ts';
@@ -43,6 +44,7 @@ export async function serveProxy(options: ServeProxyOptions): Promise<RunningPro
   );
   answerUnreadable(server);
   closeSlowReaders(server);
+  limitConnections(server, (what) => options.odd?.(what));
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

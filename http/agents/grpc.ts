@@ -35,10 +35,15 @@ const GRACE_MS = 1_000;
 
 // Clients ping every 10 s, also without streams: HTTP/2 answers those itself, however often they come. Our own pings find
 // dead machines. metal-api gives them a second to answer; on a machine whose cores are all busy that would drop the living.
-const KEEPALIVE: ServerOptions = {
+const LIMITS: ServerOptions = {
   'grpc.keepalive_time_ms': 5_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
+  // Calls at a time on one connection, Wait included: as many as a proxy in front of us may have machines that wait. grpc-js
+  // has no limit of its own. Nor has it one of connections: the files that a process may have open are that limit. Who stays
+  // connected has a certificate of the plant, and who has died is found by the pings above; clients of REST, who are anybody,
+  // can't use those files up (router/connections.ts).
+  'grpc.max_concurrent_streams': 4_096,
 };
 
 /** Serves the partition's agents (machines.md §5). Rejects when the port can't be had or a certificate can't be read. */
@@ -47,7 +52,7 @@ export const serveAgents = async (site: Site, options: AgentServerOptions): Prom
   const listening = { report, observe };
   const { BootService, EventService } = loadAgentServices();
   const waitRoom = createWaitRoom(site, report, waitTimes);
-  const server = new Server(KEEPALIVE);
+  const server = new Server(LIMITS);
   server.addService(BootService.service, {
     Dhcp: unary(site, 'Dhcp', dhcp, listening),
     Boot: unary(site, 'Boot', boot, listening),

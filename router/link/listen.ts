@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex as NodeDuplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
+import { limitConnections } from '../connections.ts';
 import { certificateFingerprint, peerIdentity, type CertificateKind, type PeerIdentity } from './certificates.ts';
 import { MAX_FRAME_BYTES } from './frames.ts';
 import type { Peering } from './peering.ts';
@@ -31,6 +32,9 @@ export type PeerListener = {
   close(): Promise<void>;
 };
 
+/** Processes of sites and routers have one or two each, whoever joins has one for a moment: more are strangers. */
+const MOST_CONNECTIONS = 1_024;
+
 /** Listens for links with TLS 1.3; every path but the join demands a certificate of the federation. */
 export async function listenForPeers(peering: Peering, options: ListenOptions): Promise<PeerListener> {
   const kinds = options.kinds ?? ['site', 'router'];
@@ -46,6 +50,7 @@ export async function listenForPeers(peering: Peering, options: ListenOptions): 
     requestTimeout: 30_000,
     maxHeaderSize: 16_384,
   });
+  limitConnections(server, (what) => peering.options.odd?.(what), MOST_CONNECTIONS);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false });
 
   server.on('request', (request, response) => {

@@ -145,6 +145,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
       port: config.httpPort,
       beforeApp: (request) => role.beforeApp(request),
       gate,
+      odd,
       report: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the edge failed'),
     },
   );
