@@ -15,6 +15,8 @@ export interface Bindings {
   via?: 'http' | 'link';
   /** Site at the other end of the link. */
   peer?: string;
+  /** The site that can't be reached, and for which the answer comes from the copy here (design.md §2). */
+  copyOf?: string | undefined;
   /** Who waits at the other end of the socket or the link. */
   asker?: Asker | undefined;
 }

@@ -85,10 +85,11 @@ const isUpload = (contentType: string | undefined): boolean => contentType?.star
 export type EdgeApp = Pick<Hono<EdgeEnv>, 'fetch'>;
 
 /** Answers a request that came over a peer link, by the same app. */
-export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string): Promise<Response> {
+export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string, copyOf?: string): Promise<Response> {
   const { method, path, headers, body, asker } = request;
+  const env = { body, via: 'link' as const, peer, asker, copyOf };
   // The bytes travel beside the Request, which would refuse them on a GET.
-  return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), { body, via: 'link', peer, asker });
+  return app.fetch(new Request(new URL(path, 'http://link'), { method, headers }), env);
 }
 
 /** Listens; resolves when requests are accepted. */
@@ -146,8 +147,8 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
   if (gate !== undefined) early = refuseEarly(server, gate);
   answerUnreadable(server);
   closeSlowReaders(server);
-
   limitConnections(server, options.odd ?? ((what) => console.error(what)));
+
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

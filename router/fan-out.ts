@@ -12,7 +12,10 @@ export const PART_MS = 10_000;
 /** A longer part counts as unreachable: it has to be held in memory until all are here. */
 export const PART_LIMIT_BYTES = 256 * 1024 * 1024;
 
-/** This site's copy of what another site owns. */
+/**
+ * This site's copy of what belongs to another site as a whole: its directory entries, its global networks. Of what its
+ * partitions own there is none.
+ */
 export type ReadCopy = (
   site: string,
   request: HttpRequest,
@@ -34,7 +37,10 @@ interface Part {
   readonly headers: ReadonlyArray<readonly [string, string]>;
   readonly body: Uint8Array;
 }
-type Outcome = { readonly part: Part } | { readonly absent: Absent };
+interface Outcome {
+  readonly part?: Part;
+  readonly absent: readonly Absent[];
+}
 
 // The same everywhere, so one of them is the answer.
 const DECISIVE = new Set([400, 401, 403, 415]);
@@ -59,17 +65,18 @@ const plainRequest = (request: HttpRequest): HttpRequest => ({
 async function partFrom(ports: FanOutPorts, member: Member, request: HttpRequest, hops: number): Promise<Outcome> {
   const failed = async (): Promise<Outcome> => {
     const copy = await ports.copyOf?.(member.site, request);
-    if (copy === undefined || copy.answer.status !== 200) return { absent: { member } };
-    return { part: await partOf(copy.answer), absent: { member, ageS: copy.ageS } };
+    if (copy === undefined || copy.answer.status !== 200) return { absent: [{ member }] };
+    const whole = { member: { site: member.site, partitions: [] }, ageS: copy.ageS };
+    return { part: await partOf(copy.answer), absent: member.partitions.length === 0 ? [whole] : [{ member }, whole] };
   };
   if (!member.up) return failed();
   try {
     const passing = { site: member.site, hops, deadlineMs: PART_MS, as: 'part' as const, asker: request.asker };
     const { status, headers, body } = await passOn(ports.peers, request, passing);
     const bytes = await collect(body, PART_LIMIT_BYTES);
-    if (bytes !== undefined) return { part: { status, headers, body: bytes } };
+    if (bytes !== undefined) return { part: { status, headers, body: bytes }, absent: [] };
     ports.odd?.(`the part of site ${member.site} is longer than ${PART_LIMIT_BYTES} bytes`);
-    return { absent: { member } };
+    return { absent: [{ member }] };
   } catch (error) {
     linkFailureOf(error);
     return failed();
@@ -90,11 +97,11 @@ export async function fanOut(
     ...sites.map((member) => partFrom(ports, member, request, hops)),
   ]);
 
-  const absent: Absent[] = outcomes.flatMap((outcome) => ('absent' in outcome ? [outcome.absent] : []));
+  const absent: Absent[] = outcomes.flatMap((outcome) => outcome.absent);
   const good: Part[] = [];
   const answers: Array<{ part: Part; member: Absent['member'] }> = [
     { part: ownAnswer, member: ports.self() },
-    ...outcomes.flatMap((outcome, i) => ('part' in outcome ? [{ part: outcome.part, member: sites[i]! }] : [])),
+    ...outcomes.flatMap(({ part }, i) => (part === undefined ? [] : [{ part, member: sites[i]! }])),
   ];
   for (const { part, member } of answers) {
     if (DECISIVE.has(part.status)) return answerWith(part);

@@ -266,6 +266,34 @@ test('reliability.md F11: while a site is cut off, lists say so, writes are 503 
   assert.equal(siteOf((await muc.call('GET /v1/machine/mb')).json), 'fra');
 });
 
+test('design.md §2: what belongs to a site as a whole is read from the copy while it is away, and says so; its partitions have none', async () => {
+  const places = { members: [...roster.members] };
+  const asked: string[] = [];
+  const body = Buffer.from('[{"id":"internet"}]');
+  const ber = await fakeSite('ber', ['d'], places, {
+    async copyOf(site, { path }) {
+      asked.push(`${site} ${path}`);
+      return path.startsWith('/v1/network') ? { ageS: 12.4, answer: { status: 200, headers: [], body } } : undefined;
+    },
+  });
+  try {
+    ber.places.put(entry('globalnetwork', 'internet', 'ham'));
+    places.members.push({ site: 'ham', partitions: ['e'], links: [] });
+    await ber.sees(2);
+    const one = await ber.call('GET /v1/network/internet');
+    assert.deepEqual([one.status, one.header('x-stale-partitions')], [200, 'site:ham;age=12']);
+    assert.match(one.header('warning')!, /^199 hanse "site 'ham' can't be reached: this part is 12 s old"$/);
+    const list = await ber.call('GET /v1/network');
+    assert.ok((list.json as Array<{ id?: string }>).some(({ id }) => id === 'internet'));
+    assert.equal(list.header('x-stale-partitions'), 'e, site:ham;age=12');
+    assert.equal((await ber.call('POST /v1/network', { id: 'internet' })).status, 503);
+    assert.equal((await ber.call('GET /v1/machine')).header('x-stale-partitions'), 'e');
+    assert.deepEqual(asked, ['ham /v1/network/internet', 'ham /v1/network', 'ham /v1/machine']);
+  } finally {
+    await ber.close();
+  }
+});
+
 test('design.md §2: a standby passes everything but its own health to the active process of its site', async () => {
   const standby = await fakeSite('ber', ['d'], { members: [...roster.members] }, { isActive: () => false });
   try {

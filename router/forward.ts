@@ -80,7 +80,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   const fromCopy = async (place: Place, request: HttpRequest): Promise<HttpAnswer | undefined> => {
     const copy = await options.copyOf?.(place.site, request);
     if (copy === undefined || copy.answer.status >= 300) return undefined;
-    const stale = staleHeaders([{ member: meant(place), ageS: copy.ageS }]);
+    const member = { site: place.site, partitions: place.partition === '' ? [] : [place.partition] };
+    const stale = staleHeaders([{ member, ageS: copy.ageS }]);
     return { ...copy.answer, headers: [...copy.answer.headers, ...stale] };
   };
 

@@ -4,7 +4,7 @@ import { isRefusal } from '../../actors/refusal.ts';
 import type { NetworkView } from '../../actors/network/messages.ts';
 import { ownScopes } from '../questions.ts';
 import type { AskOptions, Site } from '../site.ts';
-import { withAllHeld } from './network-usage.ts';
+import { copyView, withAllHeld } from './network-usage.ts';
 import type { NetworkQuery } from './shape/network.ts';
 
 /** Networks that are asked for their usage at a time; more would only wait in mailboxes. */
@@ -23,6 +23,21 @@ async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<
   await Promise.all(Array.from({ length: Math.min(AT_A_TIME, items.length) }, worker));
   return results;
 }
+
+/** Global networks of a site that can't be reached, from the copy here. */
+export const listCopies = async (
+  site: Site,
+  home: string,
+  query: NetworkQuery,
+  as: AskOptions,
+): Promise<NetworkView[]> => {
+  const copies = site.directory
+    .list('globalnetwork')
+    .filter(({ id }) => site.directory.entry('globalnetwork', id)?.home === home);
+  return inParallel(copies.filter(query.matches), (network) =>
+    copyView(site, network, { ...as, withinMs: USAGE_WITHIN_MS }),
+  );
+};
 
 /**
  * The networks at home here with their usage. One that does not answer is listed without numbers: a missing usage never

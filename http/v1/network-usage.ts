@@ -2,6 +2,9 @@
 import { isRefusal } from '../../actors/refusal.ts';
 import type { NetworkView } from '../../actors/network/messages.ts';
 import { isGlobal } from '../../actors/network/network-rules.ts';
+import { prefixesOf } from '../../actors/network/ip-rules.ts';
+import type { NetworkRecord } from '../../actors/network/record.ts';
+import { prefixUsage, sumUsage } from '../../actors/ipam/usage.ts';
 import type { AskOptions, Site } from '../site.ts';
 import { allNetworkParts } from '../v2/network-parts.ts';
 
@@ -23,4 +26,14 @@ export async function withAllHeld(site: Site, view: NetworkView, as: AskOptions)
     if (numbers !== null) usage[family] = { ...numbers, used_ips: numbers.used_ips + held[family] };
   }
   return { network: view.network, usage };
+}
+
+/** A global network as this site's copy has it, with what the partitions hold that can be reached: its home is away. */
+export function copyView(site: Site, network: NetworkRecord, as: AskOptions): Promise<NetworkView> {
+  const usage: NetworkView['usage'] = { IPv4: null, IPv6: null };
+  for (const family of ['IPv4', 'IPv6'] as const) {
+    const prefixes = prefixesOf(network).filter(({ prefix }) => prefix.family === family);
+    if (prefixes.length > 0) usage[family] = sumUsage(prefixes.map(({ prefix }) => prefixUsage({ prefix, held: 0 })));
+  }
+  return withAllHeld(site, { network, usage }, as);
 }

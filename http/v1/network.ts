@@ -20,9 +20,9 @@ import { created, ok, route, type Answer, type RouteRequest } from '../route.ts'
 import type { Site } from '../site.ts';
 import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
-import { listNetworks } from './network-list.ts';
+import { listCopies, listNetworks } from './network-list.ts';
 import { networkAt } from './network-places.ts';
-import { withAllHeld } from './network-usage.ts';
+import { copyView, withAllHeld } from './network-usage.ts';
 import { orNull } from './shape/fields.ts';
 import {
   networkAllocateBody,
@@ -33,6 +33,7 @@ import {
   networkQuery,
   networkResponse,
   networkUpdateBody,
+  type NetworkQuery,
 } from './shape/network.ts';
 import { queryFlag } from './shape/query.ts';
 import { isClaimed, withWordGivenBack, withWordOfAll } from './word.ts';
@@ -76,20 +77,20 @@ async function refuseReferences(site: Site, of: { project: string; partition: st
   return unreachable(`partition ${of.partition} is not hosted by site ${site.id}, and its site can't be reached`);
 }
 
-/** The global network as this site's copy has it, for reads while its home can't be asked. */
-const copyOf = (site: Site, id: string): NetworkView | undefined => {
-  const network = site.directory.get('globalnetwork', id);
-  return network && { network, usage: { IPv4: null, IPv6: null } };
-};
-
 async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answer | Refusal> {
   const at = networkAt(site, param('id'));
   if (!isRefusal(at)) {
     const view = await site.ask(at, 'get', {}, as);
     return isRefusal(view) ? view : answered(await withAllHeld(site, view, as));
   }
-  const copy = copyOf(site, param('id'));
-  return copy === undefined ? at : ok(networkResponse(copy));
+  // Its home can't be asked: as this site's copy has it.
+  const copy = site.directory.get('globalnetwork', param('id'));
+  return copy === undefined ? at : answered(await copyView(site, copy, as));
+}
+
+async function list({ site, as, context }: RouteRequest<unknown>, query: NetworkQuery): Promise<NetworkView[]> {
+  const copyOf = context.env?.copyOf;
+  return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query, as);
 }
 
 async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Promise<NetworkView | Refusal> {
@@ -118,8 +119,8 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
 
 /** Networks (networks.md §1). */
 export function addNetworkRoutes(edge: Edge): void {
-  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listNetworks' }, async ({ site, as }) => {
-    const views = await listNetworks(site, { matches: () => true }, as);
+  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listNetworks' }, async (request) => {
+    const views = await list(request, { matches: () => true });
     return ok(orNull(views.map(networkResponse)));
   });
 
@@ -133,9 +134,9 @@ export function addNetworkRoutes(edge: Edge): void {
       audited: false,
       body: networkFindBody,
     },
-    async ({ site, as, body }) => {
-      const query = networkQuery(body);
-      return isRefusal(query) ? query : ok((await listNetworks(site, query, as)).map(networkResponse));
+    async (request) => {
+      const query = networkQuery(request.body);
+      return isRefusal(query) ? query : ok((await list(request, query)).map(networkResponse));
     },
   );
 

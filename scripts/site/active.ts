@@ -36,6 +36,7 @@ import { applyDirectory, createJoins } from './joins.ts';
 import { guardByLease, READING } from './lease-guard.ts';
 import { keepMember } from './member.ts';
 import { ensureProviderTenant } from './provider.ts';
+import { keepReadCopy } from './read-copy.ts';
 import { askApp } from './role.ts';
 import { siteRoutes } from './routes.ts';
 import { startingRole } from './standby.ts';
@@ -362,12 +363,21 @@ export async function serveSite(
     problem: () => lease.problem,
     world,
   });
+  const readCopy = keepReadCopy({
+    basePath: config.basePath,
+    peers: federation,
+    directory: copy,
+    answer: (request, copyOf) => askApp(app, request, config.site, copyOf),
+    world,
+  });
+  life.onEnd('read copy', () => readCopy.stop());
   const forward = createForwarder({
     site: config.site,
     basePath: config.basePath,
     places,
     peers: federation,
     own: (request) => askApp(app, request, config.site),
+    copyOf: readCopy.copyOf,
     monotonicMs: () => world.monotonicMs(),
     odd,
   });

@@ -14,10 +14,10 @@ export interface Role {
   app: EdgeApp;
 }
 
-/** Lets the app answer a request that has no socket of its own. */
-export async function askApp(app: EdgeApp, request: HttpRequest, peer: string): Promise<HttpAnswer> {
+/** Lets the app answer a request that has no socket of its own. `copyOf`: from the copy of what that site owns. */
+export async function askApp(app: EdgeApp, request: HttpRequest, peer: string, copyOf?: string): Promise<HttpAnswer> {
   const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
-  const response = await dispatch(app, { ...request, headers, via: 'link' }, peer);
+  const response = await dispatch(app, { ...request, headers, via: 'link' }, peer, copyOf);
   // A JSON answer is whole already: as one piece it takes one frame, as a stream several.
   const isWhole = response.headers.get('content-type')?.startsWith('application/json') ?? false;
   const body = isWhole ? new Uint8Array(await response.arrayBuffer()) : response.body;
