@@ -293,6 +293,9 @@ test('networks.md §1.8: a global network shows what all partitions hold; design
   const kept = await call('Metal-Admin', 'POST', '/v1/network', fewer);
   assert.equal(kept.status, 503);
   assert.match(JSON.stringify(kept.body), /prefixes 203.0.113.0\/24 can't be removed .* partition q \(site b\)/);
+  site.recallBlocks = () => assert.fail('a dry run calls blocks back');
+  const dry = await call('Metal-Admin', 'DELETE', '/v2/network/internet?dryRun=true');
+  assert.equal(dry.status, 200, JSON.stringify(dry.body));
   site.recallBlocks = async () => [];
   const deleted = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
   assert.equal(deleted.status, 200, JSON.stringify(deleted.body));

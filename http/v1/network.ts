@@ -93,6 +93,12 @@ async function list({ site, as, context }: RouteRequest<unknown>, query: Network
   return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query, as);
 }
 
+/** A dry run calls nothing back: what refuses it may be a block that is idle. */
+const withoutRecall = <T>(answer: T | Refusal): T | Refusal =>
+  isRefusal(answer)
+    ? { ...answer, message: `${answer.message}; a dry run calls no block back, idle ones would be called back first` }
+    : answer;
+
 async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Promise<NetworkView | Refusal> {
   const { site, param } = request;
   const id = param('id');
@@ -107,14 +113,18 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
     return site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as);
   }
   if (as === 'free') return notAChild(id);
-  if (isGlobal(view.network)) {
+  const { dry = false } = request.as;
+  if (isGlobal(view.network) && !dry) {
     const missing = await site.recallBlocks(id);
     if (missing.length > 0) {
       return unreachable(`network ${id} can't be deleted while its blocks can't be called back: ${missing.join('; ')}`);
     }
   }
   const body = { id, partition, partitions: site.places.hosted() };
-  return withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as));
+  const deleted = await withWordGivenBack(site, id, () =>
+    site.ask(registryOf(site), 'deleteNetwork', body, request.as),
+  );
+  return dry && isGlobal(view.network) ? withoutRecall(deleted) : deleted;
 }
 
 /** Networks (networks.md §1). */
@@ -196,7 +206,9 @@ export function addNetworkRoutes(edge: Edge): void {
       }
       const apply = async (h: string): Promise<NetworkView | Refusal> => {
         const asked = patch(h);
-        return isRefusal(asked) ? asked : site.ask(at, 'update', asked, as);
+        if (isRefusal(asked)) return asked;
+        const updated = await site.ask(at, 'update', asked, as);
+        return as.dry === true && isGlobal(stored.network) ? withoutRecall(updated) : updated;
       };
       if (update.addedPrefixes.length === 0) {
         const change = () => apply(site.uuid());
