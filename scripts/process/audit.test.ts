@@ -20,7 +20,11 @@ const PLANTED: ReadonlyArray<readonly [rule: string, sql: string]> = [
      from ip where network = 'load'`,
   ],
   ['address leak', `update allocation set released = true, body = null`],
-  ['address leak', `update ip set body = jsonb_set(body, '{machines}', '["someone"]') where network = 'load'`],
+  ['address leak', `update machine set body = body - 'attached'`],
+  [
+    'address leak',
+    `update ip set body = jsonb_set(body, '{machines}', (select jsonb_agg(key) from machine)) where network = 'load'`,
+  ],
   ['allocation address', `update ip set released = true, body = null where network = 'dmz-muc'`],
   ['allocation address', `update ip set body = jsonb_set(body, '{machines}', '[]') where network = 'dmz-muc'`],
   ['allocation machine', `delete from machine`],
@@ -98,7 +102,7 @@ test('reliability.md §5.4: the audit passes a good database and notices each pl
     await addGlobalNetwork(site, 'internet', '203.0.113.0/24');
     const fleet = await startFleet({ site, partition: 'muc', machines: 1 });
     await fleet.untilWaiting();
-    await site.call('POST', '/v1/machine/allocate', {
+    const { id: machineid } = await site.call<{ id: string }>('POST', '/v1/machine/allocate', {
       partitionid: 'muc',
       projectid: seeded.project,
       sizeid: seeded.size,
@@ -106,6 +110,8 @@ test('reliability.md §5.4: the audit passes a good database and notices each pl
       networks: [{ networkid: seeded.privateNetwork }, { networkid: seeded.dmz }],
     });
     await site.call('POST', '/v1/ip/allocate', { networkid: 'load', projectid: seeded.project });
+    for (const id of [machineid, 'nobody'])
+      await site.call('POST', '/v1/ip/allocate', { networkid: 'load', projectid: seeded.project, machineid: id });
     await until('a block came', async () => {
       const answer = await site.ask('POST', '/v1/ip/allocate', { networkid: 'internet', projectid: seeded.project });
       return answer.status === 201;
