@@ -49,7 +49,10 @@ it('a reader that stands still costs lines, not the process', () => {
   const { state, output } = disk(0);
   state.code = 'EAGAIN';
   output.write('one\n');
+  const { writes } = state;
+  for (let i = 0; i < 10; i++) output.write('more\n');
+  assert.ok(state.writes - writes <= 20, 'it is waited for once');
   state.space = 1_000;
   output.write('two\n');
-  assert.equal(state.text, 'one\ntwo\n');
+  assert.equal(state.text, `one\n${'more\n'.repeat(10)}two\n`);
 });

@@ -3,7 +3,7 @@
 
 /** Bytes that wait for space; what comes beyond them is lost, and counted. */
 const MOST_WAITING = 1 << 20;
-/** A reader that does not read gets so long. */
+/** A reader that does not read gets so long, once: until it reads again, nobody waits for it. */
 const PATIENCE_MS = 100;
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -23,14 +23,14 @@ export function createLogOutput(write: (bytes: Uint8Array) => number): LogOutput
   let isOver = false;
 
   /** Bytes written; undefined: none can be at the moment. */
-  function tryWrite(bytes: Uint8Array): number | undefined {
-    for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs++) {
+  function tryWrite(bytes: Uint8Array, patienceMs: number): number | undefined {
+    for (let waitedMs = 0; waitedMs <= patienceMs; waitedMs++) {
       try {
         return write(bytes);
       } catch (error) {
         if (codeOf(error) === 'EPIPE') isOver = true;
         if (codeOf(error) !== 'EAGAIN') return undefined;
-        Atomics.wait(pause, 0, 0, 1);
+        if (waitedMs < patienceMs) Atomics.wait(pause, 0, 0, 1);
       }
     }
     return undefined;
@@ -43,9 +43,9 @@ export function createLogOutput(write: (bytes: Uint8Array) => number): LogOutput
     size += bytes.length;
   }
 
-  function flush(): void {
+  function flush(patienceMs: number): void {
     for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      const written = tryWrite(first);
+      const written = tryWrite(first, patienceMs);
       if (written === undefined) return;
       size -= written;
       if (written < first.length) waiting[0] = first.subarray(written);
@@ -64,13 +64,14 @@ export function createLogOutput(write: (bytes: Uint8Array) => number): LogOutput
   return {
     write(line) {
       if (isOver) return;
-      if (size > 0) flush();
+      if (size > 0) flush(0);
+      const patienceMs = size > 0 ? 0 : PATIENCE_MS;
       if (size === 0 && lost > 0) {
         keep(lostLine());
         lost = 0;
       }
       keep(line);
-      flush();
+      flush(patienceMs);
     },
   };
 }
