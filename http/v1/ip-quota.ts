@@ -24,39 +24,62 @@ export async function ipsInUse(site: Site, project: string): Promise<number> {
   return used;
 }
 
+interface Waiter {
+  max: number;
+  /** Addresses that it takes at most. */
+  wanted: number;
+  begin(used: number): void;
+  fail(error: unknown): void;
+}
+
 /** One project's acquisitions of this process. */
 interface Gate {
   /** Addresses that those which run may take. */
   underway: number;
   /** How many addresses those may have taken that have ended. */
   ended: number;
-  /** Told at each end. */
-  waiting: Array<() => void>;
-  /** Who counts next: one after the other, so that nobody is overtaken for ever. */
-  turn: Promise<unknown>;
+  /** In the order of their coming: nobody is overtaken for ever. */
+  waiters: Waiter[];
+  isServed: boolean;
+  /** Told at the next end. */
+  onEnd: () => void;
 }
 const gates = new WeakMap<Site, Map<string, Gate>>();
 
 function gateOf(site: Site, project: string): Gate {
   const known = gates.get(site) ?? new Map<string, Gate>();
   gates.set(site, known);
-  const gate = known.get(project) ?? { underway: 0, ended: 0, waiting: [], turn: Promise.resolve() };
+  const gate = known.get(project) ?? { underway: 0, ended: 0, waiters: [], isServed: false, onEnd: () => {} };
   known.set(project, gate);
   return gate;
 }
 
-/** Waits until no other acquisition can make the count wrong. The count is an upper bound if `wanted` fits, else exact. */
-async function admitted(gate: Gate, max: number, wanted: number, count: () => Promise<number>): Promise<number> {
-  for (;;) {
-    const before = gate.ended;
-    const used = await count();
-    // What ended while it was counted may have been counted or not.
+/** Lets those begin of whom it can be told whether they fit, after `used` was counted since `before` had ended. */
+function admit(gate: Gate, used: number, before: number): void {
+  for (let next = gate.waiters[0]; next !== undefined; next = gate.waiters[0]) {
+    // What runs, or ended while it was counted, may have been counted or not.
     const uncertain = gate.underway + (gate.ended - before);
-    const isAlone = gate.underway === 0 && gate.ended === before;
-    if (isAlone || used + uncertain + wanted <= max) return used + uncertain;
-    if (used >= max) return used;
-    if (gate.underway > 0) await new Promise<void>((resolve) => void gate.waiting.push(resolve));
+    const isFull = used >= next.max;
+    if (!isFull && uncertain > 0 && used + uncertain + next.wanted > next.max) return;
+    gate.waiters.shift();
+    gate.underway += next.wanted;
+    next.begin(isFull ? used : used + uncertain);
   }
+}
+
+/** One count serves all who wait, so many at once cost no more than one. */
+async function serve(gate: Gate, count: () => Promise<number>): Promise<void> {
+  while (gate.waiters.length > 0) {
+    const before = gate.ended;
+    try {
+      admit(gate, await count(), before);
+    } catch (error) {
+      for (const waiter of gate.waiters.splice(0)) waiter.fail(error);
+    }
+    const isOpen = gate.waiters.length === 0 || gate.underway === 0;
+    if (!isOpen) await new Promise<void>((resolve) => void (gate.onEnd = resolve));
+  }
+  gate.isServed = false;
 }
 
 /**
@@ -72,18 +95,17 @@ export async function withIpQuota<R>(
   const max = project.quotas.ip;
   if (max === null) return acquire(undefined);
   const gate = gateOf(site, project.id);
-  const counted = gate.turn.then(() => admitted(gate, max, wanted, () => ipsInUse(site, project.id)));
-  const begun = counted.then((used) => {
-    gate.underway += wanted;
-    return used;
+  const used = await new Promise<number>((begin, fail) => {
+    gate.waiters.push({ max, wanted, begin, fail });
+    if (gate.isServed) return;
+    gate.isServed = true;
+    void serve(gate, () => ipsInUse(site, project.id));
   });
-  gate.turn = begun.catch(() => {});
-  const used = await begun;
   try {
     return await acquire({ max, used });
   } finally {
     gate.underway -= wanted;
     gate.ended += wanted;
-    for (const told of gate.waiting.splice(0)) told();
+    gate.onEnd();
   }
 }
