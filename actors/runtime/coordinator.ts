@@ -2,7 +2,7 @@
 // confirm (reliability.md §7.1). Nothing to undo: before the commit nothing is written, after it nothing is missing.
 import { addressText, type Address, type Scope } from '../address.ts';
 import type { Fence, World } from '../ports.ts';
-import { conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
+import { because, conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
 import { reply, type Mail, type Sent } from './cell.ts';
 import type { Operation } from './committer/operation.ts';
@@ -57,7 +57,10 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     const handle = {
       refuse(): void {
         over = true;
-        reply(mail, unavailable('the shard was restarted while the operation ran; nothing was changed'));
+        reply(
+          mail,
+          because('starting', unavailable('the shard was restarted while the operation ran; nothing was changed')),
+        );
       },
     };
     running.add(handle);
@@ -75,7 +78,8 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       }
       if (next.done === true) return isRefusal(next.value) ? finish(next.value) : commit(next.value);
       if (mail.deadlineMs <= world.monotonicMs()) {
-        return finish(unavailable(`${mail.name}: the deadline passed meanwhile; nothing was changed`));
+        const late = unavailable(`${mail.name}: the deadline passed meanwhile; nothing was changed`);
+        return finish(because('deadline', late));
       }
       const step = next.value as { ask: Question[] } | { reserve: Question[] } | { cancel: Grant[] };
       if ('ask' in step) return gather(step.ask, null, advance);

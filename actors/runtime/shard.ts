@@ -2,7 +2,7 @@
 // promises, no I/O but the ports. Its rooms lie in shard/; here they are joined, and what comes in is handed to them.
 import type { Address } from '../address.ts';
 import type { Fence, LogEntry, ShardStore, World } from '../ports.ts';
-import { unavailable } from '../refusal.ts';
+import { because, unavailable } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
 import { createMail, type Cell } from './cell.ts';
 import type { Cells } from './cells.ts';
@@ -149,7 +149,7 @@ export function createShard(options: ShardOptions): Shard {
 
   function asked(envelope: Extract<Envelope, { m: 'ask' }>): void {
     const answer = answerer(envelope.from, envelope.id);
-    if (holdings.phase === 'stopping') return answer(unavailable('this process is stopping'));
+    if (holdings.phase === 'stopping') return answer(because('stopping', unavailable('this process is stopping')));
     const isOfMain = envelope.from === MAIN;
     // What another shard asks belongs to something that was let in already.
     const refused = isOfMain ? gate.refuses(envelope.deadlineMs, envelope.kind, envelope.name) : undefined;

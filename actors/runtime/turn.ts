@@ -4,7 +4,7 @@ import type { Scope } from '../address.ts';
 import { onlyTells } from '../command-class.ts';
 import type { Fence, RowKey, World } from '../ports.ts';
 import { rowName, type Change, type Row, type RowOf, type TableName } from '../records.ts';
-import { conflict, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
+import { because, conflict, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, reply, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
 import type { Operation, OperationOutcome } from './committer/operation.ts';
@@ -233,7 +233,10 @@ function decideReservation(turn: Turn, mail: Mail, operation: string, context: C
   const handler = (behaviour.reservations as unknown as Record<string, Handler | undefined>)[mail.name];
   if (handler === undefined) return answer(turn, mail, internal(`${behaviour.kind} knows no reservation ${mail.name}`));
   if (host.isVoid(mail)) {
-    return reply(mail, unavailable('the shard that coordinates this was restarted; nothing was changed'));
+    return reply(
+      mail,
+      because('starting', unavailable('the shard that coordinates this was restarted; nothing was changed')),
+    );
   }
   const decide = mail.dry ? decidedDry : decided;
   const decision = decide(turn, mail, operation, () => handler(cell.state, mail.body, context) as Reserving);

@@ -1,6 +1,6 @@
 // A shard's life: it raises its epoch and serves, starts over when a commit stays in doubt, ends when it is fenced or stopped.
 import type { ShardStore, World } from '../../ports.ts';
-import { isRefusal, unavailable } from '../../refusal.ts';
+import { because, isRefusal, unavailable, type Refusal } from '../../refusal.ts';
 import { reply, takeAgain, takeAll, type Cell, type Mail } from '../cell.ts';
 import type { Committer } from '../committer.ts';
 import type { Coordinator } from '../coordinator.ts';
@@ -52,14 +52,14 @@ export function createLife(options: LifeOptions): Life {
       shard: holdings.shard,
       fences: holdings.fences(),
     });
-    refuseEverything('this process lost its ownership; nothing was changed');
+    refuseEverything(because('lease', unavailable('this process lost its ownership; nothing was changed')));
     options.onFenced();
   }
 
-  function refuseEverything(why: string): void {
+  function refuseEverything(why: Refusal): void {
     coordinator.abandon();
-    for (const operation of committer.abandon()) operation.done(unavailable(why));
-    for (const cell of cells.values()) for (const one of takeAll(cell)) reply(one, unavailable(why));
+    for (const operation of committer.abandon()) operation.done(why);
+    for (const cell of cells.values()) for (const one of takeAll(cell)) reply(one, why);
     cells.clear();
     holdings.dryHolds.clear();
     observation.clear();
@@ -110,7 +110,7 @@ export function createLife(options: LifeOptions): Life {
       if (busy || coordinator.running > 0 || committer.depth > 0) return void world.after(LOOK_AGAIN_MS, wait);
       committer.idle(() => {
         holdings.phase = 'stopped';
-        refuseEverything('this process is stopping; nothing was changed');
+        refuseEverything(because('stopping', unavailable('this process is stopping; nothing was changed')));
         done();
       });
     };

@@ -2,7 +2,7 @@
 // wait for the commit.
 import type { RowKey, ShardStore, World } from '../../ports.ts';
 import type { Row } from '../../records.ts';
-import { isRefusal, unavailable } from '../../refusal.ts';
+import { because, isRefusal, unavailable } from '../../refusal.ts';
 import { reply, takeAgain, takeAll, takeInbox, takeWaiting, type Cell, type Mail } from '../cell.ts';
 import { loadState } from '../loading.ts';
 import type { Observation } from '../observation.ts';
@@ -106,7 +106,9 @@ export function createTurns(options: TurnsOptions): Turns {
     const mine = holdings.life;
     store.fetch(cell.address.scope, wanted, [holdings.fenceOf(cell.address.scope)], (rows) => {
       if (mine !== holdings.life) {
-        for (const mail of batch) reply(mail, unavailable('the shard was restarted; nothing was changed'));
+        for (const mail of batch) {
+          reply(mail, because('starting', unavailable('the shard was restarted; nothing was changed')));
+        }
         return;
       }
       if (isRefusal(rows)) {
