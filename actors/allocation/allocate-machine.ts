@@ -58,6 +58,7 @@ function* plan(asked: AllocateMachine, context: AllocationContext): Part<Plan[]>
       project: asked.request.project,
       networks: asked.networks,
       ips: asked.ips.map(({ address }) => address),
+      machine: asked.machine,
     },
     partition: scopeId(scope),
     networks: records,

@@ -60,21 +60,19 @@ describe('machines.md §11.3, step 4: what is attached to a machine goes with it
     assert.deepEqual(ips(plant), []);
   });
 
-  it('an address of the allocation that was attached before is released once', () => {
+  it('an address that was attached before can be given to that machine only, and is released once', () => {
     const plant = createPlant();
     const { address } = allocateIp(plant, 'ext', { ...attachedTo('m0-0'), type: 'static' });
+    const networks = ['n1', 'ext'].map((id) => ({ id, autoacquire: true, holder: 'network' as const }));
+    const ipsGiven = [{ address, network: 'ext', holder: 'network' as const }];
+    const other = allocation({ machine: 'm0-1', networks, ips: ipsGiven });
     assert.match(
-      refusalOf(
-        plant.now(
-          'allocator',
-          PARTITION,
-          'allocateMachine',
-          allocation({ machine: 'm0-1', ips: [{ address, network: 'ext', holder: 'network' }] }),
-        ),
-      ),
-      /attached to machine|not in the given networks/,
+      refusalOf(plant.now('allocator', PARTITION, 'allocateMachine', other)),
+      /already attached to machine "m0-0"/,
     );
-    allocate(plant, 'm0-0');
+    const given = allocate(plant, 'm0-0', { networks, ips: ipsGiven });
+    assert.deepEqual(given.allocation?.networks[1]?.ips, [address]);
+    assert.match(refusalOf(updateTags(plant, 'ext', address, [])), /in use by the allocation of machine "m0-0"/);
     free(plant, 'm0-0');
     assert.deepEqual(ips(plant), [`ext|${address} `]);
   });

@@ -61,6 +61,8 @@ export interface NetworkLegality {
     networks: readonly { id: string; autoacquire: boolean }[];
     /** Addresses in canonical text. */
     ips: readonly string[];
+    /** Exactly this machine is asked for: what is attached to it already may be given. */
+    machine?: string | null;
   };
   /** The partition of the machine. */
   partition: string;
@@ -93,7 +95,7 @@ const primaryOf = (role: string, privates: readonly NetworkSummary[]): NetworkSu
 };
 
 const findIp = (given: NetworkLegality, address: string): IpSummary | Refusal => {
-  const { project, networks } = given.request;
+  const { project, networks, machine } = given.request;
   const found = given.ips.filter((ip) => ip.address === address);
   if (found.length === 0) return notFound(`no ip "${address}" found`);
   const ip = found.find((candidate) => networks.some((network) => network.id === candidate.network));
@@ -107,9 +109,8 @@ const findIp = (given: NetworkLegality, address: string): IpSummary | Refusal =>
       `given ip "${address}" with project id "${ip.project}" does not belong to project "${project}"`,
     );
   }
-  if (ip.machines.length > 0) {
-    return unprocessable(`given ip "${address}" is already attached to machine "${ip.machines[0]}"`);
-  }
+  const other = ip.machines.find((one) => one !== machine);
+  if (other !== undefined) return unprocessable(`given ip "${address}" is already attached to machine "${other}"`);
   return ip;
 };
 

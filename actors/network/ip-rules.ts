@@ -179,10 +179,11 @@ export function updatedIp(ip: IpRecord, patch: IpPatch, nowMs: number): IpRecord
 /** networks.md §2.5 and N16. */
 export function checkFreeIp(ip: IpRecord): Refusal | undefined {
   if (!isMachineScoped(ip)) return undefined;
-  const machines = ip.machines.length > 0 ? `it is attached to machine ${ip.machines.join(', ')}` : 'a tag says so';
-  return invalid(
-    `ip with machine scope can not be deleted: ${machines}; free the machine, or take the tag away by an update of the ip`,
-  );
+  const why =
+    ip.machines.length > 0
+      ? `it is attached to machine ${ip.machines.join(', ')}; free the machine, or take its tag away by an update of the ip`
+      : `its tags are ${ip.tags.join(', ')}; take the one of a machine away by an update of the ip`;
+  return invalid(`ip with machine scope can not be deleted: ${why}`);
 }
 
 /** A given address becomes the machine's. Unchanged: it is already. */
