@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Agent, request } from 'node:http';
+import { REASON_HEADER } from '../../router/refused.ts';
 import { signedHeaders } from '../api-client.ts';
 import type { PlantSite } from './plant.ts';
 
@@ -10,6 +11,8 @@ export interface Told {
   status: number;
   text: string;
   retryAfterS: number | undefined;
+  /** The reason of a refusal. */
+  because: string | undefined;
   tookMs: number;
 }
 
@@ -42,6 +45,7 @@ export function openSender(site: PlantSite): { send: Send; close(): void } {
             status: incoming.statusCode ?? 0,
             text,
             retryAfterS: after === undefined ? undefined : Number(after),
+            because: incoming.headers[REASON_HEADER] as string | undefined,
             tookMs: performance.now() - from,
           });
         });

@@ -38,7 +38,8 @@ test('reliability.md F19, §10: at 3 × its capacity a site refuses at once what
     const strange: string[] = [];
     const noting = (told: Told, ...fine: number[]): Told => {
       if (!fine.includes(told.status)) strange.push(`${told.status} ${errorMessage(told.text)}`);
-      if (isRefused(told) && !((told.retryAfterS ?? 0) >= 1)) strange.push(`${told.status} without Retry-After`);
+      if (isRefused(told) && !((told.retryAfterS ?? 0) >= 1 && told.because !== undefined))
+        strange.push(`${told.status} without Retry-After or reason`);
       return told;
     };
     const take = async (): Promise<Told> => {
