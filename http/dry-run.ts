@@ -33,7 +33,7 @@ export interface DryAsked {
 
 const mistyped = (what: string): Refusal =>
   invalid(
-    `${what} is none that is known, and nothing was done: a dry run is asked for by the header ${DRY_HEADER}: true, or below /v2 by the query parameter ${DRY_QUERY}=true`,
+    `${what} is not known, and nothing was done: for a dry run send the header ${DRY_HEADER}: true, or below /v2 the query parameter ${DRY_QUERY}=true`,
   );
 
 const isRightHeader = (name: string): boolean => name.toLowerCase() === 'x-hanse-dry-run';
