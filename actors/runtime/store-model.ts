@@ -122,6 +122,17 @@ function meet(a: ChangeOf<'prefix'>, b: ChangeOf<'prefix'>): boolean {
   return one !== undefined && other !== undefined && prefixesOverlap(one, other);
 }
 
+const isPrefixClaim = (row: ChangeOf<'claim'>): boolean => row.value?.what === 'prefix';
+
+/** Claimed prefixes that meet: only a promised one may overlap what is kept for the same network. */
+function claimsMeet(a: ChangeOf<'claim'>, b: ChangeOf<'claim'>): boolean {
+  if (a.value === null || b.value === null || a.scope !== b.scope) return false;
+  const [one, other] = [parsePrefix(a.value.value), parsePrefix(b.value.value)];
+  const isReplacing =
+    a.value.holder === b.value.holder && (a.value.state === 'promised' || b.value.state === 'promised');
+  return one !== undefined && other !== undefined && prefixesOverlap(one, other) && !isReplacing;
+}
+
 export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RULES): StoreModel {
   const rows = new Map<string, Change>();
   const log: LogEntry[] = [];
@@ -203,15 +214,34 @@ export function createStoreModel(nowMs: () => number, rules: StoreRules = ALL_RU
     return overlaps(group, touched) ? '' : undefined;
   }
 
-  /** Whether a new child prefix meets another one of its root. */
-  function overlaps(group: Group, touched: ReadonlySet<string>): boolean {
-    const added = group.changes.flatMap((change) => (change.table === 'prefix' && isChild(change) ? [change] : []));
+  /** Whether a new child prefix meets another one of its root, or a new claim another one. */
+  const overlaps = (group: Group, touched: ReadonlySet<string>): boolean =>
+    meetsAny(
+      group,
+      touched,
+      (change): change is ChangeOf<'prefix'> => change.table === 'prefix' && isChild(change),
+      meet,
+    ) ||
+    meetsAny(
+      group,
+      touched,
+      (change): change is ChangeOf<'claim'> => change.table === 'claim' && isPrefixClaim(change),
+      claimsMeet,
+    );
+
+  function meetsAny<C extends Change>(
+    group: Group,
+    touched: ReadonlySet<string>,
+    isRuled: (change: Change) => change is C,
+    meets: (one: C, other: C) => boolean,
+  ): boolean {
+    const added = group.changes.filter(isRuled);
     return added.some((change, i) => {
       const stored = [...(owned.get(ownerName(change)) ?? [])].flatMap((name) => {
         const row = touched.has(name) ? undefined : rows.get(name);
-        return row?.table === 'prefix' && isChild(row) ? [row] : [];
+        return row !== undefined && isRuled(row) ? [row] : [];
       });
-      return [...added.slice(i + 1), ...stored].some((other) => meet(change, other));
+      return [...added.slice(i + 1), ...stored].some((other) => meets(change, other));
     });
   }
 

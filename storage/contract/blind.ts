@@ -1,14 +1,16 @@
 // The last line: actors whose own check is switched off give out what others have, and the database refuses each time.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { addressOf, scopeId, type Address, type Scope } from '../../actors/address.ts';
+import { addressOf, scopeId, siteScope, type Address, type Scope } from '../../actors/address.ts';
 import { allocatorBehaviour } from '../../actors/allocation/allocator.ts';
 import { blockBehaviour } from '../../actors/block/behaviour.ts';
+import { directoryBehaviour } from '../../actors/directory/behaviour.ts';
 import { networkBehaviour } from '../../actors/network/behaviour.ts';
 import { newNetwork } from '../../actors/network/plant.fixture.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
 import type { World } from '../../actors/ports.ts';
-import type { Change } from '../../actors/records.ts';
+import type { Change, TableName } from '../../actors/records.ts';
+import { registryBehaviour } from '../../actors/registry/behaviour.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import {
   anyBehaviour,
@@ -36,12 +38,14 @@ const world: World = {
   },
 };
 
-/** Sees networks and what is leased, but neither addresses, children nor taken numbers, and holds nothing for anybody. */
+const UNSEEN: ReadonlySet<TableName> = new Set(['ip', 'pool', 'block', 'claim']);
+
+/** Sees networks and what is leased, but neither addresses, children, claims nor taken numbers, and holds nothing for anybody. */
 const blind = (behaviour: AnyBehaviour): AnyBehaviour => ({
   ...behaviour,
   evolve(state, change) {
     const isChild = change.table === 'prefix' && change.value?.root !== change.key;
-    if (change.table === 'ip' || change.table === 'pool' || change.table === 'block' || isChild) return;
+    if (UNSEEN.has(change.table) || isChild) return;
     behaviour.evolve(state, change);
   },
   addresses() {},
@@ -68,8 +72,12 @@ const request = { project: 'q', name: '', description: '', type: 'ephemeral', ta
 
 /** database.md §6 and the actors' own rules: exercised where only the database is left. */
 export function blindContract({ store, shard: raw, site }: Stores): void {
-  async function scene(networks: Array<[scope: Scope, network: NetworkRecord]>, more: Change[] = []) {
-    const scopes = [...new Set(networks.map(([scope]) => scope))];
+  async function scene(
+    networks: Array<[scope: Scope, network: NetworkRecord]>,
+    more: Change[] = [],
+    besides: Scope[] = [],
+  ) {
+    const scopes = [...new Set([...networks.map(([scope]) => scope), ...besides])];
     const fences = await site().takeOver(scopes, 1);
     const rows = networks.map(([scope, value]): Change => {
       return { table: 'network', scope, key: value.id, owner: value.id, prev: 0, version: 1, value };
@@ -84,6 +92,8 @@ export function blindContract({ store, shard: raw, site }: Stores): void {
         blind(anyBehaviour(networkBehaviour)),
         blind(anyBehaviour(blockBehaviour)),
         blind(anyBehaviour(allocatorBehaviour)),
+        blind(anyBehaviour(registryBehaviour)),
+        blind(anyBehaviour(directoryBehaviour)),
         stranger,
       ],
       world,
@@ -192,6 +202,44 @@ export function blindContract({ store, shard: raw, site }: Stores): void {
       reservation(addressOf(scope, 'allocator', scopeId(scope)), 'takeVrf', { network, number: 7, shared: false });
     assert.equal(isRefusal(await reserve(scope, vrf('a'))), false);
     refused(await reserve(scope, vrf('b')), /changed|met other changes/);
+    await stop();
+  });
+
+  test('registries that see no claim: no overlapping top-level prefix, in the site or promised to another one', async () => {
+    const [scope, other, own] = [freshScope(), freshScope(), `s-${freshScope().slice('partition:'.length)}`];
+    const home = siteScope(own);
+    const { ask, stop } = await scene(
+      [
+        [scope, net(`first-${scope}`, ['10.9.0.0/24'])],
+        [other, net(`first-${other}`, ['10.9.0.0/24'])],
+      ],
+      [],
+      [home],
+    );
+    const registry = addressOf(home, 'registry', own);
+    const partitions = [scopeId(scope), scopeId(other)];
+    const create = (id: string, prefixes: string[], partition: string) => {
+      const network = net(`${id}-${scope}`, prefixes, { partition });
+      return ask(registry, 'createNetwork', { network, h: `h-${id}`, partitions });
+    };
+    const promise = (h: string, value: string) => {
+      const claims = [{ what: 'prefix', value, holder: `net-${h}` }];
+      return ask(registry, 'promise', { h, site: 't', claims, partitions });
+    };
+    const [here, there] = partitions as [string, string];
+    assert.equal(isRefusal(await create('a', ['10.0.0.0/24'], here)), false);
+    for (const cidr of ['10.0.0.0/23', '10.0.0.128/25', '10.0.0.0/8']) {
+      refused(await create('b', [cidr], here), /changed|met other changes/);
+      // Another partition is the same namespace (networks.md §1.3, check 13).
+      refused(await create('c', [cidr], there), /changed|met other changes/);
+      refused(await create('d', [cidr], ''), /changed|met other changes/);
+      refused(await promise('h1', cidr), /changed|met other changes/);
+    }
+    assert.equal(isRefusal(await promise('h2', '10.1.0.0/24')), false);
+    refused(await promise('h3', '10.1.0.0/25'), /changed|met other changes/);
+    refused(await create('e', ['10.1.0.0/16'], there), /changed|met other changes/);
+    const twins = await Promise.all([create('f', ['10.2.0.0/24'], here), create('g', ['10.2.0.0/16'], there)]);
+    assert.equal(twins.filter((answer) => !isRefusal(answer)).length, 1);
     await stop();
   });
 }

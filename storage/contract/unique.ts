@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Scope } from '../../actors/address.ts';
-import type { Change } from '../../actors/records.ts';
+import type { Change, ChangeOf } from '../../actors/records.ts';
+import type { ClaimRecord } from '../../actors/registry/record.ts';
 import type { Stores } from '../contract.ts';
 import { freshScope, groupOf, ipChange, ipRecord } from '../testing/samples.ts';
 import { test } from '../testing/register.ts';
@@ -93,6 +94,49 @@ export function uniqueContract({ store, site }: Stores): void {
     await committed(gone, child('10.0.4.0/23', { version: 3 }), child('10.0.6.0/23', { version: 4 }));
     await committed(prefixChange(scope, 'fd00::/8', 'fd00::/64'), prefixChange(scope, 'fd00::/8', 'fd00:0:0:1::/64'));
     await refused(prefixChange(scope, 'fd00::/8', 'fd00::/63'));
+  });
+
+  test('design.md §12: claimed prefixes of a site are disjoint; a promised one may overlap what its network gives up for it', async () => {
+    const { scopes, scope, write } = await owned(2);
+    let versions = 0;
+    const claim = (value: string, holder: string, more: Partial<ClaimRecord> & { prev?: number; at?: Scope } = {}) => {
+      const { prev = 0, at = scope, ...record } = more;
+      const owner = at.slice(at.indexOf(':') + 1);
+      return {
+        table: 'claim',
+        scope: at,
+        key: `prefix|${value}`,
+        owner,
+        prev,
+        version: ++versions,
+        value: { what: 'prefix', value, holder, site: owner, state: 'owned', h: 'h', ...record },
+      } as ChangeOf<'claim'>;
+    };
+    const gone = (change: ChangeOf<'claim'>): ChangeOf<'claim'> => ({
+      ...change,
+      prev: change.version,
+      version: ++versions,
+      value: null,
+    });
+    const refused = async (...changes: Change[]) => assert.equal((await write(...changes)).outcome, 'refused');
+    const committed = async (...changes: Change[]) => assert.equal((await write(...changes)).outcome, 'committed');
+    const first = claim('10.0.4.0/22', 'a');
+    await committed(first, claim('2001:db8::/48', 'a'), claim('p', 'p', { what: 'partition' }));
+    for (const cidr of ['10.0.4.0/23', '10.0.6.0/24', '10.0.0.0/8', '2001:db8:0:1::/64'])
+      await refused(claim(cidr, 'b'));
+    await refused(claim('10.1.0.0/24', 'b'), claim('10.1.0.128/25', 'c'));
+    await refused(claim('10.1.0.0/24', 'b'), claim('10.1.0.0/16', 'b'));
+    // Families never overlap, whatever their bytes say; and another site's registry is another's.
+    await committed(claim('32.1.13.0/24', 'b'), claim('::ffff:10.0.0.0/112', 'b'), claim('10.0.8.0/22', 'b'));
+    await committed(claim('10.0.4.0/23', 'b', { at: scopes[1]! }));
+
+    await refused(claim('10.0.0.0/21', 'b', { state: 'promised' }));
+    const larger = claim('10.0.0.0/21', 'a', { state: 'promised' });
+    await committed(larger);
+    await refused(claim('10.0.2.0/24', 'b'), claim('10.0.3.0/25', 'c', { state: 'promised' }));
+    const made = { ...larger, prev: larger.version, value: { ...larger.value!, state: 'owned' as const } };
+    await refused({ ...made, version: ++versions });
+    await committed({ ...made, version: ++versions }, gone(first));
   });
 
   test('a block is held once; while it is on its way back it may be held elsewhere', async () => {
