@@ -1,6 +1,7 @@
 // A dry run: the handler of the real one over a site that decides and changes nothing (reliability.md I18).
 import type { Context } from 'hono';
 import { isDryAnswer, type DryAnswer } from '../actors/runtime/dry-run.ts';
+import { together } from '../actors/registry/claims.ts';
 import { invalid, isRefusal, type Refusal } from '../actors/refusal.ts';
 import { meansDryRun } from '../router/message.ts';
 import type { EdgeEnv } from './env.ts';
@@ -75,12 +76,8 @@ export function isDryRequest({ req, env }: Context<EdgeEnv>, isV1: boolean): boo
 /** The word of all others without promises; refused as the real proposal would be (router/federation). */
 async function checkClaims(site: Site, h: string, claims: unknown): Promise<Refusal | undefined> {
   const answers = await site.federation.askOthers('promise.check', { h, site: site.id, claims }, MEMBERS_WITHIN_MS);
-  const refused = [...answers].filter((answer): answer is [string, Refusal] => isRefusal(answer[1]));
-  const [first] = refused;
-  if (first === undefined) return undefined;
-  const missing = refused.find(([, { kind }]) => kind === 'Unavailable');
-  if (missing !== undefined) return missing[1];
-  return { ...first[1], message: refused.map(([member, { message }]) => `${message} (site ${member})`).join('\n') };
+  const refused = [...answers.values()].filter((answer) => isRefusal(answer));
+  return refused.find(({ kind }) => kind === 'Unavailable') ?? together(refused);
 }
 
 /** The site as it is, save that nothing can be changed through it. What would be is put into `changes`. */
@@ -97,6 +94,7 @@ export const drySite = (site: Site, changes: WouldChange[]): Site => ({
     ...site.federation,
     propose: (h, claims) => checkClaims(site, h, claims),
     settle: async () => {},
+    release: async () => {},
     spread: async () => {},
   },
   host: async () => {},

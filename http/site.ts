@@ -6,6 +6,7 @@ import type { Ask, CommandName, Reply } from '../actors/protocol.ts';
 import type { DirectoryEntities, DirectoryEntry, DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
 import type { GrowthSample } from '../actors/network/growth.ts';
 import type { Claim } from '../actors/registry/messages.ts';
+import type { ClaimRecord } from '../actors/registry/record.ts';
 import type { Refusal } from '../actors/refusal.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { Traces } from './trace.ts';
@@ -54,6 +55,8 @@ export interface Federation {
   propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
   /** `made` undefined: it can't be told now; the members hear it as soon as it can. */
   settle(h: string, made: boolean | undefined): Promise<void>;
+  /** Frees the others of what this site no longer claims. `undefined`: it can't be told now what that is. */
+  release(claims: readonly ClaimRecord[] | undefined): Promise<void>;
   /** Waits until every reachable member has applied a directory entry, at most 250 ms (design.md §2, read your writes). */
   spread(record: DirectoryRecord): Promise<void>;
 }

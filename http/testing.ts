@@ -14,6 +14,7 @@ import type { DirectoryEntities, DirectoryKind, DirectoryRecord } from '../actor
 import type { IpRecord } from '../actors/network/record.ts';
 import { standingOf, type Standing } from '../actors/network/standing.ts';
 import type { Claim } from '../actors/registry/messages.ts';
+import type { ClaimRecord } from '../actors/registry/record.ts';
 import type { AddressPlace, NetworkPlace } from '../router/places.ts';
 import { createOutcomes, outcomeName } from './outcomes.ts';
 import { signRequest, type HmacUser } from './auth/hmac.ts';
@@ -43,6 +44,8 @@ export interface TestSite extends Site {
   /** Other sites and what each answers to a kind of question. */
   members: Map<string, (kind: string, body: unknown) => unknown>;
   proposals: Array<{ h: string; claims: Claim[]; made?: boolean | undefined }>;
+  /** What the others were freed of. */
+  released: Array<readonly ClaimRecord[] | undefined>;
   /** What the next proposals are answered with. */
   proposalRefusal: Refusal | undefined;
   spread: DirectoryRecord[];
@@ -125,6 +128,7 @@ export function createTestSite(script: Script = {}): TestSite {
     switchPlaces: new Map(),
     members: new Map(),
     proposals: [],
+    released: [],
     proposalRefusal: undefined,
     spread: [],
     hostedNow: ['p'],
@@ -197,6 +201,7 @@ export function createTestSite(script: Script = {}): TestSite {
         const proposal = site.proposals.find((candidate) => candidate.h === h);
         if (proposal !== undefined) proposal.made = made;
       },
+      release: async (claims) => void site.released.push(claims),
       spread: async (record) => void site.spread.push(record),
     },
     health: async () => site.healthNow,

@@ -290,10 +290,10 @@ test('reliability.md I18: a dry run answers as the real one and changes nothing'
   assert.deepEqual(new Set(members), new Set(['promise.check', 'directory-entry']));
   assert.equal((await call('PUT', '/v1/partition', partition)).status, 201);
 
-  site.members.set('b', (kind) => (kind === 'promise.check' ? conflict('taken') : { entry: null }));
+  site.members.set('b', (kind) => (kind === 'promise.check' ? conflict('taken (site c)') : { entry: null }));
   const refused = await call('PUT', '/v2/partition?dryRun=true', { id: 'r', bootconfig });
   assert.deepEqual([refused.status, refused.headers.get('x-hanse-dry-run')], [409, 'true']);
-  assert.equal((await errorOf(refused)).message, 'Conflict taken (site b)');
+  assert.equal((await errorOf(refused)).message, 'Conflict taken (site c)');
 });
 
 test('a dry run leaves no outcome; under a key that has one it answers as the repeated request', async () => {

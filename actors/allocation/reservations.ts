@@ -122,7 +122,7 @@ const takeVrf: Reservations['takeVrf'] = (state, { network, number, shared }, co
   if (owners.includes(network)) return { reply: { vrf: number }, changes: [] };
   if (owners.length > 0 && !shared) {
     return conflict(
-      'cannot acquire a unique vrf id twice except vrfShared is set to true: Conflict integer is already acquired by another',
+      `cannot acquire a unique vrf id twice except vrfShared is set to true: Conflict integer is already acquired by another: VRF ${number} is that of network ${owners.join(', ')} in partition ${context.id}`,
     );
   }
   const value = { pool: 'vrf' as const, number, owners: [...owners, network], shared, elected: null };

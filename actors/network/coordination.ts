@@ -3,6 +3,7 @@
 import { addressOf, partitionScope, siteScope, type Scope } from '../address.ts';
 import type { AllocatorCommands } from '../allocation/messages.ts';
 import type { Claim } from '../registry/messages.ts';
+import { overlaps, parsePrefix } from '../ipam/prefix.ts';
 import { isRefusal, unprocessable, type Refusal } from '../refusal.ts';
 import { cancelAll, reservation, reserveAll, unborn, type Coordination, type Question } from '../runtime/behaviour.ts';
 import type { NetworkView } from './messages.ts';
@@ -75,9 +76,18 @@ export function* freeNetwork(
   return { reply: viewWithoutUsage(network) };
 }
 
-/** Claims on the prefixes of a top-level network. */
-export const prefixClaims = (network: string, prefixes: readonly string[]): Claim[] =>
-  prefixes.map((cidr) => ({ what: 'prefix', value: canonicalCidr(cidr), holder: network }));
+/** Claims on the prefixes of a top-level network. `removed`: those that it gives up in the same moment. */
+export const prefixClaims = (network: string, prefixes: readonly string[], removed: readonly string[] = []): Claim[] =>
+  prefixes.map((cidr) => {
+    const claim: Claim = { what: 'prefix', value: canonicalCidr(cidr), holder: network };
+    const replaces = removed.map(canonicalCidr).filter((other) => cidrsOverlap(claim.value, other));
+    return replaces.length === 0 ? claim : { ...claim, replaces };
+  });
+
+function cidrsOverlap(one: string, other: string): boolean {
+  const [a, b] = [parsePrefix(one), parsePrefix(other)];
+  return a !== undefined && b !== undefined && overlaps(a, b);
+}
 
 export interface NetworkUpdate extends UpdatedNetwork {
   scope: Scope;

@@ -7,6 +7,7 @@ import type { NetworkCreateRequest } from '../network/network-rules.ts';
 import { createPlant, granted, newNetwork, refused, type Plant } from '../network/plant.fixture.ts';
 import { isRefusal } from '../refusal.ts';
 import { claimsOfNetwork } from './claims.ts';
+import type { Claim } from './messages.ts';
 
 const site = siteScope('s');
 const registry = addressOf(site, 'registry', 's');
@@ -95,7 +96,7 @@ describe('networks.md §11.1: what several actors decide', () => {
     refused(
       create(plant, 'n', { prefixes: ['10.9.0.0/24', '10.9.0.128/25'] }),
       'Unprocessable',
-      '10.9.0.128/25 overlaps 10.9.0.0/24',
+      /^10\.9\.0\.128\/25 overlaps 10\.9\.0\.0\/24 of the same request$/,
     );
     granted(create(plant, 'super', aSuper));
     const [v4] = prefixesOf(granted(child(plant)));
@@ -113,7 +114,7 @@ describe('networks.md §11.1: what several actors decide', () => {
     refused(
       create(plant, 'b', { prefixes: ['10.0.1.0/24'], vrf: 104009 }),
       'Conflict',
-      'cannot acquire a unique vrf id twice',
+      /cannot acquire a unique vrf id twice .* by another: VRF 104009 is that of network a in partition p/,
     );
     granted(create(plant, 'b', { prefixes: ['10.0.1.0/24'], vrf: 104009, vrfShared: true }));
     granted(remove(plant, 'a'));
@@ -279,7 +280,7 @@ describe('networks.md §1.6: prefixes that change', () => {
     refused(
       plant.ask(n, 'update', patch({ prefixes: ['10.0.0.0/24', '10.2.0.0/16'] })),
       'Unprocessable',
-      '10.2.0.0/16 overlaps 10.2.0.0/24',
+      /^10\.2\.0\.0\/16 overlaps 10\.2\.0\.0\/24 of network o \(site s\)$/,
     );
     granted(plant.ask(n, 'update', patch({ prefixes: ['10.0.0.0/23'] })));
     granted(create(plant, 'p1', { prefixes: ['10.1.0.0/25'] }));
@@ -362,7 +363,7 @@ describe('design.md §12: promises to other sites', () => {
     refused(
       plant.ask(registry, 'promise', { ...ask, h: 'h2', site: 'z' }),
       'Conflict',
-      /entity already exists; .* overlaps /,
+      /entity already exists: network internet \(promised to site t\); .* overlaps /,
     );
     granted(plant.ask(registry, 'settle', { h: 'h1', made: false, partitions: ['p'] }));
     granted(plant.ask(registry, 'settle', { h: 'h1', made: false, partitions: ['p'] }));
@@ -408,7 +409,71 @@ describe('design.md §12: promises to other sites', () => {
     refused(
       plant.ask(registry, 'adopt', { site: 'u', claims: theirs.claims }),
       'Unprocessable',
-      /overlaps 10\.3\.0\.0\/24; .*partition with id "q" already exists/,
+      /overlaps 10\.3\.0\.0\/24 of network x \(site t\); .*partition with id "q" already exists \(site t\)/,
     );
+  });
+  it('what a network gives up ends claim by claim, also what was taken over when the sites joined', () => {
+    const plant = plantOf();
+    const known = (): string[] =>
+      granted(plant.ask(registry, 'claims', { own: false })).claims.map(({ what, value }) => `${what} ${value}`);
+    const prefix = (value: string, holder = 'internet') => ({ what: 'prefix' as const, value, holder });
+    const end = (h: string, ...claims: Claim[]) =>
+      granted(plant.ask(registry, 'settle', { h, made: false, only: { site: 't', claims }, partitions: ['p'] }));
+    granted(plant.ask(registry, 'promise', { ...ask, claims: [...ask.claims, prefix('198.51.100.0/24')] }));
+    granted(plant.ask(registry, 'settle', { h: 'h1', made: true, partitions: ['p'] }));
+    granted(
+      plant.ask(registry, 'adopt', { site: 't', claims: [prefix('10.3.0.0/24', 'x'), prefix('10.4.0.0/24', 'x')] }),
+    );
+
+    end('h1', prefix('198.51.100.0/24'));
+    assert.deepEqual(known(), [
+      'network internet',
+      'prefix 212.34.80.0/24',
+      'vrf 104009',
+      'prefix 10.3.0.0/24',
+      'prefix 10.4.0.0/24',
+    ]);
+    granted(create(plant, 'x', { prefixes: ['198.51.100.0/24'] }));
+    // Said of another operation, or by another site: it is not what is kept.
+    end('h0', prefix('212.34.80.0/24'));
+    const stranger = { site: 'z', claims: [prefix('212.34.80.0/24')] };
+    granted(plant.ask(registry, 'settle', { h: 'h1', made: false, only: stranger, partitions: ['p'] }));
+    assert.ok(known().includes('prefix 212.34.80.0/24'));
+    end('h-of-its-home', prefix('10.3.0.0/24', 'x'));
+    assert.ok(!known().includes('prefix 10.3.0.0/24') && known().includes('prefix 10.4.0.0/24'));
+
+    end('h1', { what: 'network', value: 'internet', holder: 'internet' }, prefix('212.34.80.0/24'));
+    granted(create(plant, 'internet', { prefixes: ['212.34.80.0/25'], vrf: 104009 }));
+  });
+  it('a prefix may be replaced by another over the same addresses: both are kept until one is sure', () => {
+    const plant = plantOf();
+    const prefix = (value: string, ...replaces: string[]): Claim => ({
+      what: 'prefix',
+      value,
+      holder: 'n',
+      ...(replaces.length > 0 && { replaces }),
+    });
+    const propose = (h: string, claim: Claim, site = 't') =>
+      plant.ask(registry, 'promise', { h, site, claims: [claim], partitions: ['p'] });
+    const settle = (h: string, made: boolean) => granted(plant.ask(registry, 'settle', { h, made, partitions: ['p'] }));
+    const kept = (): string[] =>
+      granted(plant.ask(registry, 'claims', { own: false })).claims.map(({ value, state }) => `${value} ${state}`);
+    granted(propose('h1', prefix('10.0.0.0/24')));
+    settle('h1', true);
+    refused(propose('h2', prefix('10.0.0.0/23')), 'Unprocessable', 'overlaps 10.0.0.0/24 of network n (site t)');
+    refused(propose('h2', prefix('10.0.0.0/23', '10.0.0.0/24'), 'z'), 'Unprocessable', 'overlaps 10.0.0.0/24');
+    refused(propose('h2', { ...prefix('10.0.0.0/23', '10.0.0.0/24'), holder: 'm' }), 'Unprocessable', 'overlaps');
+
+    granted(propose('h2', prefix('10.0.0.0/23', '10.0.0.0/24')));
+    assert.deepEqual(kept(), ['10.0.0.0/24 owned', '10.0.0.0/23 promised']);
+    refused(create(plant, 'x', { prefixes: ['10.0.1.0/24'] }), 'Unprocessable', 'n (promised to site t)');
+    settle('h2', false);
+    assert.deepEqual(kept(), ['10.0.0.0/24 owned']);
+
+    granted(propose('h3', prefix('10.0.0.0/25', '10.0.0.0/24')));
+    plant.restart();
+    settle('h3', true);
+    assert.deepEqual(kept(), ['10.0.0.0/25 owned']);
+    granted(create(plant, 'x', { prefixes: ['10.0.0.128/25'] }));
   });
 });

@@ -5,6 +5,7 @@ import type { Change } from '../records.ts';
 import { conflict, notFound } from '../refusal.ts';
 import type { Behaviour, Context } from '../runtime/behaviour.ts';
 import {
+  adoptedAs,
   claimKey,
   claimsOfNetwork,
   collisions,
@@ -12,6 +13,7 @@ import {
   evolveRegistry,
   holdClaims,
   rolesOfNetwork,
+  settledRecords,
   together,
   unholdClaims,
   type RegistryState,
@@ -26,7 +28,7 @@ const row = (
   claim: Claim,
   as: Pick<ClaimRecord, 'site' | 'state' | 'h'> | null,
 ): Change => {
-  const { what, value, holder } = claim;
+  const { what, value, holder, replaces } = claim;
   const key = claimKey(claim);
   return changeRow(
     { scope: context.scope, owner: state.id },
@@ -34,18 +36,30 @@ const row = (
     key,
     state.claims.get(key),
     context.version(),
-    as === null ? null : { what, value, holder, site: as.site, state: as.state, h: as.h },
+    as && {
+      what,
+      value,
+      holder,
+      site: as.site,
+      state: as.state,
+      h: as.h,
+      ...(as.state === 'promised' && replaces !== undefined && { replaces }),
+    },
   );
 };
-
-const recordsOf = (state: RegistryState, h: string): ClaimRecord[] =>
-  [...state.claims.values()].map(({ value }) => value).filter((record) => record.h === h);
 
 /** Not there yet for the same site and operation: a repeated word says nothing new. */
 const news = (state: RegistryState, given: readonly Claim[], site: string, h?: string): Claim[] =>
   given.filter((claim) => {
     const record = state.claims.get(claimKey(claim))?.value;
     return record === undefined || record.site !== site || (h !== undefined && record.h !== h);
+  });
+
+/** Prefixes of the same site and network that go when a promised one is made. */
+const replacedBy = (state: RegistryState, { site, holder, replaces = [] }: ClaimRecord): ClaimRecord[] =>
+  replaces.flatMap((value) => {
+    const record = state.claims.get(claimKey({ what: 'prefix', value, holder }))?.value;
+    return record?.site === site && record.holder === holder ? [record] : [];
   });
 
 export const registryBehaviour: Behaviour<'registry', RegistryState> = {
@@ -60,12 +74,12 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
     createNetwork(state, ask) {
       const { network } = ask;
       const unique = claimsOfNetwork(network).filter(({ what }) => what !== 'vrf');
-      const [taken] = collisions(state, unique);
+      const [taken] = collisions(state, unique, state.id);
       if (taken !== undefined) return taken;
       if (network.partition !== '' && !ask.partitions.includes(network.partition)) {
         return notFound(`no partition with id "${network.partition}" found`);
       }
-      const [second] = collisions(state, rolesOfNetwork(network));
+      const [second] = collisions(state, rolesOfNetwork(network), state.id);
       const refused = second ?? checkNat(network) ?? checkVrf(network.vrf);
       return refused ?? { coordinate: () => createNetwork(ask, state.id) };
     },
@@ -79,34 +93,42 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
 
     promise(state, ask) {
       const { h, site } = ask;
-      const refused = together(collisions(state, news(state, ask.claims, site, h)));
+      const refused = together(collisions(state, news(state, ask.claims, site, h), site));
       if (refused !== undefined) return refused;
       return { coordinate: () => promise(ask, state.id) };
     },
 
     settle(state, ask, context) {
-      const records = recordsOf(state, ask.h).filter(({ site }) => site !== state.id);
-      if (!ask.made) return { coordinate: () => dropPromise(ask, state.id, records) };
+      const { made, ...settled } = ask;
+      const records = settledRecords(state, settled);
+      if (!made) return { coordinate: () => dropPromise(settled, state.id, records) };
+      const promised = records.filter((record) => record.state === 'promised');
+      const replaced = promised.flatMap((record) => replacedBy(state, record));
+      if (replaced.some((record) => state.leaving.has(claimKey(record)))) {
+        return { wait: 'prefixes that are replaced are being released by another operation' };
+      }
       return {
         reply: {},
-        changes: records
-          .filter((record) => record.state === 'promised')
-          .map((record) => row(state, context, record, { ...record, state: 'owned' })),
+        changes: [
+          ...[...new Set(replaced)].map((record) => row(state, context, record, null)),
+          ...promised.map((record) => row(state, context, record, { ...record, state: 'owned' })),
+        ],
       };
     },
 
     claims(state, { own }) {
       // An operation whose commit is under way has claims or not: whoever asks wants to know which.
-      if (state.making.size > 0) return { wait: 'claims are being made by an operation that is not over' };
+      if (state.making.size + state.leaving.size > 0)
+        return { wait: 'claims are part of an operation that is not over' };
       const records = [...state.claims.values()].map(({ value }) => value);
       return { reply: { claims: own ? records.filter(({ site }) => site === state.id) : records } };
     },
 
     adopt(state, ask, context) {
       const added = news(state, ask.claims, ask.site);
-      const refused = together(collisions(state, added));
+      const refused = together(collisions(state, added, ask.site));
       if (refused !== undefined) return refused;
-      const owned = { site: ask.site, state: 'owned' as const, h: `adopted|${ask.site}` };
+      const owned = { site: ask.site, state: 'owned' as const, h: adoptedAs(ask.site) };
       return { reply: {}, changes: added.map((claim) => row(state, context, claim, owned)) };
     },
   },
@@ -114,7 +136,7 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
   reservations: {
     claim(state, { claims: given, h, promisedTo }, context) {
       const added = promisedTo === undefined ? given : news(state, given, promisedTo, h);
-      const refusals = collisions(state, added);
+      const refusals = collisions(state, added, promisedTo ?? state.id);
       // metal-api's clients read one text; a site that asks wants to know all.
       const refused = promisedTo === undefined ? refusals[0] : together(refusals);
       if (refused !== undefined) return refused;
@@ -132,10 +154,8 @@ export const registryBehaviour: Behaviour<'registry', RegistryState> = {
       return { reply: {}, changes: there.map((claim) => row(state, context, claim, null)) };
     },
 
-    dropPromise(state, { h }, context) {
-      const there = recordsOf(state, h).filter(
-        (record) => record.site !== state.id && !state.leaving.has(claimKey(record)),
-      );
+    dropPromise(state, settled, context) {
+      const there = settledRecords(state, settled).filter((record) => !state.leaving.has(claimKey(record)));
       return { reply: {}, changes: there.map((record) => row(state, context, record, null)) };
     },
   },

@@ -7,7 +7,7 @@ import type { NetworkRecord } from '../network/record.ts';
 import type { Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import { alreadyExists, conflict, invalid, unprocessable, type Refusal } from '../refusal.ts';
-import type { Claim } from './messages.ts';
+import type { Claim, Settled } from './messages.ts';
 import type { ClaimRecord } from './record.ts';
 
 export interface KnownClaim extends Live<ClaimRecord> {
@@ -62,62 +62,89 @@ export function unholdClaims(state: RegistryState, changes: readonly Change[]): 
   }
 }
 
-function overlapping(state: RegistryState, claim: Claim, prefix: Prefix): Prefix | undefined {
+/** A network may replace a prefix by another over the same addresses: here by what leaves, elsewhere by what it says. */
+const isReplaced = (state: RegistryState, claim: Claim, by: string, key: string, other: ClaimRecord): boolean =>
+  other.holder === claim.holder &&
+  (state.leaving.has(key) || (other.site === by && claim.replaces?.includes(other.value) === true));
+
+function overlapping(state: RegistryState, claim: Claim, prefix: Prefix, by: string) {
   for (const claims of [state.claims, state.making]) {
     for (const [key, { value, prefix: other }] of claims) {
       if (other === undefined || !overlaps(prefix, other)) continue;
-      // A network may replace a prefix by another over the same addresses.
-      if (state.leaving.has(key) && value.holder === claim.holder) continue;
-      return other;
+      if (!isReplaced(state, claim, by, key, value)) return { record: value, prefix: other };
     }
   }
   return undefined;
 }
 
-const TAKEN: Record<'partition' | 'super' | 'underlay', (value: string) => Refusal> = {
-  partition: (value) => conflict(`partition with id "${value}" already exists`),
-  super: (value) => invalid(`partition with id "${value}" already has a private super network`),
+/** The site that has it, or is about to. */
+const homeOf = ({ site, state }: ClaimRecord): string =>
+  state === 'promised' ? `(promised to site ${site})` : `(site ${site})`;
+
+const TAKEN: Record<'network' | 'partition' | 'super' | 'underlay', (record: ClaimRecord) => Refusal> = {
+  network: (record) => conflict(`entity already exists: network ${record.value} ${homeOf(record)}`),
+  partition: (record) => conflict(`partition with id "${record.value}" already exists ${homeOf(record)}`),
+  super: ({ value }) => invalid(`partition with id "${value}" already has a private super network`),
   // metal-api answers this one with another status than the one before.
-  underlay: (value) => unprocessable(`partition with id "${value}" already has an underlay network`),
+  underlay: ({ value }) => unprocessable(`partition with id "${value}" already has an underlay network`),
 };
 
-/** Why one thing can't be claimed. */
-export function collision(state: RegistryState, claim: Claim): Refusal | undefined {
+/** Why one thing can't be claimed. `by`: the site that wants it. */
+export function collision(state: RegistryState, claim: Claim, by: string): Refusal | undefined {
   const { what, value } = claim;
   if (what === 'prefix') {
     const prefix = parsePrefix(value);
     if (prefix === undefined)
       return invalid(`given cidr ${value} is not a valid ip with mask: expected e.g. 10.0.0.0/16`);
-    const other = overlapping(state, claim, prefix);
-    return other === undefined ? undefined : unprocessable(prefixesOverlap(prefix, other));
+    const other = overlapping(state, claim, prefix, by);
+    if (other === undefined) return undefined;
+    const { record } = other;
+    return unprocessable(`${prefixesOverlap(prefix, other.prefix)} of network ${record.holder} ${homeOf(record)}`);
   }
   const key = claimKey(claim);
-  if (!state.claims.has(key) && !state.making.has(key)) return undefined;
-  if (what === 'vrf') return undefined;
-  return what === 'network' ? alreadyExists() : TAKEN[what](value);
+  const record = (state.claims.get(key) ?? state.making.get(key))?.value;
+  if (record === undefined || what === 'vrf') return undefined;
+  return what === 'network' && by === record.site && by === state.id ? alreadyExists() : TAKEN[what](record);
 }
 
 /** All collisions, in the order of the claims; with each other too. */
-export function collisions(state: RegistryState, claims: readonly Claim[]): Refusal[] {
+export function collisions(state: RegistryState, claims: readonly Claim[], by: string): Refusal[] {
   const prefixes: Prefix[] = [];
   return claims.flatMap((claim) => {
     const prefix = claim.what === 'prefix' ? parsePrefix(claim.value) : undefined;
     const sibling = prefix === undefined ? undefined : prefixes.find((other) => overlaps(prefix, other));
     if (prefix !== undefined) prefixes.push(prefix);
     const refused =
-      collision(state, claim) ??
-      (prefix !== undefined && sibling !== undefined ? unprocessable(prefixesOverlap(prefix, sibling)) : undefined);
+      collision(state, claim, by) ??
+      (prefix !== undefined && sibling !== undefined
+        ? unprocessable(`${prefixesOverlap(prefix, sibling)} of the same request`)
+        : undefined);
     return refused === undefined ? [] : [refused];
   });
 }
 
-/** One refusal that names each collision, with the kind of the first. */
+/** One refusal that names each collision once, with the kind of the first. */
 export const together = (refusals: readonly Refusal[]): Refusal | undefined => {
   const [first] = refusals;
-  return first === undefined || refusals.length === 1
-    ? first
-    : { ...first, message: refusals.map(({ message }) => message).join('; ') };
+  return first && { ...first, message: [...new Set(refusals.map(({ message }) => message))].join('; ') };
 };
+
+/** What is claimed by the sites that joined, under the operation that the other sites know nothing of. */
+export const adoptedAs = (site: string): string => `adopted|${site}`;
+
+/** Promises to other sites, and what became of them, that a word is about. */
+export function settledRecords(state: RegistryState, { h, only }: Settled): ClaimRecord[] {
+  const records = [...state.claims.values()].map(({ value }) => value).filter(({ site }) => site !== state.id);
+  if (only === undefined) return records.filter((record) => record.h === h);
+  const keys = new Set(only.claims.map(claimKey));
+  const networks = new Set(only.claims.filter(({ what }) => what === 'network').map(({ holder }) => holder));
+  return records.filter(
+    (record) =>
+      record.site === only.site &&
+      (record.h === h || record.h === adoptedAs(only.site)) &&
+      (keys.has(claimKey(record)) || (record.what === 'vrf' && networks.has(record.holder))),
+  );
+}
 
 /**
  * What a top-level network needs every site's word for (design.md §12): its id, its prefixes, and the number of a

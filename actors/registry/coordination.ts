@@ -9,7 +9,7 @@ import { viewWithoutUsage } from '../network/state.ts';
 import { isRefusal, unprocessable } from '../refusal.ts';
 import { cancelAll, reservation, reserveAll, type Coordination, type Question } from '../runtime/behaviour.ts';
 import { claimsOfNetwork, rolesOfNetwork } from './claims.ts';
-import type { Claim } from './messages.ts';
+import type { Claim, Settled } from './messages.ts';
 
 const registryOf = (site: string) => addressOf(siteScope(site), 'registry', site);
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
@@ -90,14 +90,14 @@ export function* promise(
 
 /** Ends promises, or what became of them, and gives their VRF numbers back. */
 export function* dropPromise(
-  ask: { h: string; partitions: string[] },
+  { partitions, ...settled }: Settled & { partitions: string[] },
   site: string,
   claims: readonly Claim[],
 ): Coordination<Record<string, never>> {
   const dropped = yield* reserveAll([
-    reservation(registryOf(site), 'dropPromise', { h: ask.h }),
+    reservation(registryOf(site), 'dropPromise', settled),
     ...vrfsOf(claims).flatMap(({ network, number: vrf }) =>
-      ask.partitions.map((pool) => reservation(allocatorOf(pool), 'releaseVrf', { network, vrf })),
+      partitions.map((pool) => reservation(allocatorOf(pool), 'releaseVrf', { network, vrf })),
     ),
   ]);
   return isRefusal(dropped) ? dropped : { reply: {} };

@@ -9,6 +9,13 @@ export interface Claim {
   holder: string;
   /** Of a vrf: others may have the number too (`vrfshared`). */
   shared?: boolean;
+  /** Of a prefix: those of the same network that it replaces. It may overlap them, and they go when it is made. */
+  replaces?: string[];
+}
+
+export interface Settled {
+  h: string;
+  only?: { site: string; claims: Claim[] };
 }
 
 export interface RegistryCommands {
@@ -21,8 +28,12 @@ export interface RegistryCommands {
   deleteNetwork: { ask: { id: string; partition: string; partitions: string[] }; reply: NetworkView };
   /** Another site is about to create these; refused with each collision. Durable until `settle`. `partitions`: those hosted here. */
   promise: { ask: { h: string; site: string; claims: Claim[]; partitions: string[] }; reply: Record<string, never> };
-  /** The proposing site's word on `h`: made (kept as that site's) or dropped. Dropped too when what was made is deleted. */
-  settle: { ask: { h: string; made: boolean; partitions: string[] }; reply: Record<string, never> };
+  /**
+   * The proposing site's word on `h`: made (kept as that site's) or dropped. Dropped too when what was made is deleted.
+   * `only`: those of one site that are named, also if they were taken over when the sites joined; with a network's id goes
+   * the number of its VRF.
+   */
+  settle: { ask: Settled & { made: boolean; partitions: string[] }; reply: Record<string, never> };
   /** All that is claimed here; `own`: only this site's. */
   claims: { ask: { own: boolean }; reply: { claims: ClaimRecord[] } };
   /** Claims of a joining site, taken over from its inventory; refused with each collision. */
@@ -38,5 +49,5 @@ export interface RegistryReservations {
   /** Never refused for what is gone already. */
   release: { ask: { claims: Claim[] }; reply: Record<string, never> };
   /** Ends promises, whatever site they were made to. */
-  dropPromise: { ask: { h: string }; reply: Record<string, never> };
+  dropPromise: { ask: Settled; reply: Record<string, never> };
 }

@@ -17,4 +17,6 @@ export interface ClaimRecord {
   state: 'owned' | 'promised';
   /** Operation id of the proposal. */
   h: string;
+  /** Of a promised prefix: those of the same network and site that go in the moment it is made. */
+  replaces?: string[];
 }

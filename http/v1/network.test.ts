@@ -215,22 +215,50 @@ test('design.md §12: what is deleted is no longer promised by the others', asyn
   const { site, add, call } = start();
   site.members.set('b', () => ({}));
   add(network('dmz'));
-  site.proposals = ['h1', 'h2', 'h3'].map((h) => ({ h, claims: [], made: true }));
-  let claims = [
-    { h: 'h1', holder: 'dmz' },
-    { h: 'h2', holder: 'dmz' },
-    { h: 'h3', holder: 'other' },
+  const [id, one, two, others] = [
+    { what: 'network', value: 'dmz', holder: 'dmz', h: 'h1' },
+    { what: 'prefix', value: '10.0.0.0/24', holder: 'dmz', h: 'h1' },
+    { what: 'prefix', value: '10.2.0.0/24', holder: 'dmz', h: 'h2' },
+    { what: 'prefix', value: '10.3.0.0/24', holder: 'other', h: 'h3' },
   ];
+  let claims = [id, one, two, others];
   site.script['registry.claims'] = () => ({ claims });
   site.script['registry.deleteNetwork'] = () => {
-    claims = claims.filter(({ h }) => h !== 'h1');
+    claims = [two, others];
     return { network: network('dmz'), usage: { IPv4: null, IPv6: null } };
   };
   assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/dmz')).status, 200);
-  assert.deepEqual(
-    site.proposals.map(({ made }) => made),
-    [false, true, true],
-  );
+  assert.deepEqual(site.released, [[id, one]]);
+
+  // Nobody knows what came of it: the others are told when it is known.
+  site.script['registry.deleteNetwork'] = unavailable('the outcome is unknown');
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/dmz')).status, 503);
+  assert.deepEqual(site.released[1], undefined);
+  assert.equal(site.released.length, 2);
+  site.script['registry.deleteNetwork'] = conflict('it is in use');
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/dmz')).status, 409);
+  assert.equal(site.released.length, 2);
+});
+
+test('design.md §12: an update frees the others of the prefixes that it removes, also when it adds some', async () => {
+  const { site, add, call } = start();
+  site.members.set('b', () => ({}));
+  add(network('n', { prefixes: ['10.0.0.0/24', '10.2.0.0/24'] }));
+  const prefix = (value: string) => ({ what: 'prefix', value, holder: 'n', h: 'h1' });
+  let claims = ['10.0.0.0/24', '10.2.0.0/24'].map(prefix);
+  site.script['registry.claims'] = () => ({ claims });
+  site.script['network.update'] = ({ body }: Asked) => {
+    const { prefixes } = body as { prefixes: string[] };
+    claims = prefixes.map(prefix);
+    return { network: network('n', { prefixes }), usage: { IPv4: null, IPv6: null } };
+  };
+  const update = (...prefixes: string[]) => call('Metal-Admin', 'POST', '/v1/network', { id: 'n', prefixes });
+  assert.equal((await update('10.0.0.0/23', '10.9.0.0/24')).status, 200);
+  assert.deepEqual(site.proposals.at(-1)?.claims, [
+    { what: 'prefix', value: '10.0.0.0/23', holder: 'n', replaces: ['10.0.0.0/24'] },
+    { what: 'prefix', value: '10.9.0.0/24', holder: 'n' },
+  ]);
+  assert.deepEqual(site.released, [['10.0.0.0/24', '10.2.0.0/24'].map(prefix)]);
 });
 
 test('networks.md §1.6: update: force is a boolean by Go’s rules, added prefixes need the word of all', async () => {

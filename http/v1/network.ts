@@ -210,12 +210,11 @@ export function addNetworkRoutes(edge: Edge): void {
         const updated = await site.ask(at, 'update', asked, as);
         return as.dry === true && isGlobal(stored.network) ? withoutRecall(updated) : updated;
       };
-      if (update.addedPrefixes.length === 0) {
-        const change = () => apply(site.uuid());
-        return update.removedPrefixes.length === 0 ? change() : withWordGivenBack(site, id, change);
-      }
-      const claims = prefixClaims(id, update.addedPrefixes);
-      return withWordOfAll(site, claims, apply, (h) => isClaimed(site, h));
+      const { addedPrefixes: added, removedPrefixes: removed } = update;
+      const claims = prefixClaims(id, added, removed);
+      const change = () =>
+        added.length === 0 ? apply(site.uuid()) : withWordOfAll(site, claims, apply, (h) => isClaimed(site, h));
+      return removed.length === 0 ? change() : withWordGivenBack(site, id, change);
     },
     answerUpdated,
   );

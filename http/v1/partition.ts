@@ -69,7 +69,11 @@ export function addPartitionRoutes(edge: Edge): void {
       const asked = partitionCreate(request.body);
       if (asked.id === '') return invalid('id should not be empty');
       const known = site.directory.entry('partition', asked.id);
-      if (known !== undefined) {
+      if (known !== undefined && known.entity === null && known.home !== site.id) {
+        // What it wrote lies in that site's database.
+        return conflict(`partition ${asked.id} was deleted by site ${known.home}: only that one can host it again`);
+      }
+      if (known !== undefined && known.entity !== null) {
         // Made by an earlier try whose answer got lost: whoever repeats it gets it hosted.
         if (known.home === site.id && !site.places.hosted().includes(asked.id)) await site.host(asked.id);
         return alreadyExists();
@@ -80,7 +84,8 @@ export function addPartitionRoutes(edge: Edge): void {
         site,
         [{ what: 'partition', value: asked.id, holder: asked.id }],
         () => createEntry(request, 'partition', asked, {}),
-        async () => site.directory.get('partition', asked.id) !== undefined,
+        // The copy is behind what is being written: that it lacks the partition says nothing.
+        async () => site.directory.get('partition', asked.id) !== undefined || undefined,
       );
     },
     created: async (record, request) => {

@@ -1,5 +1,6 @@
 // What must be unique over all sites is created with the word of every member (design.md §11, §12).
 import { addressOf, siteScope } from '../../actors/address.ts';
+import { claimKey } from '../../actors/registry/claims.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
@@ -44,14 +45,13 @@ const ownClaims = async (site: Site): Promise<ClaimRecord[] | undefined> => {
 export const isClaimed = async (site: Site, h: string): Promise<boolean | undefined> =>
   (await ownClaims(site))?.some((claim) => claim.h === h);
 
-const operationsOf = async (site: Site, holder: string): Promise<Set<string> | undefined> => {
-  const claims = await ownClaims(site);
-  return claims && new Set(claims.filter((claim) => claim.holder === holder).map(({ h }) => h));
-};
+/** Own claims of a network, or partition; `undefined`: the registry does not say. */
+const claimsOf = async (site: Site, holder: string): Promise<ClaimRecord[] | undefined> =>
+  (await ownClaims(site))?.filter((claim) => claim.holder === holder);
 
 /**
- * Does something that may end claims of a network, and frees the others of their promises to what has none left. What
- * can't be told now stays promised, which only keeps others from using it.
+ * Does something that may end claims of a network, and frees the others of their promises to what it has no more, claim
+ * by claim. What can't be told now stays promised until it can, which only keeps others from using it.
  */
 export async function withWordGivenBack<T>(
   site: Site,
@@ -59,10 +59,15 @@ export async function withWordGivenBack<T>(
   act: () => Promise<T | Refusal>,
 ): Promise<T | Refusal> {
   if (site.federation.others().length === 0) return act();
-  const before = await operationsOf(site, holder);
+  const before = await claimsOf(site, holder);
   const done = await act();
-  if (isRefusal(done)) return done;
-  const after = await operationsOf(site, holder);
-  for (const h of before ?? []) if (after?.has(h) === false) await site.federation.settle(h, false);
+  if (isRefusal(done) && !UNCERTAIN.has(done.kind)) return done;
+  const after = isRefusal(done) ? undefined : await claimsOf(site, holder);
+  if (before === undefined || after === undefined) await site.federation.release(undefined);
+  else {
+    const stay = new Set(after.map(claimKey));
+    const gone = before.filter((claim) => !stay.has(claimKey(claim)));
+    if (gone.length > 0) await site.federation.release(gone);
+  }
   return done;
 }

@@ -73,6 +73,8 @@ export interface TestSite {
   joins: JoinHost;
   ask<K extends Kind, C extends CommandName<K>>(to: Address<K>, name: C, body: Ask<K, C>): Reply<K, C> | Refusal;
   claims(): ClaimRecord[];
+  /** Its database was restored, and not compared with the other sites. */
+  isRestored: boolean;
   /** Creates a size, as something that every site reads. */
   addSize(id: string, description?: string): DirectoryRecord;
   addNetwork(id: string, prefix: string, changes?: object): void;
@@ -167,6 +169,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
       },
       asks: {},
       isActive: () => true,
+      isRestored: () => site.isRestored,
       odd,
     });
     site.joins = createJoinHost({
@@ -195,6 +198,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
     partition,
     folder,
     plant,
+    isRestored: false,
     ask(to, name, body) {
       const answer = plant.ask(to, name, body);
       pump();

@@ -2,6 +2,8 @@ import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import { granted, newNetwork, refused } from '../../actors/network/plant.fixture.ts';
+import { prefixClaims } from '../../actors/network/coordination.ts';
+import { claimsOfNetwork } from '../../actors/registry/claims.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import { acquaint, linked, openSite, until, type TestSite, type TestSiteOptions } from './federation.fixture.ts';
 
@@ -159,4 +161,113 @@ test('reliability.md §9: a site speaks for its own entries and promises only', 
   assert.equal(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), undefined);
   await c.federation.ask('b', 'settle', { h: 'h', made: false }, 1_000).catch(() => {});
   assert.equal(b.claims().filter(({ h }) => h === 'h').length, 1, 'the promise to a stands');
+});
+
+const known = (site: TestSite, of: string): string[] =>
+  site
+    .claims()
+    .filter((claim) => claim.site === of)
+    .map(({ what, value, state }) => `${what} ${value} ${state}`)
+    .sort();
+const registryOf = (site: TestSite) => addressOf(siteScope(site.id), 'registry', site.id);
+/** Makes a network as the edge does: with the word of all. */
+async function make(site: TestSite, id: string, prefixes: string[], h = `h-${id}`): Promise<void> {
+  const network = newNetwork(id, { partition: '', prefixes });
+  assert.equal(await site.federation.propose(h, claimsOfNetwork(network)), undefined);
+  granted(site.ask(registryOf(site), 'createNetwork', { network, h, partitions: [site.partition] }));
+  await site.federation.settle(h, true);
+}
+const update = (site: TestSite, id: string, prefixes: string[], h: string) =>
+  granted(
+    site.ask(addressOf(siteScope(site.id), 'network', id), 'update', {
+      prefixes,
+      additionalAnnouncableCidrs: [],
+      force: false,
+      site: site.id,
+      h,
+    }),
+  );
+
+test('design.md §12: what a site gives up is given up everywhere, claim by claim; also while a member is away', async () => {
+  const [a, b] = await pair();
+  await make(a, 'n', ['17.1.0.0/24', '17.2.0.0/24']);
+  const before = a.claims().filter(({ value }) => value === '17.2.0.0/24');
+  update(a, 'n', ['17.1.0.0/24'], 'h-less');
+  await a.federation.release(before);
+  assert.deepEqual(known(b, 'a'), ['network n owned', 'prefix 17.1.0.0/24 owned']);
+  await make(b, 'other', ['17.2.0.0/24']);
+
+  await make(a, 'm', ['17.3.0.0/24', '17.4.0.0/24']);
+  for (const site of [a, b]) site.cut();
+  await until('the cut is seen', () => [a, b].every(({ federation }) => federation.status().every(({ up }) => !up)));
+  const gone = a.claims().filter(({ value }) => value === '17.4.0.0/24');
+  update(a, 'm', ['17.3.0.0/24'], 'h-less-2');
+  await a.federation.release(gone);
+  assert.ok(known(b, 'a').includes('prefix 17.4.0.0/24 owned'));
+  for (const site of [a, b]) site.heal();
+  await until('b heard it', () => !known(b, 'a').includes('prefix 17.4.0.0/24 owned'));
+  assert.deepEqual(known(b, 'a'), [
+    'network m owned',
+    'network n owned',
+    'prefix 17.1.0.0/24 owned',
+    'prefix 17.3.0.0/24 owned',
+  ]);
+});
+
+test('design.md §12: a prefix is replaced by another over the same addresses; of what is not made nothing stays', async () => {
+  const [a, b] = await pair();
+  await make(a, 'n', ['17.0.0.0/24']);
+  const claims = prefixClaims('n', ['17.0.0.0/23'], ['17.0.0.0/24']);
+  assert.equal(await a.federation.propose('h-no', claims), undefined);
+  const network = newNetwork('x', { partition: '', prefixes: ['17.0.1.0/24'] });
+  refused(
+    b.ask(registryOf(b), 'createNetwork', { network, h: 'h-x', partitions: ['pb'] }),
+    'Unprocessable',
+    /^17\.0\.1\.0\/24 overlaps 17\.0\.0\.0\/23 of network n \(promised to site a\)$/,
+  );
+  await a.federation.settle('h-no', false);
+  assert.deepEqual(known(b, 'a'), ['network n owned', 'prefix 17.0.0.0/24 owned']);
+  assert.equal(await a.federation.propose('h-yes', claims), undefined);
+  update(a, 'n', ['17.0.0.0/23'], 'h-yes');
+  await a.federation.settle('h-yes', true);
+  assert.deepEqual(known(b, 'a'), ['network n owned', 'prefix 17.0.0.0/23 owned']);
+});
+
+test('design.md §12: a member that lost what it had promised, or never heard of it, hears it again', async () => {
+  const [a, b] = await pair();
+  a.addNetwork('quiet', '17.5.0.0/24', { vrf: 4711 });
+  await b.stop();
+  await b.start();
+  await linked([a, b]);
+  const all = ['network quiet owned', 'prefix 17.5.0.0/24 owned', 'vrf 4711 owned'];
+  await until('b knows', () => known(b, 'a').join() === all.join());
+  refused(await b.federation.propose('h', [prefix('17.5.0.0/25', 'x')]), 'Unprocessable', 'of network quiet (site a)');
+});
+
+test('design.md §12: a restored site is believed only when it has compared itself', async () => {
+  const [a, b] = await pair();
+  // Made after the backup was taken: the others know more than the site itself.
+  assert.equal(await a.federation.propose('h', [prefix('17.6.0.0/24', 'n')]), undefined);
+  await a.federation.settle('h', true);
+  let looks = 0;
+  Object.defineProperty(a, 'isRestored', { get: () => ++looks > 0, configurable: true });
+  await a.stop();
+  await a.start();
+  await linked([a, b]);
+  await until('a looks a second time', () => looks > 1);
+  assert.deepEqual(known(b, 'a'), ['prefix 17.6.0.0/24 owned']);
+  Object.defineProperty(a, 'isRestored', { value: false });
+  await until('b heard it', () => known(b, 'a').length === 0);
+});
+
+test('design.md §12: with a partition goes what was promised for it, whoever keeps it', async () => {
+  const [a, b] = await pair();
+  const claim: Claim = { what: 'partition', value: 'pa', holder: 'pa' };
+  assert.equal(await a.federation.propose('h-pa', [claim]), undefined);
+  await a.federation.settle('h-pa', undefined);
+  await until('b knows that it is there', () => known(b, 'a').join() === 'partition pa owned');
+  const partitions = addressOf(siteScope('a'), 'directory', 'partition');
+  const uses = { machines: 0, switches: 0, networks: 0, reservations: 0 };
+  granted(a.ask(partitions, 'delete', { kind: 'partition', id: 'pa', uses }));
+  await until('b is free of it', () => known(b, 'a').length === 0);
 });

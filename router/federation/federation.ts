@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { World } from '../../actors/ports.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
-import type { Claim } from '../../actors/registry/messages.ts';
+import { together } from '../../actors/registry/claims.ts';
+import type { Claim, Settled } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
 import { because, isRefusal, unavailable, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { isLinkFailure, isOverload, linkFailure, refuseAsk } from '../link/failure.ts';
@@ -11,13 +12,14 @@ import type { Peering } from '../link/peering.ts';
 import type { AskHandler } from '../link/serve.ts';
 import type { Member, MembersReply, PeerExchange } from '../peers.ts';
 import type { FilledCopy } from './directory-copy.ts';
+import { claimSchema, createKeptClaims } from './kept-claims.ts';
 import type { SiteLinks } from './site-links.ts';
 
 /** What the actors of this site do for the others; answers as the actors give them. */
 export interface HomeActors {
   applyDirectory(entries: DirectoryRecord[]): Promise<Refusal | undefined>;
   promise(ask: { h: string; site: string; claims: Claim[] }): Promise<Refusal | undefined>;
-  settlePromise(ask: { h: string; made: boolean }): Promise<Refusal | undefined>;
+  settlePromise(ask: Settled & { made: boolean }): Promise<Refusal | undefined>;
   /** All claims known here. */
   claims(): Promise<ClaimRecord[] | Refusal>;
 }
@@ -33,6 +35,8 @@ export interface FederationOptions {
   asks: Record<string, AskHandler>;
   /** Whether this process may still speak for its site. */
   isActive(): boolean;
+  /** The database was restored, and not compared with the other sites yet. Default: it was not. */
+  isRestored?(): boolean;
   odd(what: string, error?: unknown): void;
 }
 
@@ -44,6 +48,8 @@ export interface Federation extends PeerExchange {
   propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
   /** `made` undefined: not known now; the members hear it as soon as the claims tell. */
   settle(h: string, made: boolean | undefined): Promise<void>;
+  /** Claims of this site that ended. `undefined`: not known now; the members hear it as soon as the claims tell. */
+  release(claims: readonly ClaimRecord[] | undefined): Promise<void>;
   spread(record: DirectoryRecord): Promise<void>;
   /** What this site just committed to its directory, own entries and copies. */
   committed(records: DirectoryRecord[]): void;
@@ -71,21 +77,8 @@ const entriesSchema = z.object({
 });
 const digestSchema = z.object({ home: z.string() });
 const digestReply = z.object({ known: z.array(z.tuple([z.string(), z.string(), z.number()])) });
-const promiseSchema = z.object({
-  h: z.string(),
-  claims: z
-    .array(
-      z.object({
-        what: z.enum(['prefix', 'network', 'partition', 'super', 'underlay', 'vrf']),
-        value: z.string().max(1_024),
-        holder: z.string().max(1_024),
-        shared: z.boolean().optional(),
-      }),
-    )
-    .max(1_000),
-});
+const promiseSchema = z.object({ h: z.string(), claims: z.array(claimSchema).max(1_000) });
 const settleSchema = z.object({ h: z.string(), made: z.boolean() });
-const promisesReply = z.object({ open: z.array(z.string()) });
 
 export function createFederation(options: FederationOptions): Federation {
   const { site, world, copy, actors } = options;
@@ -132,7 +125,7 @@ export function createFederation(options: FederationOptions): Federation {
       for (let i = 0; i < missing.length; i += ENTRIES_PER_ASK) {
         await link.ask('directory.apply', { entries: missing.slice(i, i + ENTRIES_PER_ASK) }, ASK_MS);
       }
-      await settleDangling(link);
+      if ((await kept.reconcile(link)) === 'again') resyncLater(member);
     } catch (error) {
       if (!isLinkFailure(error)) options.odd(`the directory could not be brought to site ${member}`, error);
       resyncLater(member);
@@ -222,9 +215,7 @@ export function createFederation(options: FederationOptions): Federation {
     // An answer that came too late may still become a promise, after our word that ended it.
     for (const [member, { kind }] of refused) if (kind === 'Unavailable') resyncLater(member);
     const missing = refused.find(([, refusal]) => refusal.kind === 'Unavailable')?.[1];
-    return (
-      missing ?? { ...first, message: refused.map(([member, { message }]) => `${message} (site ${member})`).join('\n') }
-    );
+    return missing ?? together(refused.map(([, refusal]) => refusal));
   }
 
   async function settle(h: string, made: boolean | undefined): Promise<void> {
@@ -235,20 +226,23 @@ export function createFederation(options: FederationOptions): Federation {
     }
     const answers = await askOthers('settle', { h, made }, ASK_MS);
     proposals.delete(h);
-    // Who did not hear it hears it when it is back, or, over a link that stayed up, soon (settleDangling).
+    // Who did not hear it hears it when it is back, or, over a link that stayed up, soon (`kept.reconcile`).
     for (const [member, answer] of answers) if (isRefusal(answer)) resyncLater(member);
   }
 
-  /** Promises that a member still keeps for us although we know how they ended. */
-  async function settleDangling(link: Link): Promise<void> {
-    const { open } = promisesReply.parse(await link.ask('promises', { site }, ASK_MS));
-    const over = open.filter((h) => !proposals.has(h));
-    if (over.length === 0) return;
-    const claims = await actors.claims();
-    if (isRefusal(claims)) return resyncLater(link.peer?.name ?? '');
-    const made = new Set(claims.filter((claim) => claim.site === site && claim.state === 'owned').map(({ h }) => h));
-    for (const h of over) await link.ask('settle', { h, made: made.has(h) }, ASK_MS);
+  async function release(claims: readonly ClaimRecord[] | undefined): Promise<void> {
+    const answers = claims && (await askOthers('release', { claims }, ASK_MS));
+    for (const member of others()) if (answers === undefined || isRefusal(answers.get(member))) resyncLater(member);
   }
+
+  const kept = createKeptClaims({
+    site,
+    copy,
+    actors,
+    isUnderWay: (h) => proposals.has(h),
+    isRestored: () => options.isRestored?.() === true,
+    odd: (what, error) => options.odd(what, error),
+  });
 
   // ---- what the others ask ----------------------------------------------------------------------------------------
 
@@ -281,7 +275,9 @@ export function createFederation(options: FederationOptions): Federation {
       const member = fromSite(peer);
       // A site speaks for its own entries only (reliability.md §9).
       const entries = entriesSchema.parse(body).entries.filter(({ home }) => home === member);
-      return orRefuse(await actors.applyDirectory(entries));
+      const refused = await actors.applyDirectory(entries);
+      const gone = entries.filter(({ kind, entity }) => kind === 'partition' && entity === null).map(({ id }) => id);
+      return orRefuse(refused ?? (await kept.partitionsDeleted(member, gone)));
     },
     promise: async (body, peer) => {
       const { h, claims } = promiseSchema.parse(body);
@@ -298,13 +294,7 @@ export function createFederation(options: FederationOptions): Federation {
       }
       return orRefuse(await actors.settlePromise(ask));
     },
-    promises: async (_body, peer) => {
-      const member = fromSite(peer);
-      const claims = await actors.claims();
-      if (isRefusal(claims)) throw refuseAsk(claims.kind, claims.message, claims);
-      const open = claims.filter((claim) => claim.site === member && claim.state === 'promised').map(({ h }) => h);
-      return { open: [...new Set(open)] };
-    },
+    ...kept.asks,
     ...options.asks,
   };
   for (const [kind, handler] of Object.entries(asks)) peering.onAsk(kind, handler);
@@ -327,6 +317,7 @@ export function createFederation(options: FederationOptions): Federation {
     askOthers,
     propose,
     settle,
+    release,
     async spread(record) {
       if (others().length === 0) return;
       await new Promise<void>((resolve) => {

@@ -2,6 +2,8 @@ import { after, mock, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { addressOf, siteScope } from '../../actors/address.ts';
+import { granted } from '../../actors/network/plant.fixture.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import { linked, openSite, until, type TestSite, type TestSiteOptions } from './federation.fixture.ts';
 import type { JoinResult } from './join.ts';
@@ -166,4 +168,36 @@ test('a third site joins by any member, with the word of all; one that is away s
 
   const second = await open('fra');
   assert.match(reasons(await second.joins.joinWith(muc.joins.invite()))[0] ?? '', /^Site: site fra/);
+});
+
+test('design.md §12: what was there before the join is given up everywhere when it is deleted', async () => {
+  const muc = await open('muc');
+  const fra = await open('fra');
+  muc.addNetwork('old', '203.0.113.0/24');
+  fra.addNetwork('older', '198.51.100.0/24');
+  assert.equal((await fra.joins.joinWith(muc.joins.invite())).outcome, 'joined');
+  // What is made between the join and its end reaches the joiner, too.
+  muc.addNetwork('late', '192.0.2.0/24');
+  await restart(fra);
+  await linked([muc, fra]);
+  const keptFor = (at: TestSite, of: TestSite): string =>
+    at
+      .claims()
+      .flatMap(({ site, value }) => (site === of.id ? [value] : []))
+      .sort()
+      .join(' ');
+  await until('fra knows all', () => keptFor(fra, muc) === '192.0.2.0/24 203.0.113.0/24 late old');
+  assert.equal(keptFor(muc, fra), '198.51.100.0/24 older');
+  for (const [site, other, id] of [
+    [muc, fra, 'old'],
+    [fra, muc, 'older'],
+  ] as const) {
+    const own = site.claims().filter(({ holder, site: of }) => holder === id && of === site.id);
+    const registry = addressOf(siteScope(site.id), 'registry', site.id);
+    granted(site.ask(registry, 'deleteNetwork', { id, partition: '', partitions: [site.partition] }));
+    await site.federation.release(own);
+    assert.ok(!keptFor(other, site).includes(id), `${id} at ${other.id}`);
+  }
+  assert.equal(keptFor(fra, muc), '192.0.2.0/24 late');
+  fra.addNetwork('old', '203.0.113.0/25');
 });

@@ -272,7 +272,7 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
           throw refuseAsk('Forbidden', `site ${inventory.site} is a member already`);
         }
         const refused = await options.adoptClaims(claimsOf(inventory));
-        return { reasons: refused === undefined ? [] : [reasonOf(refused.kind, `${refused.message} (site ${site})`)] };
+        return { reasons: refused === undefined ? [] : [reasonOf(refused.kind, refused.message)] };
       },
     },
     invitation() {

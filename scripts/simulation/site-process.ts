@@ -278,6 +278,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
         ),
       },
       isActive: () => !over,
+      isRestored: () => blocks.restored !== null,
       odd,
     });
     listeners.add((entry) => {

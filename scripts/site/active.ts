@@ -199,6 +199,7 @@ export async function serveSite(
       ),
     },
     isActive: () => !life.isEnding && lease.isHeld(),
+    isRestored: () => blocks.restored !== null,
     odd,
   });
   life.onEnd('federation', () => federation.close());
