@@ -62,6 +62,14 @@ const PLANTED: ReadonlyArray<readonly [rule: string, sql: string]> = [
     'block twice',
     `drop index block_live_first; insert into block select scope, key || 'x', owner, version, prev, released, body, changed from block`,
   ],
+  [
+    'claim twice',
+    `insert into claim (scope, key, owner, version, prev, released, body, changed)
+     select scope, key || 'x', owner, version, prev, false, jsonb_set(body, '{holder}', '"another"'), changed
+     from claim where key = 'prefix|172.31.1.0/26'`,
+  ],
+  ['claim leak', `update claim set body = jsonb_set(body, '{holder}', '"another"') where key = 'network|load'`],
+  ['claim owner', `update claim set released = true, body = null where key = 'prefix|172.31.1.0/26'`],
   ['scope', `update ip set scope = 'partition:ghost' where network = 'load'`],
   ['log hole', `delete from log where n = 2`],
   [

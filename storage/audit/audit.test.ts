@@ -108,3 +108,48 @@ test('reliability.md §5.4: holes and late entries of a stream', () => {
   const ended = [{ scope: own, shard: 0, epoch: 1, n: 4 }];
   assert.match(audit([siteRows([], { streams: [old], ended })])[0] ?? '', /^log end: .* ended at 4, and has entry 5/);
 });
+
+const claimed = (at: string, value: object): StoredRow => {
+  const claim = { what: 'prefix', value: '10.0.0.0/24', holder: 'n', site: 'muc', state: 'owned', h: 'h', ...value };
+  return row('claim', `site:${at}`, `${claim.what}|${claim.value}`, at, claim);
+};
+const member = (at: string, id: string): StoredRow =>
+  row('directory', `site:${at}`, `member|${id}`, 'member', { kind: 'member', id, home: id, entity: { id } });
+const network = (at: Scope, prefixes: string[]): StoredRow =>
+  row('network', at, 'n', 'n', { id: 'n', parent: null, prefixes });
+
+test('design.md §12: members keep for each other what is there, and nothing else, once all is quiet', () => {
+  const id = { what: 'network', value: 'n' };
+  const home = siteRows([network(own, ['10.0.0.0/24']), claimed('muc', id), claimed('muc', {}), member('muc', 'fra')]);
+  const ownership = [{ scope: 'site:fra' as Scope, shard: 0, epoch: 2 }];
+  const auditWith = (isQuiet: boolean, ...kept: object[]): string[] =>
+    audit(
+      [
+        home,
+        { ...siteRows([member('fra', 'muc'), ...kept.map((one) => claimed('fra', one))]), site: 'fra', ownership },
+      ],
+      { isQuiet },
+    );
+  assert.deepEqual(auditWith(true, id, {}, { what: 'vrf', value: '7' }), []);
+  const stale = { value: '10.1.0.0/24' };
+  assert.match(
+    auditWith(true, id, {}, stale).join(),
+    /^claim leak: prefix 10\.1\.0\.0\/24 of n \(site muc\) is kept at site fra/,
+  );
+  assert.match(auditWith(true, id, {}, { what: 'partition', value: 'p' }).join(), /^claim leak: partition p/);
+  assert.match(auditWith(true, id, { state: 'promised' }).join(), /^claim on its way: prefix 10\.0\.0\.0\/24/);
+  assert.match(auditWith(true, id).join(), /^claim unknown: prefix 10\.0\.0\.0\/24/);
+  assert.deepEqual(auditWith(false, id, stale), []);
+  assert.match(auditWith(false, {}, { value: '10.0.0.0/16', holder: 'm' }).join(), /^claim twice: .* overlaps/);
+});
+
+test('networks.md §1.3: a top-level network claims what it is, and nothing else is claimed', () => {
+  const id = claimed('muc', { what: 'network', value: 'n' });
+  const net = network(muc, ['10.0.0.0/24']);
+  assert.deepEqual(
+    audit([siteRows([net, id, claimed('muc', {})])]).filter((one) => one.startsWith('claim')),
+    [],
+  );
+  assert.match(audit([siteRows([net, id])]).join(), /claim owner: prefix\|10\.0\.0\.0\/24\|n is not claimed/);
+  assert.match(audit([siteRows([claimed('muc', {})])]).join(), /claim leak: prefix 10\.0\.0\.0\/24 of n .* no network/);
+});

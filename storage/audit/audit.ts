@@ -4,6 +4,7 @@ import { tableNames } from '../entity/entities.ts';
 import { auditAddresses, auditPrefixes } from './addresses.ts';
 import { auditAllocations, auditPools } from './allocations.ts';
 import { auditAcross, auditBlocks } from './blocks.ts';
+import { auditClaims, auditKeptClaims } from './claims.ts';
 import { auditFold, auditStreams } from './log.ts';
 import { live, type SiteRows } from './rows.ts';
 
@@ -16,18 +17,19 @@ function auditScopes(site: SiteRows): string[] {
 }
 
 export interface AuditOptions {
-  /** Nothing is under way any more: hand-overs must be over, too. Default false. */
+  /** Nothing is under way any more: hand-overs must be over, too, and what sites promised each other. Default false. */
   isQuiet?: boolean;
 }
 
 /** All sites of a federation, or some: what only another one's database could tell is left out. Empty: all is conserved. */
 export function audit(sites: readonly SiteRows[], { isQuiet = false }: AuditOptions = {}): string[] {
   const perSite = sites.flatMap((site) =>
-    [auditScopes, auditAddresses, auditAllocations, auditPools, auditPrefixes, auditStreams, auditFold]
+    [auditScopes, auditAddresses, auditAllocations, auditPools, auditPrefixes, auditClaims, auditStreams, auditFold]
       .flatMap((rule) => rule(site))
       .map((violation) => `${violation} [site ${site.site}]`),
   );
-  return [...perSite, ...auditBlocks(sites, isQuiet), ...auditAcross(sites)];
+  const kept = isQuiet ? auditKeptClaims(sites) : [];
+  return [...perSite, ...auditBlocks(sites, isQuiet), ...auditAcross(sites), ...kept];
 }
 
 /** What is taken at the moment, by kind; addresses of allocations included. */

@@ -1,0 +1,80 @@
+// What must be unique over all sites: each site's registry against its networks, and against what the others keep for it.
+import { overlaps, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
+import { claimKey } from '../../actors/registry/claims.ts';
+import type { ClaimRecord } from '../../actors/registry/record.ts';
+import { live, type SiteRows } from './rows.ts';
+
+const nameOf = ({ what, value, holder, site }: ClaimRecord): string => `${what} ${value} of ${holder} (site ${site})`;
+const claimsOf = (site: SiteRows): ClaimRecord[] => live(site, 'claim').map(({ value }) => value);
+const ownOf = (site: SiteRows): ClaimRecord[] => claimsOf(site).filter((claim) => claim.site === site.site);
+
+/** Claimed prefixes are disjoint; a top-level network claims its id and its prefixes, and nothing else is claimed. */
+export function auditClaims(site: SiteRows): string[] {
+  const violations: string[] = [];
+  const prefixes: Array<{ claim: ClaimRecord; prefix: Prefix }> = [];
+  for (const claim of claimsOf(site)) {
+    const prefix = claim.what === 'prefix' ? parsePrefix(claim.value) : undefined;
+    if (prefix === undefined) continue;
+    for (const other of prefixes) {
+      // What is promised to a network may overlap what it gives up for it.
+      const isReplacing =
+        other.claim.holder === claim.holder && (other.claim.state === 'promised' || claim.state === 'promised');
+      if (overlaps(prefix, other.prefix) && !isReplacing)
+        violations.push(`claim twice: ${nameOf(claim)} overlaps ${nameOf(other.claim)}`);
+    }
+    prefixes.push({ claim, prefix });
+  }
+  const had = new Set(
+    live(site, 'network').flatMap(({ value: { id, prefixes: cidrs, parent } }) =>
+      parent === null
+        ? [`network|${id}|${id}`, ...cidrs.map((cidr) => `prefix|${parsePrefix(cidr)?.canonical ?? cidr}|${id}`)]
+        : [],
+    ),
+  );
+  const claimed = new Set<string>();
+  for (const claim of ownOf(site)) {
+    if (claim.what !== 'network' && claim.what !== 'prefix') continue;
+    const name = `${claim.what}|${claim.value}|${claim.holder}`;
+    claimed.add(name);
+    if (!had.has(name)) violations.push(`claim leak: ${nameOf(claim)} belongs to no network`);
+  }
+  for (const name of had) if (!claimed.has(name)) violations.push(`claim owner: ${name} is not claimed`);
+  return violations;
+}
+
+/** When all is quiet, each member keeps for another one what that one has, and nothing else. */
+export function auditKeptClaims(sites: readonly SiteRows[]): string[] {
+  return sites.flatMap((site) =>
+    sites.flatMap((home) => (site === home || !knows(site, home.site) ? [] : auditKept(site, home))),
+  );
+}
+
+const knows = (site: SiteRows, member: string): boolean =>
+  live(site, 'directory').some(({ value }) => value.kind === 'member' && value.id === member && value.entity !== null);
+
+function auditKept(site: SiteRows, home: SiteRows): string[] {
+  const violations: string[] = [];
+  const own = ownOf(home).filter(({ what }) => what === 'network' || what === 'prefix');
+  const keys = new Set(own.map(claimKey));
+  const partitions = new Set(
+    live(home, 'directory').flatMap(({ value }) =>
+      value.kind === 'partition' && value.home === home.site && value.entity !== null ? [value.id] : [],
+    ),
+  );
+  const isHad = (claim: ClaimRecord): boolean => {
+    if (claim.what === 'partition') return partitions.has(claim.value);
+    return keys.has(claim.what === 'vrf' ? `network|${claim.holder}` : claimKey(claim));
+  };
+  const kept = claimsOf(site).filter((claim) => claim.site === home.site);
+  for (const claim of kept) {
+    const name = `${nameOf(claim)} is kept at site ${site.site}`;
+    if (!isHad(claim)) violations.push(`claim leak: ${name}, its home does not have it`);
+    else if (claim.state === 'promised')
+      violations.push(`claim on its way: ${name} as a promise although all is quiet`);
+  }
+  const known = new Set(kept.map(claimKey));
+  for (const claim of own)
+    if (!known.has(claimKey(claim)))
+      violations.push(`claim unknown: ${nameOf(claim)} is not kept at site ${site.site}`);
+  return violations;
+}
