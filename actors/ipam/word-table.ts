@@ -146,8 +146,11 @@ export function lowestClearBit(table: WordTable, index: Uint32Array, from: numbe
   return high === 0 ? -1 : 32 + lowestBit(high);
 }
 
+const FULL_WORD = { lowest: 0, highest: 63, run: 0 };
+
 /** The lowest and highest set bit of a word that has one, and the longest run of clear bits between them. */
 export function runsOfWord(low: number, high: number): { lowest: number; highest: number; run: number } {
+  if (low === FULL && high === FULL) return FULL_WORD;
   let lowest = -1;
   let highest = -1;
   let run = 0;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { reservation } from '../runtime/behaviour.ts';
 import { addressAt, formatAddress, offsetIn, parseAddress } from '../ipam/address.ts';
 import { createAddressSet } from '../ipam/address-set.ts';
 import { parsePrefix, size } from '../ipam/prefix.ts';
@@ -156,6 +157,36 @@ test('what a home has left and what it gave away are the whole prefix, whatever 
     for (const take of [1, 3, 16]) left(text, take);
   for (const text of ['2001:db8::/126', '2001:db8::1/128', '2001:db8::/120', '2001:db8::/64', '2001:db8::/32'])
     for (const take of [1, 3, 16]) left(text, take);
+});
+
+test('a super network tells what lies in its children, how fast that grows, and when the usual children are used up', () => {
+  const plant = createPlant();
+  const at = addressOf(partitionScope('p'), 'network', 'super');
+  const network = newNetwork('super', {
+    partition: 'p',
+    privateSuper: true,
+    defaultChildPrefixLength: { IPv4: 22 },
+    prefixes: ['10.0.0.0/20'],
+  });
+  granted(
+    plant.ask(addressOf(siteScope('s'), 'registry', 's'), 'createNetwork', { network, h: 'h', partitions: ['p'] }),
+  );
+  assert.deepEqual(granted(plant.ask(at, 'usage', {})).children[0]?.room, 4);
+  const cut = (child: string, length: number) =>
+    plant.reserve([reservation(at, 'cutChildren', { child, lengths: { IPv4: length } })]);
+  cut('a', 22);
+  cut('b', 24);
+  const before = { atMs: plant.world.wallMs(), taken: { IPv4: 0, IPv6: 0 } };
+  // Idle for so long, the actor has forgotten what it saw.
+  plant.settle(24 * HOUR_MS);
+  const { children, families, ranges } = granted(plant.ask(at, 'usage', { before }));
+  const [space] = children;
+  assert.deepEqual([space?.children, space?.size, space?.held, space?.free, space?.room], [2, 4_096, 1_280, 2_816, 2]);
+  assert.deepEqual(ranges, []);
+  const [rate] = families;
+  // Two of the usual size fit in, at one and a quarter a day.
+  assert.ok(Math.abs(rate!.growth!.perDay - 1_280) < 5, String(rate?.growth?.perDay));
+  assert.ok(Math.abs(rate!.hoursLeft! - (24 * 2_048) / 1_280) < 0.5, String(rate?.hoursLeft));
 });
 
 test('a network of both families: what is full is not hidden by what is not', () => {
