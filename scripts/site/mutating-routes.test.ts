@@ -1,37 +1,34 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Bus } from '../../http/agents/bus.ts';
 import { createApp } from '../../http/app.ts';
 import type { RegisteredRoute } from '../../http/env.ts';
 import { asUser, createTestSite, errorOf } from '../../http/testing.ts';
-import type { FederationRoutes } from './federation-routes.ts';
-import { openInsight, type InsightOptions } from './insight.ts';
+import { openInsight } from './insight.ts';
 import { siteRoutes } from './routes.ts';
 
 /** All that a site serves; whatever would change something besides the actors throws. */
 async function start() {
   const site = createTestSite();
-  const untouched = <T>(): T =>
-    new Proxy(
-      {},
-      {
-        get: (_, name) => () => {
-          throw new Error(`${String(name)} was called`);
-        },
+  const untouched = new Proxy(
+    {},
+    {
+      get: (_, name) => () => {
+        throw new Error(`${String(name)} was called`);
       },
-    ) as T;
-  const federation = untouched<FederationRoutes>();
+    },
+  ) as never;
   const insight = await openInsight({
-    ...untouched<InsightOptions>(),
     site,
     process: 'here:1',
     databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing',
     metrics: { host: '127.0.0.1', port: 0 },
-    host: untouched(),
-    blocks: untouched(),
-    bus: untouched(),
-    federation: untouched(),
+    host: untouched,
+    admission: untouched,
+    blocks: untouched,
+    bus: untouched,
+    federation: untouched,
     shards: 1,
+    warn: (what) => assert.fail(what),
   });
   let routes: RegisteredRoute[] = [];
   const app = createApp(site, {
@@ -39,12 +36,12 @@ async function start() {
     more: [
       (edge) => void (routes = edge.routes),
       ...siteRoutes({
-        bus: untouched<Bus>(),
+        bus: untouched,
         insight,
-        joins: untouched(),
-        federation: untouched(),
-        blocks: untouched(),
-        restart: () => federation.restart(),
+        joins: untouched,
+        federation: untouched,
+        blocks: untouched,
+        restart: () => assert.fail('restart'),
       }),
     ],
   });
