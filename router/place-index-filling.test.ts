@@ -85,6 +85,7 @@ test('nothing that grows with the machines is awaited before a process is ready'
   const { index, db, filling } = fill([at('machine', 'a', 'm1'), at('switch', 'a', 's1')], ['a']);
   await filling.begun;
   assert.equal(filling.isWhole, false);
+  assert.ok(!db.said.some((what) => what.startsWith('all ')), db.said.join());
   assert.ok(!db.said.some((what) => /^list (machine|switch)$/.test(what)), db.said.join());
   assert.equal(index.machine('m1'), undefined, 'not read yet');
   assert.deepEqual([index.hosted(), index.network('none')], [['a'], undefined]);
@@ -127,8 +128,9 @@ test('a report to one of several partitions waits for all of the index; with one
   const several = fill([at('machine', 'b', 'm1')], ['a', 'b']);
   await several.filling.begun;
   const waits = several.filling.sure(report);
-  assert.equal(waits, several.filling.whole);
+  assert.equal(waits, several.filling.whole());
   assert.equal(several.filling.sure({ ...report, access: 'r' }), undefined);
+  await new Promise((resolve) => setImmediate(resolve));
   for (let i = 0; i < 4; i++) await several.db.answer();
   await waits;
   assert.equal(several.index.machine('m1'), 'b');
@@ -137,11 +139,13 @@ test('a report to one of several partitions waits for all of the index; with one
 test('once all were read nobody asks the database; what the log said meanwhile stands', async () => {
   const { index, db, filling } = fill([at('machine', 'a', 'm1'), at('machine', 'a', 'm2')], ['a']);
   await filling.begun;
+  const whole = filling.whole();
+  await new Promise((resolve) => setImmediate(resolve));
   index.apply({ changes: [{ ...at('machine', 'a', 'm1', 2), value: null }] } as never);
   await db.answer();
   assert.equal(filling.isWhole, false, 'the switches are missing');
   await db.answer();
-  await filling.whole;
+  await whole;
   assert.equal(filling.isWhole, true);
   assert.deepEqual([index.machine('m1'), index.machine('m2')], [undefined, 'a']);
   db.said.length = 0;
@@ -152,6 +156,8 @@ test('once all were read nobody asks the database; what the log said meanwhile s
 test('a database that is away meanwhile is asked again', async () => {
   const { index, db, filling, odd, later } = fill([at('machine', 'a', 'm1')], ['a']);
   await filling.begun;
+  const whole = filling.whole();
+  await new Promise((resolve) => setImmediate(resolve));
   db.fail();
   await db.answer();
   assert.equal(odd.length, 1);
@@ -160,6 +166,6 @@ test('a database that is away meanwhile is asked again', async () => {
   await new Promise((resolve) => setImmediate(resolve));
   await db.answer();
   await db.answer();
-  await filling.whole;
+  await whole;
   assert.equal(index.machine('m1'), 'a');
 });

@@ -27,8 +27,8 @@ export interface FillingOptions {
 export interface Filling {
   /** What is few is there: from now on the index is right about everything that `sure` was awaited for. */
   readonly begun: Promise<void>;
-  /** Everything is there. */
-  readonly whole: Promise<void>;
+  /** Reads the rest, unless it is read already; resolves when everything is there. */
+  whole(): Promise<void>;
   readonly isWhole: boolean;
   /**
    * What the index must know before this is looked for in it. Undefined: it does. Rejects when the database can't say,
@@ -41,7 +41,10 @@ export interface Filling {
 /** After the database did not answer. */
 const AGAIN_MS = 250;
 
-/** Begins at once. Let the index hear the log before: then nothing falls between rows and log. */
+/**
+ * Begins with what is few. The rest is read when it is asked for by `whole`: a process that has not begun to serve has better
+ * to do. Let the index hear the log before: then nothing falls between rows and log.
+ */
 export function startFilling({ index, rows, site, after, odd }: FillingOptions): Filling {
   let isWhole = false;
   let isStopped = false;
@@ -71,13 +74,19 @@ export function startFilling({ index, rows, site, after, odd }: FillingOptions):
   };
 
   const begun = fillPlaceIndex(index, rows, site, { fewOnly: true });
-  const whole = (async (): Promise<void> => {
+  const readRest = async (): Promise<void> => {
     await begun;
     for (const scope of scopes()) for (const table of MANY) await readAll(table, scope);
     isWhole = true;
-  })();
-  // Who waits for it hears of a failure of `begun`, too; nobody has to wait.
-  whole.catch(() => {});
+  };
+  let reading: Promise<void> | undefined;
+  const whole = (): Promise<void> => {
+    if (reading !== undefined) return reading;
+    reading = readRest();
+    // Who waits for it hears of a failure of `begun`, too; nobody has to wait.
+    reading.catch(() => {});
+    return reading;
+  };
 
   const asking = new Map<string, Promise<void>>();
   const lookUp = async (table: ManyTable, key: string): Promise<void> => {
@@ -110,7 +119,7 @@ export function startFilling({ index, rows, site, after, odd }: FillingOptions):
         return known('machine', at.ifGlobal.machine);
       // A report to a partition may name machines of another one; where there is one, that makes no difference.
       const mayName = at.by === 'partition' && 'access' in what && what.access === 'w' && index.hosted().length > 1;
-      return mayName ? whole : undefined;
+      return mayName ? whole() : undefined;
     },
     stop() {
       isStopped = true;

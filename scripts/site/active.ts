@@ -128,12 +128,6 @@ export async function serveSite(
   );
   const asSystem = { who: 'hanse' };
 
-  // An allocator reads all of its partition: it begins as early as can be, and nobody here waits for it.
-  const served = host.ready.then(() => {
-    for (const partition of partitions)
-      void ask(addressOf(partitionScope(partition), 'allocator', partition), 'pools', {}, asSystem);
-  });
-
   const keeper = keepStanding({
     siteFolder: config.folder,
     incarnation: standing.incarnation,
@@ -156,7 +150,7 @@ export async function serveSite(
     odd,
   });
   life.onEnd('filling of the index', () => filling.stop());
-  const [copy] = await Promise.all([openDirectoryCopy(store, config.site), filling.begun, served]);
+  const [copy] = await Promise.all([openDirectoryCopy(store, config.site), filling.begun, host.ready]);
   steps['loaded'] = since();
   // ---- federation -------------------------------------------------------------------------------------------------
 
@@ -305,7 +299,7 @@ export async function serveSite(
       if (owned.has(partition)) return;
       owned.add(partition);
       // From the second partition on a machine's is not plain any more.
-      await filling.whole;
+      await filling.whole();
       await host.adopt(await store.takeOver([partitionScope(partition)], shards));
       places.host(partition);
       await identity.issueAgent(partition);
@@ -399,7 +393,8 @@ export async function serveSite(
     return agents;
   };
   // Agents speak for their partition; where there are several, the index alone says of which one a machine is.
-  const agents = places.hosted().length > 1 ? filling.whole.then(openAgents) : await openAgents();
+  const isPlain = places.hosted().length <= 1;
+  const plainAgents = isPlain ? await openAgents() : undefined;
   await blocks.start();
   life.onEnd('upkeep', startUpkeep({ site, store, world, log }));
 
@@ -414,10 +409,17 @@ export async function serveSite(
     const deadline = world.monotonicMs() + LAST_ANSWERS_MS;
     while (app.inFlight > 0 && world.monotonicMs() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
   });
+  // What grows with the machines is read from here on, so that it keeps nobody from being served: the allocators' indexes,
+  // before anybody waits for them, and the places.
+  for (const partition of partitions)
+    void ask(addressOf(partitionScope(partition), 'allocator', partition), 'pools', {}, asSystem);
+  const isKnown = filling.whole();
+  let { port } = plainAgents ?? { port: 0 };
+  if (plainAgents === undefined) ({ port } = await isKnown.then(openAgents));
   log.info(
     {
       http: ground.httpPort,
-      grpc: (await agents).port,
+      grpc: port,
       link: ground.listener.port,
       shards,
       partitions,
