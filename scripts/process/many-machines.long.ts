@@ -7,6 +7,7 @@ import { createPool } from '../../storage/driver/pool.ts';
 import type { ActorTree } from '../site/inspect/actors.ts';
 import { until } from './child.ts';
 import { startFleet } from './fleet.ts';
+import { copyMachine } from './many-machines.ts';
 import { withPlant, type PlantSite } from './plant.ts';
 import { seedPlace } from './seed.ts';
 
@@ -22,28 +23,6 @@ const MOST_RESIDENT = 8;
 function pssMiB(pid: number): number {
   const [, kib = '0'] = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? [];
   return Math.round(Number(kib) / 1_024);
-}
-
-/** Copies the rows of a machine, each with another id. The site must not run. */
-async function multiply(databaseUrl: string, template: string, count: number): Promise<void> {
-  const pool = createPool(databaseUrl, {
-    max: 1,
-    isolation: 'read committed',
-    applicationName: 'many-machines',
-    statementTimeoutMs: 300_000,
-    deadlineMs: 300_000,
-  });
-  for (const table of ['machine', 'provisioning']) {
-    await pool.run(
-      `insert into ${table} (scope, key, owner, version, prev, released, body, changed)
-select r.scope, c.id, c.id, r.version, r.prev, false, replace(r.body::text, $1::text, c.id)::jsonb, r.changed
-from ${table} r, (select md5(i::text)::uuid::text as id from generate_series(1, $2::int4) as g (i)) c
-where r.key = $1::text and not r.released`,
-      [template, count],
-    );
-  }
-  await pool.run('analyze');
-  await pool.end();
 }
 
 async function untilStarted(site: PlantSite): Promise<number> {
@@ -97,7 +76,7 @@ test(`design.md §10: ${MACHINES} machines in one partition, ${BUSY} busy: at mo
       };
       const before = await report('4 machines');
       await site.kill();
-      await multiply(site.databaseUrl, fleet.machines[0]!, MACHINES);
+      await copyMachine(site.databaseUrl, fleet.machines[0]!, MACHINES);
       const idle = await report(`${MACHINES} machines`);
       assert.ok((await residentMachines(site)) <= MOST_RESIDENT, 'a takeover loads the index, not the machines');
 
