@@ -1,7 +1,8 @@
 // A site restored from an older backup, beside sites that went on (reliability.md F24).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { GlobalNetworkRecord } from '../../actors/block/record.ts';
+import { addressOf, siteScope } from '../../actors/address.ts';
+import type { BlockRecord, GlobalNetworkRecord, HoldingRecord } from '../../actors/block/record.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import { granted, refused } from '../../actors/network/plant.fixture.ts';
@@ -240,6 +241,41 @@ test('reliability.md F24: a restored site hears again what the homes of networks
   await scene.run(3_000);
   assert.equal(scene.of('b').driver.restored, null);
   assert.deepEqual(keptAt('b'), told);
+  scene.close();
+});
+
+test('reliability.md F24: blocks of a network that was made since are held again once its home has brought it back', async () => {
+  const scene = await league(PREFIX);
+  const backup = scene.of('b').backup();
+  await scene.makeNetwork('late', '198.51.100.0/24');
+  await scene.run(300);
+  granted(await scene.until(scene.acquire('b', {}, 'late')));
+  await scene.run(300);
+  await scene.of('b').restoreFrom(backup);
+  await scene.run(1_000);
+  assert.notEqual(scene.of('b').driver.restored, null, 'it waits for the directory');
+  const entries = scene
+    .of('a')
+    .copy.entriesOf('a')
+    .filter(({ kind }) => kind === 'globalnetwork');
+  scene.of('b').plant.start(addressOf(siteScope('b'), 'directory', 'globalnetwork'), 'apply', { entries });
+  await scene.run(4_000);
+  assert.equal(scene.of('b').driver.restored, null);
+  const given = scene
+    .of('a')
+    .plant.store.live('block')
+    .map(({ value }) => value as BlockRecord)
+    .filter(({ network, holder }) => network === 'late' && holder === 'pb');
+  assert.ok(given.length > 0);
+  const held = scene
+    .of('b')
+    .plant.store.live('holding')
+    .map(({ value }) => value as HoldingRecord);
+  for (const { first, h } of given)
+    assert.ok(
+      held.some((one) => one.first === first && one.h === h),
+      first,
+    );
   scene.close();
 });
 

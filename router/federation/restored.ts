@@ -165,6 +165,10 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
       orThrow(await ports.ask(blockAt(partition, id), 'fence', {}));
       adopted.add(id);
     }
+    // A network that was made since: until its home has brought it back to the directory here, nobody would take its blocks.
+    const isUnknown = ({ network, partition: of }: { network: string; partition: string }): boolean =>
+      of === partition && copy.entry('globalnetwork', network) === undefined;
+    if (told.some(({ items }) => itemsOf(items, 'block').some(isUnknown))) return false;
     for (const network of adopted) {
       const ask: BlockReconciliation = {
         blocks: await toldBlocks(partition, network, told),
