@@ -43,6 +43,36 @@ export function migrationContract({ url }: Started): void {
     await session.end();
   });
 
+  test('design.md §12: what was claimed before the database had a rule for it, or is by a process of the version before, has its prefix', async () => {
+    const database = await fresh();
+    const path = mkdtempSync(join(tmpdir(), 'hanse-migrations-'));
+    const claim = (what: string, value: string) =>
+      session.say(
+        `insert into claim (scope, key, owner, version, prev, released, body, changed)
+         values ('site:s', $1::text, 's', 1, 0, false, $2::text::jsonb, clock_timestamp())`,
+        [`${what}|${value}`, JSON.stringify({ what, value, holder: 'n', site: 's', state: 'owned', h: 'h' })],
+      );
+    for (const { name, statements } of all.filter(({ version }) => version < 15))
+      writeFileSync(join(path, name), statements.map((statement) => `${statement};\n`).join(''));
+    await migrate(database, { applicationName, path });
+    const session = openSession(database);
+    try {
+      await claim('prefix', '10.0.0.0/22');
+      await claim('prefix', '2001:db8::/48');
+      await claim('network', 'n');
+      await migrate(database, { applicationName });
+      await claim('prefix', '::ffff:10.0.0.0/112');
+      const rows = await session.say<{ key: string; cidr: string | null }>('select key, cidr from claim');
+      const byKey = new Map(rows.map(({ key, cidr }) => [key, cidr]));
+      assert.equal(byKey.get('network|n'), null);
+      for (const cidr of ['10.0.0.0/22', '2001:db8::/48', '::ffff:10.0.0.0/112'])
+        assert.equal(byKey.get(`prefix|${cidr}`), cidr);
+    } finally {
+      await session.end();
+      rmSync(path, { recursive: true });
+    }
+  });
+
   test('a migration that fails names its file and is not recorded; a database of a newer release stays as it is', async () => {
     const database = await fresh();
     const path = mkdtempSync(join(tmpdir(), 'hanse-migrations-'));
