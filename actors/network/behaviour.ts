@@ -273,12 +273,12 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         changes: [row, ...own],
         hints: tellAllocator(network, true, row.version, context),
       };
-      state.space.growth.note(context.nowMs, () => cutFrom(state.children.values()));
     },
 
     cutChildren(state, ask, context) {
       const network = networkOf(state);
       if (isRefusal(network)) return network;
+      state.space.growth.note(context.nowMs, () => cutFrom(state.children.values()));
       const cut = cutChildPrefixes(state, network, ask);
       if (isRefusal(cut)) return cut;
       return {
