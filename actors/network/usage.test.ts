@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { reservation } from '../runtime/behaviour.ts';
 import { addressAt, formatAddress, offsetIn, parseAddress } from '../ipam/address.ts';
 import { createAddressSet } from '../ipam/address-set.ts';

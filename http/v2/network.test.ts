@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createBlockSpace } from '../../actors/block/block-space.ts';
 import { formatAddress } from '../../actors/ipam/address.ts';
 import { createChildSpace } from '../../actors/ipam/child-prefixes.ts';
