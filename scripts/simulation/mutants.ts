@@ -261,7 +261,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'lease before the answer',
     what: 'a process answers from its memory without looking whether it is still the owner',
     mutation: () => ({ parts: { isGuarded: false } }),
-    wishes: { ...faults('stall'), processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
+    wishes: { ...faults('usurp'), sites: 1, processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
     withinSeeds: 150,
   },
   {
