@@ -21,15 +21,24 @@ const WIRE_MS = 1;
 function channel(world: VirtualWorld): { port1: Port; port2: Port } {
   function end(other: () => ReturnType<typeof end>) {
     let hear: ((message: never) => void) | undefined;
+    let hearEnd: (() => void) | undefined;
     let isClosed = false;
     const port: Port = {
       postMessage: (message) => void world.after(WIRE_MS, () => other().take(message)),
-      on(event, listener) {
+      on(event: 'message' | 'close', listener: (message: never) => void) {
         if (event === 'message') hear = listener;
+        else hearEnd = listener as () => void;
       },
-      close: () => void (isClosed = true),
+      close() {
+        if (!isClosed) world.after(WIRE_MS, () => other().ended());
+        isClosed = true;
+      },
     };
-    return { port, take: (message: unknown) => void (isClosed || hear?.(message as never)) };
+    const ended = (): void => {
+      isClosed = true;
+      hearEnd?.();
+    };
+    return { port, ended, take: (message: unknown) => void (isClosed || hear?.(message as never)) };
   }
   const one: ReturnType<typeof end> = end(() => two);
   const two: ReturnType<typeof end> = end(() => one);
@@ -43,6 +52,8 @@ interface FakeThread {
   destroyedMs?: number;
   /** It answers nothing any more, and never rests. */
   loops: boolean;
+  /** Its port is gone, and nobody has said yet that it died. */
+  hangUp(): void;
   die(): void;
 }
 
@@ -59,6 +70,7 @@ function hosted(serves: () => boolean = () => true) {
         startedMs: world.monotonicMs(),
         fences: task.fences,
         loops: false,
+        hangUp: () => task.port.close(),
         die: () => die(new Error('died')),
       };
       started.push(thread);
@@ -123,6 +135,18 @@ describe('how long the host waits before a thread is replaced (reliability.md F0
       assert.equal(host.isCurrent, true);
       assert.deepEqual(last().fences, [{ scope, shard: 0, epoch: death }], 'each raises what the one before had');
     }
+  });
+
+  it('one whose port is gone: what it wrote last may not have been heard, long before it is said that it died', async () => {
+    const { host, pass, last } = hosted();
+    await pass(10_000);
+    assert.equal(host.isCurrent, true);
+    last().hangUp();
+    await pass(2 * WIRE_MS);
+    assert.equal(host.isCurrent, false);
+    last().die();
+    await pass(PAUSE_MS + BACK_AFTER_DEATH_MS);
+    assert.equal(host.isCurrent, true);
   });
 
   it('one that hangs: it is ended by the watchdog, and with the pause and the second of a death that is within 5 s', async () => {

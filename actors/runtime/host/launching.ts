@@ -69,7 +69,11 @@ export function createLaunching(options: LaunchingOptions): Launching {
     port1.on('message', (frame: Uint8Array) => {
       for (const envelope of openFrame(frame)) options.receive(slot, envelope);
     });
-    port1.on('close', () => asks.fail(slot, `shard ${shard} ended`));
+    port1.on('close', () => {
+      // The thread may be said to have ended only later. What it wrote last may not have been told, and a key may know of it.
+      if (slot.port === port1) slot.serving = false;
+      asks.fail(slot, `shard ${shard} ended`);
+    });
     const inHand = inHandMemory();
     slot.inHand = inHandIn(inHand);
     slot.killer = undefined;
