@@ -1,6 +1,6 @@
 // The other sites, as this one sees them: links to every member, the directory spread among them, the word of all.
 import { z } from 'zod';
-import type { World } from '../../actors/ports.ts';
+import type { Cancel, World } from '../../actors/ports.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { together } from '../../actors/registry/claims.ts';
 import type { Claim, Settled } from '../../actors/registry/messages.ts';
@@ -70,6 +70,8 @@ export interface Federation extends PeerExchange {
 const SPREAD_MS = 250;
 const ASK_MS = 5_000;
 const RESYNC_MS = 1_000;
+/** Members that have met are compared again after so long: whatever was missed by a race heals without a new link. */
+const ROUND_MS = 10_000;
 const ENTRIES_PER_ASK = 200;
 
 const entriesSchema = z.object({
@@ -84,7 +86,7 @@ export function createFederation(options: FederationOptions): Federation {
   const { site, world, copy, actors } = options;
   const { peering, processes } = options.links;
   const { linksTo } = processes;
-  const resyncs = new Map<string, () => void>();
+  const resyncs = new Map<string, { atMs: number; cancel: Cancel }>();
   /** Pushes of own entries under way, by kind, id and revision. */
   const pushes = new Map<string, Promise<void>>();
   /** Operations whose outcome this process will still tell. */
@@ -114,7 +116,7 @@ export function createFederation(options: FederationOptions): Federation {
   });
 
   async function synchronise(member: string, link: Link): Promise<void> {
-    resyncs.get(member)?.();
+    resyncs.get(member)?.cancel();
     resyncs.delete(member);
     try {
       const reply = digestReply.parse(await link.ask('directory.digest', { home: site }, ASK_MS));
@@ -126,21 +128,25 @@ export function createFederation(options: FederationOptions): Federation {
         await link.ask('directory.apply', { entries: missing.slice(i, i + ENTRIES_PER_ASK) }, ASK_MS);
       }
       if ((await kept.reconcile(link)) === 'again') resyncLater(member);
+      else resyncLater(member, ROUND_MS);
     } catch (error) {
       if (!isLinkFailure(error)) options.odd(`the directory could not be brought to site ${member}`, error);
       resyncLater(member);
     }
   }
 
-  function resyncLater(member: string): void {
-    if (closed || resyncs.has(member)) return;
-    const cancel = world.after(RESYNC_MS * (0.5 + world.random()), () => {
+  /** In place of a later one. */
+  function resyncLater(member: string, delayMs = RESYNC_MS): void {
+    const atMs = world.monotonicMs() + delayMs;
+    if (closed || (resyncs.get(member)?.atMs ?? Infinity) <= atMs) return;
+    resyncs.get(member)?.cancel();
+    const cancel = world.after(delayMs * (0.5 + world.random()), () => {
       resyncs.delete(member);
       const link = linksTo(member)[0];
       // Without a link nothing is lost: the next link-up synchronises.
       if (link !== undefined) void synchronise(member, link);
     });
-    resyncs.set(member, cancel);
+    resyncs.set(member, { atMs, cancel });
   }
 
   // ---- directory --------------------------------------------------------------------------------------------------
@@ -346,7 +352,7 @@ export function createFederation(options: FederationOptions): Federation {
       }),
     close() {
       closed = true;
-      for (const cancel of resyncs.values()) cancel();
+      for (const { cancel } of resyncs.values()) cancel();
       resyncs.clear();
     },
   };
