@@ -3,23 +3,12 @@ import { test } from 'node:test';
 import { addressOf } from '../address.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { DryAnswer } from '../runtime/dry-run.ts';
+import { childAsk } from './go-ipam.fixture.ts';
 import type { NetworkView } from './messages.ts';
 import { createPlant, granted, newNetwork } from './plant.fixture.ts';
 
 const registry = addressOf('site:s', 'registry', 's');
 const allocator = addressOf('partition:p', 'allocator', 'p');
-
-const childAsk = (id: string) => ({
-  id,
-  name: '',
-  description: '',
-  labels: {},
-  project: 'q',
-  shared: false,
-  nat: false,
-  destinationPrefixes: [],
-  length: {},
-});
 
 const givenBy = ({ network }: NetworkView) => ({ prefixes: network.prefixes, vrf: network.vrf });
 

@@ -26,7 +26,7 @@ export function superOf(plant: Plant, prefix: string, length: number, partition 
   granted(plant.ask(registry, 'createNetwork', { network, h: `super-${partition}`, partitions: ['p', 'q'] }));
 }
 
-const childAsk = (id: string, length: number | undefined, v6 = false) => ({
+export const childAsk = (id: string, length?: number, v6 = false) => ({
   id,
   name: '',
   description: '',
