@@ -1,6 +1,7 @@
 // Many seeds one after the other, and what they met.
 import { SOMETIMES } from './points.ts';
-import { runSchedule, type Mutation, type RunResult } from './run.ts';
+import type { Mutation } from './parts.ts';
+import { runSchedule, type RunResult } from './run.ts';
 import { drawSchedule, type Wishes } from './schedule.ts';
 import type { Violation } from './universe.ts';
 

@@ -195,7 +195,9 @@ export async function judge(universe: Universe, federated: Federated): Promise<v
     found = await look(federated);
   }
   for (const [invariant, what] of found) universe.violate(invariant, what);
-  if (clients.strange.length > 0) universe.violate('I15', clients.strange[0]!);
+  // Who frees what a restored site has given to somebody else since is refused, and rightly.
+  const strange = clients.strange.find(({ about }) => !lost.has(about));
+  if (strange !== undefined) universe.violate('I15', strange.told);
   for (const why of checkHistory(clients.history.operations.filter(({ key }) => !lost.has(key))))
     universe.violate('linear', why);
 }

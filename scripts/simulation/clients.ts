@@ -3,7 +3,7 @@ import type { EdgeConfig } from '../../http/site.ts';
 import { createHistory, type History } from '../process/history.ts';
 import { addressOperations } from './client/addresses.ts';
 import type { Told } from './client/answers.ts';
-import { createClient, strangeAnswer, type Ground, type Operation } from './client/client.ts';
+import { createClient, strangeAnswer, type Ground, type Operation, type Strange } from './client/client.ts';
 import { machineOperations } from './client/machines.ts';
 import { misuses } from './client/misuse.ts';
 import { namedOperations } from './client/named.ts';
@@ -18,7 +18,7 @@ export { externalNetwork, GLOBAL_NETWORK } from './client/things.ts';
 export interface Clients {
   readonly history: History;
   /** Answers that nobody should ever get. */
-  readonly strange: readonly string[];
+  readonly strange: readonly Strange[];
   /** Operations that are not over, and requests that have no answer. */
   readonly open: readonly string[];
   readonly answered: number;
@@ -44,7 +44,7 @@ export interface ClientsOptions {
 
 export function createClients(options: ClientsOptions): Clients {
   const { universe, shape, sites, hmac, processesOf, isAllocated, isCut, watchReleases, isOver } = options;
-  const strange: string[] = [];
+  const strange: Strange[] = [];
   const open = new Set<string>();
   const history = createHistory(() => universe.nowMs);
   const requests = createRequests({ universe, hmac, processesOf, isOver, open });
@@ -59,7 +59,7 @@ export function createClients(options: ClientsOptions): Clients {
     isAllocated,
     isCut,
     watchReleases,
-    isStrange: (what, answered) => void strange.push(strangeAnswer(what, answered)),
+    isStrange: (what, answered, about) => void strange.push(strangeAnswer(what, answered, about)),
   };
   const operations: Record<OperationKind, Operation> = {
     ...addressOperations(ground),

@@ -5,7 +5,7 @@ import type { Change, Row } from '../../actors/records.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
 import { signRequest } from '../../http/auth/hmac.ts';
-import type { Mutation } from './run.ts';
+import type { Mutation } from './parts.ts';
 import type { FaultKind, Wishes } from './schedule.ts';
 import type { Thread } from './universe.ts';
 

@@ -57,7 +57,7 @@ export function addressOperations(
       return universe.met('exhausted');
     }
     if (status === 422 || (status === 409 && ELSEWHERE.test(message))) return;
-    ground.isStrange(`take ${network} ${address ?? ''}`, heard);
+    ground.isStrange(`take ${network} ${address ?? ''}`, heard, key);
   }
 
   function namedAddress(client: Client, entry: OperationEntry): string {
@@ -74,7 +74,7 @@ export function addressOperations(
     if (told === undefined) return undefined;
     const { status, text } = told;
     if (status !== 200 && status !== 404) {
-      ground.isStrange('read ip', told);
+      ground.isStrange('read ip', told, addressKey(network, address));
       return undefined;
     }
     const holder = status === 200 ? (JSON.parse(text) as Ip).name : '';
@@ -101,7 +101,7 @@ export function addressOperations(
     if (status === 200) pending.end({ kind: 'done', holder: (JSON.parse(text) as Ip).name });
     else if (status === 404) pending.end({ kind: 'refused', why: messageOf(text) });
     else if (status === 409) client.ips.set(address, { id: expected, network });
-    else ground.isStrange('free ip', heard);
+    else ground.isStrange('free ip', heard, addressKey(network, address));
   }
 
   return {

@@ -39,14 +39,23 @@ export interface Ground {
   isCut(site: number): boolean;
   /** Begins to look: whether an address was released since, wherever. */
   watchReleases(): (address: string) => boolean;
-  /** An answer that nobody should ever get. */
-  isStrange(what: string, answered: Answered): void;
+  /** An answer that nobody should ever get. `about`: the thing that it is about, as the history calls it. */
+  isStrange(what: string, answered: Answered, about?: string): void;
 }
 
 export type Operation = (client: Client, entry: OperationEntry) => Promise<unknown>;
 
-export const strangeAnswer = (what: string, { status, text }: Answered): string =>
-  `${what}: ${status} ${messageOf(text)}`;
+/** An answer that nobody should ever get. */
+export interface Strange {
+  told: string;
+  /** The thing that it is about, as the history calls it; empty: none. */
+  about: string;
+}
+
+export const strangeAnswer = (what: string, { status, text }: Answered, about = ''): Strange => ({
+  told: `${what}: ${status} ${messageOf(text)}`,
+  about,
+});
 
 export const chosen = <K, V>(map: Map<K, V>, pick: number): [K, V] | undefined => [...map][Math.floor(pick * map.size)];
 

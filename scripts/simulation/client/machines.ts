@@ -62,7 +62,7 @@ export function machineOperations(
     const told = telling(await requests.send(client.site, { method: 'GET', path: `/v1/machine/${id}` }));
     if (told === undefined) return undefined;
     if (told.status !== 200) {
-      ground.isStrange('read machine', told);
+      ground.isStrange('read machine', told, machineKey(id));
       return undefined;
     }
     const machine = JSON.parse(told.text) as Machine;
@@ -87,7 +87,7 @@ export function machineOperations(
     }
     if (heard.status === 200) pending.end({ kind: 'done', holder: '?' }, keys);
     else if (heard.status === 409) client.machines.set(machine, { id: expected, keys });
-    else ground.isStrange('free machine', heard);
+    else ground.isStrange('free machine', heard, machineKey(machine));
   }
 
   /** The boot image of a machine: it lives, and waits if nobody has it. */

@@ -66,7 +66,7 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
     }
     if (status === 409 && what.id !== undefined && what.isSaid !== false && messageOf(text).includes('exists'))
       return pending.end({ kind: 'refused', why: messageOf(text) });
-    if (![404, 409, 422, 500].includes(status)) ground.isStrange(`make ${what.kind}`, heard);
+    if (![404, 409, 422, 500].includes(status)) ground.isStrange(`make ${what.kind}`, heard, key);
   }
 
   async function give(client: Client, entry: OperationEntry, what: Give): Promise<void> {
@@ -83,14 +83,14 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
     if (status === 200) pending.end({ kind: 'done', holder: describedBy(text) ?? '?' });
     else if (status === 404) pending.end({ kind: 'refused', why: messageOf(text) });
     else if (status === 422 || status === 409) what.held.set(id, expected);
-    else ground.isStrange(`delete ${what.kind}`, heard);
+    else ground.isStrange(`delete ${what.kind}`, heard, `${what.kind} ${id}`);
   }
 
   async function read(client: Client, kind: string, path: string, id: string): Promise<void> {
     const pending = history.begin({ client: client.name, verb: 'read', key: `${kind} ${id}` });
     const told = telling(await requests.send(client.site, { method: 'GET', path: `${path}/${id}` }));
     if (told === undefined) return;
-    if (told.status !== 200 && told.status !== 404) return ground.isStrange(`read ${kind}`, told);
+    if (told.status !== 200 && told.status !== 404) return ground.isStrange(`read ${kind}`, told, `${kind} ${id}`);
     pending.end({ kind: 'done', holder: told.status === 404 ? '' : (describedBy(told.text) ?? '') });
   }
 
