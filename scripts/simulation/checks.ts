@@ -6,6 +6,7 @@ import { audit } from '../../storage/audit/index.ts';
 import { checkHistory } from '../process/linear.ts';
 import type { Clients } from './clients.ts';
 import type { Database } from './database.ts';
+import type { Invariant } from './invariants.ts';
 import { rowsOf } from './rows.ts';
 import type { SiteProcess } from './site-process.ts';
 import type { Universe } from './universe.ts';
@@ -42,6 +43,7 @@ export function watchDatabase(universe: Universe, database: Database, shared: Wa
       const before = last.get(stream) ?? 0;
       if (n !== before + 1) universe.violate('I14', `${site}: entry ${n} of ${stream} came after ${before}`);
       last.set(stream, n);
+      shared.tails.set(`${site} ${stream}`, n);
       const twice = operations.get(operation);
       if (twice !== undefined)
         universe.violate('I10', `${what} ${operation} was written twice: ${twice} and ${stream}/${n}`);
@@ -92,18 +94,43 @@ export interface Watched {
   holders: Map<string, string>;
   keysOf: Map<string, string[]>;
   operations: Map<string, string>;
+  /** Site and stream → number of its last entry. */
+  tails: Map<string, number>;
 }
-export const createWatched = (): Watched => ({ holders: new Map(), keysOf: new Map(), operations: new Map() });
+export const createWatched = (): Watched => ({
+  holders: new Map(),
+  keysOf: new Map(),
+  operations: new Map(),
+  tails: new Map(),
+});
 
-/** What a process hears of its log: in order, none twice, none skipped (I14). */
-export function watchStreams(universe: Universe, name: string): (entry: LogEntry) => void {
-  const last = new Map<string, number>();
+/**
+ * What a process hears of its log (I14): of each stream in order, none twice, none skipped; and nothing of an epoch before
+ * all that the ones before it wrote.
+ */
+export function watchStreams(
+  universe: Universe,
+  site: string,
+  name: string,
+  { tails }: Watched,
+): (entry: LogEntry) => void {
+  const heard = new Map<string, { epoch: number; n: number }>();
   return ({ scope, shard, epoch, n }) => {
-    const stream = `${scope}/${shard}/${epoch}`;
-    const before = last.get(stream) ?? 0;
-    if (n !== before + 1 && before !== 0)
-      universe.violate('I14', `${name} heard entry ${n} of ${stream} after ${before}`);
-    last.set(stream, n);
+    const shardName = `${scope}/${shard}`;
+    const written = (of: number): number => tails.get(`${site} ${shardName}/${of}`) ?? 0;
+    const before = heard.get(shardName);
+    const last = before?.epoch === epoch ? before.n : 0;
+    if (n !== last + 1)
+      universe.violate('I14', `${name} heard entry ${n} of ${shardName}/${epoch} after ${last === 0 ? 'none' : last}`);
+    for (let ended = before?.epoch ?? epoch; ended < epoch; ended++) {
+      const told = ended === before!.epoch ? before!.n : 0;
+      if (written(ended) !== told)
+        universe.violate(
+          'I14',
+          `${name} heard of ${shardName}/${epoch} after ${told} of the ${written(ended)} entries of ${shardName}/${ended}`,
+        );
+    }
+    heard.set(shardName, { epoch, n });
   };
 }
 
@@ -163,8 +190,8 @@ export function unrest({ sites, databases, processesOf, clients }: Federated): s
 }
 
 /** Memory against rows, and the audit of the rows: invariant and sentence of each finding. */
-async function look({ sites, databases, processesOf, shards }: Federated): Promise<Array<[string, string]>> {
-  const found: Array<[string, string]> = [];
+async function look({ sites, databases, processesOf, shards }: Federated): Promise<Array<[Invariant, string]>> {
+  const found: Array<[Invariant, string]> = [];
   for (const [index, site] of sites.entries()) {
     const active = processesOf(index).find((process) => process.isServing)?.active;
     if (active === undefined) return [['I20', `site ${site} is not active`]];
@@ -199,7 +226,7 @@ export async function judge(universe: Universe, federated: Federated): Promise<v
   const strange = clients.strange.find(({ about }) => !lost.has(about));
   if (strange !== undefined) universe.violate('I15', strange.told);
   for (const why of checkHistory(clients.history.operations.filter(({ key }) => !lost.has(key))))
-    universe.violate('linear', why);
+    universe.violate('I06', `no order of the answers explains them: ${why}`);
 }
 
 function busyOf(states: readonly unknown[]): unknown[] {
@@ -212,7 +239,7 @@ function busyOf(states: readonly unknown[]): unknown[] {
 }
 
 /** Names of rules of the audit by the invariant that they stand for. */
-export function invariantOf(violation: string): string {
+export function invariantOf(violation: string): Invariant {
   const rule = violation.slice(0, violation.indexOf(':'));
   if (rule.startsWith('address twice')) return 'I01';
   if (rule.startsWith('address')) return 'I02';

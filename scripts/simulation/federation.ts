@@ -101,7 +101,7 @@ export function createFederated(universe: Universe, shape: Shape, mutation: Muta
           universe.met('restored and compared');
           restored[site] = false;
         },
-        onCommitted: watchStreams(universe, `${sites[site]}/${slot}#${lives + 1}`),
+        onCommitted: watchStreams(universe, sites[site]!, `${sites[site]}/${slot}#${lives + 1}`, watched),
         onEnded() {
           clients.died(process);
           universe.after(between(restarts, 200, 2_000), () => start(site, slot));

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { addBatch, emptyBatch, runBatch, unmet, type Batch } from './batch.ts';
+import { INVARIANTS } from './invariants.ts';
 import { MUTANTS } from './mutants.ts';
 import { NOT_BUILT } from './points.ts';
 import { runSchedule, type RunResult } from './run.ts';
@@ -99,7 +100,7 @@ function tell({ seed, violation }: Pick<RunResult, 'seed' | 'violation'>): void 
   if (violation === undefined) return;
   const { invariant, what, atMs, event } = violation;
   console.log(
-    `${invariant} violated at ${(atMs / 1_000).toFixed(3)} s (event ${event}), commit ${commit()}: ${replayOf(seed)}\n  ${what.replaceAll('\n', '\n  ')}`,
+    `${invariant} (${INVARIANTS[invariant]}) violated at ${(atMs / 1_000).toFixed(3)} s (event ${event}), commit ${commit()}: ${replayOf(seed)}\n  ${what.replaceAll('\n', '\n  ')}`,
   );
 }
 
@@ -214,12 +215,13 @@ async function checkMutants(): Promise<boolean> {
       ...(mutant.wishes === undefined ? {} : { wishes: { ...mutant.wishes, operations: options.steps } }),
     });
     const caught = batch.violations[0];
-    isGood &&= caught !== undefined && caught.invariant !== 'test';
+    const isRight = caught !== undefined && mutant.caughtBy.includes(caught.invariant);
+    isGood &&= isRight;
     const took = `${((performance.now() - started) / 1_000).toFixed(1)} s`;
     console.log(
       caught === undefined
         ? `NOT caught: ${mutant.name} (${mutant.what}), ${batch.seeds} seeds, ${took}`
-        : `caught by ${caught.invariant} with seed ${caught.seed} of at most ${mutant.withinSeeds}: ${mutant.name}, ${took}\n    ${caught.what.split('\n')[0]!.slice(0, 160)}`,
+        : `${isRight ? 'caught' : `NOT caught by ${mutant.caughtBy.join(' or ')}, but`} by ${caught.invariant} with seed ${caught.seed} of at most ${mutant.withinSeeds}: ${mutant.name}, ${took}\n    ${caught.what.split('\n')[0]!.slice(0, 160)}`,
     );
   }
   return isGood;

@@ -32,8 +32,8 @@ export function watchMemory(universe: Universe, name: string, store: ShardStore)
               .map(({ table, key, prev, version }) => `${table} ${key} ${prev}→${version}`)
               .join(', ');
             universe.violate(
-              'memory',
-              `${name}: ${outcome.constraint ?? 'a version'} refused ${group.entries.map(({ what }) => what).join(', ')}: ${rows}`,
+              'I06',
+              `${name} remembered what the rows do not say: ${outcome.constraint ?? 'a version'} refused ${group.entries.map(({ what }) => what).join(', ')}: ${rows}`,
             );
           }
         }

@@ -5,6 +5,7 @@ import type { Change, Row } from '../../actors/records.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
 import { signRequest } from '../../http/auth/hmac.ts';
+import type { Invariant } from './invariants.ts';
 import type { Mutation } from './parts.ts';
 import type { FaultKind, Wishes } from './schedule.ts';
 import type { Thread } from './universe.ts';
@@ -16,6 +17,8 @@ export interface Mutant {
   /** A fresh one for every run: some remember. */
   mutation(): Mutation;
   wishes?: Wishes;
+  /** One of these must catch it: by another one it would be a mistake of the mutant. */
+  caughtBy: readonly Invariant[];
   /** Within so many seeds it must be caught. */
   withinSeeds: number;
 }
@@ -62,6 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'the database writes groups of owners that are no more',
     mutation: () => ({ rules: { fences: false } }),
     wishes: faults('crash', 'shard', 'slow'),
+    caughtBy: ['I07'],
     withinSeeds: 60,
   },
   {
@@ -69,6 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a restarted shard goes on under the epoch of its predecessor',
     mutation: () => onShard(() => ({ raise: (held: Fence[], done) => done([...held]) })),
     wishes: faults('shard', 'doubt'),
+    caughtBy: ['I06', 'I14'],
     withinSeeds: 5,
   },
   {
@@ -82,6 +87,7 @@ export const MUTANTS: readonly Mutant[] = [
         },
       })),
     wishes: faults('storm', 'doubt', 'down', 'crash'),
+    caughtBy: ['I06', 'I15'],
     withinSeeds: 10,
   },
   {
@@ -91,6 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
       parts: { behaviours: (all) => all.map((sound) => ({ ...sound, hold() {}, unhold() {} })) },
     }),
     wishes: faults(),
+    caughtBy: ['I06'],
     withinSeeds: 30,
   },
   {
@@ -101,6 +108,7 @@ export const MUTANTS: readonly Mutant[] = [
       parts: { siteStore: (sound) => ({ ...sound, findOutcome: async () => undefined }) },
     }),
     wishes: faults('crash', 'doubt', 'shard'),
+    caughtBy: ['I06', 'I10'],
     withinSeeds: 30,
   },
   {
@@ -115,6 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     }),
     wishes: { ...faults(), sites: 3 },
+    caughtBy: ['I03'],
     withinSeeds: 10,
   },
   {
@@ -122,6 +131,15 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'networks forget what they gave out; the versions of the rows are all that is left',
     mutation: () => ({ parts: { behaviours: forgetful } }),
     wishes: faults(),
+    caughtBy: ['I06'],
+    withinSeeds: 10,
+  },
+  {
+    name: 'version check',
+    what: 'the same, and the database takes a row whatever version it was decided on',
+    mutation: () => ({ parts: { behaviours: forgetful }, rules: { versions: false } }),
+    wishes: faults(),
+    caughtBy: ['I06'],
     withinSeeds: 10,
   },
   {
@@ -129,6 +147,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'the same with the last line gone as well: an address is given out twice',
     mutation: () => ({ parts: { behaviours: forgetful }, rules: { versions: false, unique: false } }),
     wishes: faults(),
+    caughtBy: ['I06', 'I01'],
     withinSeeds: 10,
   },
   {
@@ -136,6 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'nobody looks whether somebody still waits',
     mutation: () => ({ parts: { withinMs: () => 10 ** 9 } }),
     wishes: faults('down', 'storm'),
+    caughtBy: ['I16'],
     withinSeeds: 80,
   },
   {
@@ -156,6 +176,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     }),
     wishes: { ...faults(), sites: 3 },
+    caughtBy: ['I19'],
     withinSeeds: 30,
   },
   {
@@ -173,7 +194,23 @@ export const MUTANTS: readonly Mutant[] = [
       },
     }),
     wishes: { ...faults('cut', 'reset', 'crash'), sites: 3 },
+    caughtBy: ['I20'],
     withinSeeds: 40,
+  },
+  {
+    name: 'cursor of the log',
+    what: 'what a dead shard wrote and never told is read from one entry too late',
+    mutation: () => ({
+      parts: {
+        siteStore: (sound) => ({
+          ...sound,
+          entriesAfter: (cursor, beforeEpoch) => sound.entriesAfter({ ...cursor, n: cursor.n + 1 }, beforeEpoch),
+        }),
+      },
+    }),
+    wishes: faults('shard'),
+    caughtBy: ['I14'],
+    withinSeeds: 20,
   },
   {
     name: 'group split',
@@ -193,6 +230,7 @@ export const MUTANTS: readonly Mutant[] = [
       }));
     },
     wishes: { ...faults(), often: ['poison', 'takeIp'] },
+    caughtBy: ['I15'],
     withinSeeds: 40,
   },
   {
@@ -200,6 +238,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'an ambiguous group is looked for, and taken for lost when it is not there yet',
     mutation: () => ({ rules: { abandoned: false } }),
     wishes: faults('doubt'),
+    caughtBy: ['I06'],
     withinSeeds: 120,
   },
   {
@@ -207,6 +246,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'an ambiguous group is taken for written',
     mutation: () => onShard(() => ({ resolve: (_id, done) => done({ outcome: 'committed' }) })),
     wishes: faults('doubt'),
+    caughtBy: ['I14', 'I06'],
     withinSeeds: 10,
   },
   {
@@ -227,6 +267,7 @@ export const MUTANTS: readonly Mutant[] = [
       }));
     },
     wishes: faults('crash', 'shard', 'doubt'),
+    caughtBy: ['I06'],
     withinSeeds: 10,
   },
   {
@@ -248,6 +289,7 @@ export const MUTANTS: readonly Mutant[] = [
       processes: 1,
       often: ['allocateMachine', 'freeMachine', 'agent'],
     },
+    caughtBy: ['I06'],
     withinSeeds: 150,
   },
   {
@@ -255,6 +297,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a member promises everything and remembers nothing',
     mutation: () => ({ parts: { behaviours: command('registry', 'promise', () => () => ({ reply: {} })) } }),
     wishes: { ...faults(), sites: 3, often: ['createNetwork', 'deleteNetwork'] },
+    caughtBy: ['I12', 'I13'],
     withinSeeds: 60,
   },
   {
@@ -262,6 +305,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a process answers from its memory without looking whether it is still the owner',
     mutation: () => ({ parts: { isGuarded: false } }),
     wishes: { ...faults('usurp'), sites: 1, processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
+    caughtBy: ['I06'],
     withinSeeds: 150,
   },
   {
@@ -273,6 +317,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     }),
     wishes: { ...faults('stall', 'down'), processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
+    caughtBy: ['I06'],
     withinSeeds: 150,
   },
   {
@@ -290,6 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     }),
     wishes: { ...faults(), sites: 3 },
+    caughtBy: ['I20', 'I13'],
     withinSeeds: 30,
   },
 ];

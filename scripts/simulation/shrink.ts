@@ -1,11 +1,12 @@
 // A failing schedule made small: entries are left out in halves, quarters, …, one by one, as long as the same invariant
 // fails (delta debugging, Zeller and Hildebrandt 2002).
+import type { Invariant } from './invariants.ts';
 import { runSchedule, type RunOptions } from './run.ts';
 import type { Entry, Schedule } from './schedule.ts';
 
 export interface Shrunk {
   schedule: Schedule;
-  invariant: string;
+  invariant: Invariant;
   runs: number;
 }
 
@@ -15,7 +16,7 @@ export interface ShrinkOptions extends Pick<RunOptions, 'mutation'> {
   told?(entries: number, runs: number): void;
 }
 
-export async function shrink(schedule: Schedule, invariant: string, options: ShrinkOptions): Promise<Shrunk> {
+export async function shrink(schedule: Schedule, invariant: Invariant, options: ShrinkOptions): Promise<Shrunk> {
   const deadline = performance.now() + options.withinMs;
   let runs = 0;
   let kept: Entry[] = schedule.entries;

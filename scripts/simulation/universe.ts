@@ -2,11 +2,12 @@
 import type { Cancel, World } from '../../actors/ports.ts';
 import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
 import { hashText, streamOf, type Random } from './draw.ts';
+import type { Invariant } from './invariants.ts';
 import type { Point } from './points.ts';
 
 /** What must never happen, by the name of its invariant (reliability.md §4). */
 export interface Violation {
-  invariant: string;
+  invariant: Invariant;
   what: string;
   atMs: number;
   /** Number of the event after which it was seen. */
@@ -43,7 +44,7 @@ export interface Universe {
   /** A case that a batch of runs has to have met; or one that is only counted. */
   met(point: Point | Counted): void;
   /** Only the first counts. */
-  violate(invariant: string, what: string): void;
+  violate(invariant: Invariant, what: string): void;
   /** Runs until then, or until a violation; `stopAt` ends it before that event. */
   run(untilMs: number, stopAt?: number): Promise<void>;
 }
