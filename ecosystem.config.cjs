@@ -10,6 +10,8 @@ const dist = (name) => path.join(__dirname, 'dist', `${name}.js`);
 const shared = {
   cwd: __dirname,
   interpreter: 'node',
+  // As scripts/node-flags.ts has them, and says why.
+  node_args: ['--enable-source-maps', '--max-semi-space-size=64'],
   autorestart: true,
   // A process ends what it has accepted before it goes.
   kill_timeout: 25000,

@@ -1,6 +1,7 @@
 // Acquiring addresses of one network over HTTP, beside go-ipam on the same server, and beside what the same edge can do at all.
 import { join } from 'node:path';
 import { bundle } from '../build.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 import { projectRoot } from '../root.ts';
 import { startDatabase } from './database.ts';
 import { goIpamObstacle, runGoIpam, type GoIpamResult } from './go-ipam.ts';
@@ -13,7 +14,7 @@ import { atLeast, atMost, median, ms, number, perSecond, type Bench, type Report
 const CLIENTS = [1, 16, 64];
 const MOST_CLIENTS = 64;
 /** The same process of a site, but that acquisitions are answered without the actors. */
-const CONSTANT_SITE = ['--enable-source-maps', join(projectRoot, 'dist', 'bench', 'constant-site.js')];
+const CONSTANT_SITE = [...NODE_FLAGS, join(projectRoot, 'dist', 'bench', 'constant-site.js')];
 
 type Series = Map<string, Measured[]>;
 const put = <T>(series: Map<string, T[]>, name: string, one: T): void => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { callApi, errorMessage, type Credentials } from '../api-client.ts';
 import { siteFolder } from '../config.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 import { projectRoot } from '../root.ts';
 import { benchFolder, type BenchDatabase } from './database.ts';
 import { cpuOf } from './processes.ts';
@@ -111,7 +112,7 @@ export async function startPlant({ database, profile, program, remains }: PlantO
   const databaseUrl = remains?.databaseUrl ?? (await database.database(`hanse_${SITE}_${process.pid}_${httpPort}`));
   const child = spawn(
     process.execPath,
-    [...profiling, ...(program ?? ['--enable-source-maps', join(projectRoot, 'dist', 'partition.js')])],
+    [...profiling, ...(program ?? [...NODE_FLAGS, join(projectRoot, 'dist', 'partition.js')])],
     {
       cwd: projectRoot,
       env: {

@@ -4,6 +4,7 @@ import { appendFileSync, closeSync, existsSync, openSync, readFileSync } from 'n
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { NODE_FLAGS } from '../node-flags.ts';
 import { projectRoot } from '../root.ts';
 import { reaper } from './reaper.ts';
 
@@ -55,7 +56,7 @@ export function createChild({ name, program, env, logFile }: ChildOptions): Chil
       if (child !== undefined) throw new Error(`${name} runs already`);
       if (!existsSync(file)) throw new Error(`${file} is not there: run \`npm run build\` first`);
       const out = openSync(logFile, 'a', 0o600);
-      const started = spawn(process.execPath, ['--enable-source-maps', file], {
+      const started = spawn(process.execPath, [...NODE_FLAGS, file], {
         env: { ...process.env, ...env, ...more },
         stdio: ['ignore', out, out],
       });

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { EXIT_CONFIGURATION, EXIT_RESTART } from '../exit-codes.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 
 export interface ChildOptions {
   name: string;
@@ -58,7 +59,7 @@ export function startChild(options: ChildOptions): Child {
 
   function launch(): void {
     const startedMs = Date.now();
-    child = spawn(process.execPath, ['--enable-source-maps', options.file], {
+    child = spawn(process.execPath, [...NODE_FLAGS, options.file], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: the terminal's Ctrl-C reaches the launcher only, which ends everything in order.
