@@ -7,6 +7,7 @@ import { seededRandom } from '../rack/random.ts';
 import { until } from './child.ts';
 import { startFleet } from './fleet.ts';
 import { createJudge } from './judge.ts';
+import type { Operation } from './history.ts';
 import type { PlantOptions } from './plant.ts';
 import { addNetwork, seedPlace } from './seed.ts';
 import { withSitePair, type SitePair, type SiteProcess } from './site-pair.ts';
@@ -19,14 +20,17 @@ export interface StandbyRounds {
   machineClients: number;
   quietMs: readonly [number, number];
   plant?: PlantOptions;
+  /** What of the history is judged; default: all of it. */
+  isTelling?: (operation: Operation) => boolean;
   /** Longest time to the first acknowledged write elsewhere. */
   withinMs: { p50: number; p99: number };
-  /** Ends the active process's service; answers what must be done before the next round. */
-  fault(active: SiteProcess, round: number): Promise<() => Promise<void>>;
+  /** Ends the active process's service; answers what must be done before the next round. `project` may take of `PROBE`. */
+  fault(active: SiteProcess, round: number, pair: SitePair, project: string): Promise<() => Promise<void>>;
 }
 
 const NETWORK = 'load';
-const PROBE = 'probe';
+/** A network that no client of the load uses. */
+export const PROBE = 'probe';
 const ADDRESSES = Array.from({ length: 62 }, (_, i) => `172.31.1.${i + 1}`);
 const PROBE_MS = 5;
 
@@ -54,7 +58,8 @@ export async function untilAcknowledged(pair: SitePair, at: SiteProcess, project
     PROBE_MS,
   );
   const tookMs = performance.now() - from;
-  await pair.site.call('DELETE', `/v1/ip/free/${address}`);
+  // There, too: the router may not have heard of the takeover yet.
+  await callApi(at.url, pair.site.credentials(), 'DELETE', `/v1/ip/free/${address}`, undefined, { timeoutMs: 30_000 });
   return tookMs;
 }
 
@@ -88,14 +93,14 @@ export async function runStandbyRounds(options: StandbyRounds): Promise<void> {
         machineClients,
         random: seededRandom(seed + 1),
       });
-      const judge = createJudge(load, site.databaseUrl);
+      const judge = createJudge(load, site.databaseUrl, options.isTelling);
       try {
         for (let round = 1; round <= rounds; round++) {
           await pair.untilBoth();
           const [least, most] = options.quietMs;
           await wait(least + random() * (most - least));
           const active = await pair.active();
-          const repair = await options.fault(active, round);
+          const repair = await options.fault(active, round, pair, seeded.project);
           took.push(await untilAcknowledged(pair, pair.other(active), seeded.project));
           await repair();
           await pair.untilBoth();
