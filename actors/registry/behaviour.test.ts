@@ -394,6 +394,14 @@ describe('design.md §12: promises to other sites', () => {
       'Conflict',
     );
   });
+  it('F04: claims are told by nobody who is not their owner any more, whatever he remembers', () => {
+    const plant = plantOf();
+    granted(create(plant, 'mine', { prefixes: ['10.0.0.0/24'] }));
+    for (const own of [true, false]) granted(plant.ask(registry, 'claims', { own }));
+    plant.store.takeOver([site], 2);
+    for (const own of [true, false])
+      refused(plant.ask(registry, 'claims', { own }), 'Unavailable', 'site:s lost its ownership');
+  });
   it("a joining site's claims are taken over, or refused", () => {
     const plant = plantOf();
     granted(create(plant, 'mine', { prefixes: ['10.0.0.0/24'] }));

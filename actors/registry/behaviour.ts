@@ -1,6 +1,7 @@
 // The registry actor: one a site. It alone decides what must be unique over all sites, as far as this site knows.
 import { checkNat, checkVrf } from '../network/network-rules.ts';
 import { changeRow } from '../change.ts';
+import type { RowKey } from '../ports.ts';
 import type { Change } from '../records.ts';
 import { conflict, notFound } from '../refusal.ts';
 import type { Behaviour, Context } from '../runtime/behaviour.ts';
@@ -62,9 +63,17 @@ const replacedBy = (state: RegistryState, { site, holder, replaces = [] }: Claim
     return record?.site === site && record.holder === holder ? [record] : [];
   });
 
+/**
+ * No row has this key: it is asked for the proof of ownership that comes with every fetch. Without it a process that had
+ * stood still while another one took over would tell what it remembers, and the other sites would let go of all that was
+ * claimed since (reliability.md §8, F04).
+ */
+const PROOF: RowKey = { table: 'claim', key: '' };
+
 export const registryBehaviour: Behaviour<'registry', RegistryState> = {
   kind: 'registry',
   tables: ['claim'],
+  needs: { claims: () => [PROOF] },
   create: createRegistryState,
   evolve: evolveRegistry,
   hold: (state, _operation, changes) => holdClaims(state, changes),

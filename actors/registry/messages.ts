@@ -34,7 +34,10 @@ export interface RegistryCommands {
    * the number of its VRF.
    */
   settle: { ask: Settled & { made: boolean; partitions: string[] }; reply: Record<string, never> };
-  /** All that is claimed here; `own`: only this site's. */
+  /**
+   * All that is claimed here; `own`: only this site's. Told with a proof of ownership that is younger than the question:
+   * refused as unavailable where another process may have written.
+   */
   claims: { ask: { own: boolean }; reply: { claims: ClaimRecord[] } };
   /** Claims of a joining site, taken over from its inventory; refused with each collision. */
   adopt: { ask: { site: string; claims: Claim[] }; reply: Record<string, never> };

@@ -22,6 +22,7 @@ import { createLife, type Life } from './shard/life.ts';
 import { LIMITS, type ShardLimits } from './shard/limits.ts';
 import { createMailRoom } from './shard/mail.ts';
 import { createReservations, type Reservations } from './shard/reservations.ts';
+import { toldOf } from './shard/told.ts';
 import { createTurns, type Turns } from './shard/turns.ts';
 import { startWheel } from './shard/wheel.ts';
 
@@ -85,7 +86,7 @@ export function createShard(options: ShardOptions): Shard {
     store,
     shard,
     fence: fenceOf,
-    onCommitted: (entries: LogEntry[]) => pipe(MAIN)?.send({ m: 'log', entries }),
+    onCommitted: (entries: LogEntry[]) => pipe(MAIN)?.send({ m: 'log', entries: entries.map(toldOf) }),
     onFenced: () => life.fenced(),
     onDoubt: () => life.startOver(),
     limits: { operationsPerGroup: limits.operationsPerGroup },
