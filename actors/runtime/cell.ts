@@ -132,7 +132,6 @@ export interface Cell {
   again: Mail[];
   /** Its memory is known to be wrong: reload before the next turn. */
   stale: boolean;
-  crashes: number;
   turns: number;
   touchedMs: number;
   /** null: not kept, or not kept any more. */
@@ -154,11 +153,22 @@ export const createCell = (address: Address, behaviour: AnyBehaviour, nowMs: num
   open: 0,
   again: NO_MAIL,
   stale: false,
-  crashes: 0,
   turns: 0,
   touchedMs: nowMs,
   recent: null,
 });
+
+/** How often actors threw. Hardly one ever does, so an idle one has no field for it. */
+const crashes = new WeakMap<Cell, number>();
+
+export const crashesOf = (cell: Cell): number => crashes.get(cell) ?? 0;
+
+/** Counts one more; answers how many there are. */
+export function countCrash(cell: Cell): number {
+  const times = crashesOf(cell) + 1;
+  crashes.set(cell, times);
+  return times;
+}
 
 // The shared empty collections keep an idle cell small; these add to a list of the cell's own.
 export function pushInbox(cell: Cell, mail: Mail): void {

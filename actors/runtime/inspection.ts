@@ -1,7 +1,7 @@
 // What a shard shows of itself: plain values that travel to the main thread.
 import { scopeId, type Kind, type Scope } from '../address.ts';
 import type { Fence } from '../ports.ts';
-import { waitText, type Cell, type CellStatus } from './cell.ts';
+import { crashesOf, waitText, type Cell, type CellStatus } from './cell.ts';
 import type { Cells } from './cells.ts';
 import type { Committer } from './committer.ts';
 import type { GroupFigures } from './committer/figures.ts';
@@ -88,7 +88,7 @@ const summaryOf = (cell: Cell, observation: Observation, nowMs: number): ActorSu
     waiting: cell.waiting.length,
     held: cell.held.size,
     turns: cell.turns,
-    crashes: cell.crashes,
+    crashes: crashesOf(cell),
     idleMs: Math.round(nowMs - cell.touchedMs),
     turnMs,
     last: messages.at(-1) ?? null,
@@ -139,7 +139,7 @@ export function inspectShard(parts: ShardParts, filter: CellFilter | null): Shar
     sums.inbox += cell.inbox.length;
     sums.waiting += cell.waiting.length;
     sums.held += cell.held.size;
-    sums.crashes += cell.crashes;
+    sums.crashes += crashesOf(cell);
     if (wanted.limit > 0) entry.cells.push(cell);
   }
   return {

@@ -1,7 +1,7 @@
 // What an actor throws: told to its supervisor, and the message that it throws at again and again set aside.
 import { addressText } from '../../address.ts';
 import type { World } from '../../ports.ts';
-import type { Cell } from '../cell.ts';
+import { countCrash, type Cell } from '../cell.ts';
 import { MAIN, type Pipe } from '../envelope.ts';
 import { createSupervision } from '../supervision.ts';
 import type { TurnHost } from '../turn.ts';
@@ -22,15 +22,15 @@ export function createCrashes({ world, shard, pipe, log }: CrashesOptions): Cras
 
   return {
     crashed(cell: Cell, error: unknown) {
-      cell.crashes++;
+      const times = countCrash(cell);
       supervision.crashed(cell.address.scope, cell.address.kind, {
         actor: addressText(cell.address),
         error,
-        times: cell.crashes,
+        times,
         restart: () => {},
         log: (message, fields) => log('error', message, fields),
         quarantine: () => {
-          log('error', 'actor crashed again and again', { actor: addressText(cell.address), times: cell.crashes });
+          log('error', 'actor crashed again and again', { actor: addressText(cell.address), times });
         },
       });
     },
