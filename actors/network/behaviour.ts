@@ -279,11 +279,13 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const network = networkOf(state);
       if (isRefusal(network)) return network;
       state.space.growth.note(context.nowMs, () => cutFrom(state.children.values()));
-      const cut = cutChildPrefixes(state, network, ask);
+      const cut = cutChildPrefixes(state, network, ask, context.nowMs);
       if (isRefusal(cut)) return cut;
       return {
         reply: { prefixes: cut.map(({ cidr }) => cidr), parent: network },
-        changes: cut.map(({ cidr, root }) => prefixRow(state, context, cidr, { cidr, network: ask.child, root })),
+        changes: cut.map(({ cidr, root }) =>
+          prefixRow(state, context, cidr, { cidr, network: ask.child, root, cut: context.nowMs }),
+        ),
       };
     },
 
@@ -343,7 +345,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
     })),
     children: [...state.children].map(([root, space]) => ({ root, children: space.children })),
     blocks: state.ledger.rows.size,
-    reserved: [...state.space.inFlight.keys(), ...state.prefixesInFlight],
+    reserved: [...state.space.inFlight.keys(), ...state.prefixesInFlight.keys()],
     resting: state.space.resting.size,
     underway: state.underway,
   }),

@@ -4,6 +4,7 @@ import type { ChildSpace } from '../ipam/child-prefixes.ts';
 import type { Family } from '../ipam/address.ts';
 import type { Prefix } from '../ipam/prefix.ts';
 import { conflict, isRefusal, unprocessable, type Refusal } from '../refusal.ts';
+import { oldestReservation } from './counts.ts';
 import { prefixesOf } from './ip-rules.ts';
 import { childLengths, type ChildLengths } from './network-rules.ts';
 import type { NetworkRecord } from './record.ts';
@@ -14,24 +15,33 @@ export interface CutPrefix {
   root: string;
 }
 
+/** Why a top-level prefix has no room, in numbers. */
+function fullText(state: NetworkState, space: ChildSpace, length: number, nowMs: number): string {
+  const { parent, children, availableSmallest } = space;
+  const moving = [...state.prefixesInFlight.values()].filter(({ root }) => root === parent.canonical);
+  const parts = [`${children} children`];
+  if (moving.length > 0) parts.push(`${moving.length} of them part of operations under way`);
+  const oldest = oldestReservation(moving, nowMs);
+  if (oldest !== undefined) parts.push(oldest);
+  parts.push(`${availableSmallest} blocks of /${parent.family === 'IPv4' ? 30 : 126} free`);
+  return `${noChildPrefix(space, length)} (${parts.join(', ')})`;
+}
+
 /** The first prefix of the family with room gives one. */
 function cutOne(
   state: NetworkState,
   network: NetworkRecord,
   family: Family,
   length: number,
+  nowMs: number,
 ): { space: ChildSpace; child: Prefix } | Refusal {
   const failures: string[] = [];
-  const { size } = state.prefixesInFlight;
-  const moving = size === 0 ? '' : `, ${size} of them part of operations under way`;
   for (const { prefix } of prefixesOf(network)) {
     if (prefix.family !== family || state.leaving.has(prefix.canonical)) continue;
     const space = childrenOf(state, prefix.canonical);
     const child = space?.acquire(length);
     if (space !== undefined && child !== undefined) return { space, child };
-    const full = (of: ChildSpace): string =>
-      `${noChildPrefix(of, length)} (${of.children} children${moving}, ${of.availableSmallest} blocks of /${family === 'IPv4' ? 30 : 126} free)`;
-    const why = impossibleLength(prefix, length) ?? (space === undefined ? '' : full(space));
+    const why = impossibleLength(prefix, length) ?? (space === undefined ? '' : fullText(state, space, length, nowMs));
     failures.push(`error creating new prefix from:${prefix.canonical} in ipam: invalid_argument: ${why}`);
   }
   return unprocessable(
@@ -46,6 +56,7 @@ export function cutChildPrefixes(
   state: NetworkState,
   network: NetworkRecord,
   ask: { lengths: ChildLengths; family?: Family },
+  nowMs: number,
 ): CutPrefix[] | Refusal {
   if (!network.privateSuper) return unprocessable(`network ${network.id} is not a private super network`);
   const lengths = childLengths(network, ask);
@@ -55,7 +66,7 @@ export function cutChildPrefixes(
   for (const family of ['IPv4', 'IPv6'] as const) {
     const length = lengths[family];
     if (length === undefined || refused !== undefined) continue;
-    const cut = cutOne(state, network, family, length);
+    const cut = cutOne(state, network, family, length, nowMs);
     if (isRefusal(cut)) refused = cut;
     else cuts.push(cut);
   }

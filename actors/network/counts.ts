@@ -19,6 +19,13 @@ function sizes(pieces: readonly Piece[], one: string, many: string): string {
 
 const seconds = (ms: number): string => `${Math.max(0, Math.ceil(ms / 1_000))} s`;
 
+/** `oldest reservation 3 s`, of those that say since when; undefined: none does. */
+export function oldestReservation(held: Iterable<{ sinceMs: number }>, nowMs: number): string | undefined {
+  let oldestMs = Infinity;
+  for (const { sinceMs } of held) oldestMs = Math.min(oldestMs, sinceMs);
+  return oldestMs === Infinity ? undefined : `oldest reservation ${seconds(nowMs - oldestMs)}`;
+}
+
 /**
  * `2 prefixes of /26, 124 of 124 addresses held, oldest reservation 3 s`; also how many are on their way out of the
  * network, kept back by its quarantine, or lent. `of`: what the pieces are called.
@@ -33,7 +40,8 @@ export function heldText(
   const open = pieces.filter((piece) => piece.open);
   const held = open.reduce((sum, { set }) => sum + BigInt(set.heldCount), 0n);
   const all = open.reduce((sum, { set }) => sum + usable(set), 0n);
-  const parts = [sizes(open, of.one, of.many), `${held} of ${all} addresses held`];
+  const parts = [sizes(open, of.one, of.many)];
+  if (open.length > 0) parts.push(`${held} of ${all} addresses held`);
   const doubtful = pieces.filter((piece) => piece.doubtful).length;
   if (doubtful > 0) parts.push(`${plural(doubtful, of.one, of.many)} closed since the site was restored from a backup`);
   const leaving = pieces.length - open.length - doubtful;
@@ -43,7 +51,7 @@ export function heldText(
   const { count: resting, nextMs } = space.resting.ahead;
   if (resting > 0)
     parts.push(`${resting} of them kept back after their release, the next for ${seconds(nextMs - nowMs)}`);
-  const oldestMs = Math.min(...[...space.inFlight.values()].map(({ sinceMs }) => sinceMs));
-  if (oldestMs !== Infinity) parts.push(`oldest reservation ${seconds(nowMs - oldestMs)}`);
+  const oldest = oldestReservation(space.inFlight.values(), nowMs);
+  if (oldest !== undefined) parts.push(oldest);
   return parts.join(', ');
 }

@@ -187,6 +187,36 @@ test('the counts name several prefixes and the oldest reservation', () => {
   refused(answer(), 'Exhausted', '1 prefix of /29 and 2 of /30, 10 of 10 addresses held, oldest reservation 1 s');
 });
 
+test('so do those of a super network: children of the prefix, of them in operation, the oldest reservation', () => {
+  const plant = createPlant();
+  const network = newNetwork('super-p', {
+    prefixes: ['10.0.0.0/29', '2001:db8::/125'],
+    privateSuper: true,
+    defaultChildPrefixLength: { IPv4: 30, IPv6: 126 },
+  });
+  granted(plant.ask(registry, 'createNetwork', { network, h: 'super', partitions: ['p'] }));
+  granted(acquireChild(plant, 'a'));
+  const cut = (child: string) => reservation(at('super-p'), 'cutChildren', { child, lengths: {} });
+  // So that they are loaded.
+  plant.reserve([cut('b')], false);
+  plant.store.down = true;
+  plant.startReserve([cut('b')]);
+  plant.settle(2_300);
+  const full = (child: string, family: 'IPv4' | 'IPv6') =>
+    plant.reserve([reservation(at('super-p'), 'cutChildren', { child, lengths: {}, family })]);
+  // Of two families each counts its own.
+  refused(
+    full('c', 'IPv4'),
+    'Unprocessable',
+    'no prefix found in 10.0.0.0/29 with length:30 (2 children, 1 of them part of operations under way, oldest reservation 3 s, 0 blocks of /30 free)',
+  );
+  refused(
+    full('c', 'IPv6'),
+    'Unprocessable',
+    '(2 children, 1 of them part of operations under way, oldest reservation',
+  );
+});
+
 test('go-ipam AcquireIPParallel, ConcurrentAcquireIP: 64 clients exhaust a /24, 254 get one and not one more', () => {
   const plant = createPlant();
   granted(newPrefix(plant, 'n', '10.0.0.0/24'));

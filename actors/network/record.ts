@@ -38,6 +38,8 @@ export interface PrefixRecord {
   network: string;
   /** The cidr of the top-level prefix it is cut from; its own cidr for a top-level one. */
   root: string;
+  /** When a child was cut, epoch milliseconds; absent on top-level ones and on rows from before this was noted. */
+  cut?: number;
 }
 
 export interface IpRecord {

@@ -36,8 +36,8 @@ export interface NetworkState {
   underway: { operation: string; what: 'create' | 'change' | 'close' } | null;
   /** Canonical cidrs that the operation under way takes out of the network. */
   readonly leaving: Set<string>;
-  /** Child prefixes reserved by an operation: cut, or on their way back. */
-  readonly prefixesInFlight: Set<string>;
+  /** Child prefixes reserved by an operation, cut or on their way back: of which top-level prefix, and since when. */
+  readonly prefixesInFlight: Map<string, { root: string; sinceMs: number }>;
 }
 
 export const createNetworkState = (id: string, scope: Scope): NetworkState => ({
@@ -50,7 +50,7 @@ export const createNetworkState = (id: string, scope: Scope): NetworkState => ({
   ledger: createLedger(),
   underway: null,
   leaving: new Set(),
-  prefixesInFlight: new Set(),
+  prefixesInFlight: new Map(),
 });
 
 export const canonicalCidr = (text: string): string => parsePrefix(text)?.canonical ?? text;
@@ -124,7 +124,8 @@ export function holdNetwork(state: NetworkState, operation: string, changes: rea
         if (change.value === null) state.leaving.add(change.key);
         continue;
       }
-      state.prefixesInFlight.add(change.key);
+      // What is on its way back says no time; it does not make anybody wait for room either.
+      state.prefixesInFlight.set(change.key, { root, sinceMs: change.value?.cut ?? Infinity });
       const prefix = parsePrefix(change.key);
       if (change.value !== null && prefix !== undefined) childrenOf(state, root)?.acquireSpecific(prefix);
     }
@@ -161,11 +162,12 @@ export function prefixInUse(state: NetworkState, text: string, what: string): Re
     // metal-api lets it go; its children can never be freed then (N04).
     return unprocessable(`${what}: prefix ${text} has childprefixes, ${children.children} of them`);
   }
-  const block = [...state.ledger.rows.values()].find(({ value }) => value.prefix === text)?.value;
+  const blocks = [...state.ledger.rows.values()].filter(({ value }) => value.prefix === text);
+  const [block] = blocks;
   return block === undefined
     ? undefined
     : unprocessable(
-        `${what}: prefix ${text} has block ${block.first}/${block.length} held by partition ${block.holder}`,
+        `${what}: prefix ${text} has block ${block.value.first}/${block.value.length} held by partition ${block.value.holder}${blocks.length === 1 ? '' : ` and ${blocks.length - 1} more`}`,
       );
 }
 
