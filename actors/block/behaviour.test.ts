@@ -147,6 +147,45 @@ describe('design.md §6: blocks', () => {
     granted(plant.ask(block('a'), 'freeIp', { address: '212.34.80.3' }));
     assert.equal(granted(plant.ask(block('a'), 'allocateIp', request())).address, '212.34.80.3');
   });
+  it('a prefix more ends what was denied before it: nobody hears of an exhausted network any longer', () => {
+    const plant = plantWith(['212.34.80.0/30']);
+    const grow = (partition: string, prefixes: string[]) =>
+      granted(
+        adopt(plant, { ...plant.network, prefixes, changed: plant.network.changed + prefixes.length }, partition),
+      );
+    granted(adopt(plant, plant.network));
+    const take = () => {
+      const answer = plant.start(block('a'), 'allocateIp', request());
+      plant.settle(5);
+      serve(plant);
+      plant.settle(5);
+      return answer()!;
+    };
+    granted(take());
+    granted(take());
+    refused(take(), 'Exhausted');
+    const prefixes = ['212.34.80.0/30', '212.34.81.0/24'];
+    const update = { additionalAnnouncableCidrs: [], force: false, site: 's', h: 'more', prefixes };
+    refused(
+      plant.ask(home, 'update', { ...update, prefixes: ['212.34.81.0/24'] }),
+      'Unprocessable',
+      'prefix 212.34.80.0/30 has block 212.34.80.1/32 held by partition a and 1 more',
+    );
+    granted(plant.ask(home, 'update', update));
+    refused(plant.ask(block('a'), 'allocateIp', request()), 'Exhausted', 'no ips left');
+    grow('a', prefixes);
+    assert.deepEqual(
+      wantsOf(plant).map(({ denied }) => denied),
+      [null],
+    );
+    assert.equal(granted(take()).address, '212.34.81.1');
+    // Older news, and news of something else, ask nobody.
+    grow('a', [...prefixes, '2001:db8::/64']);
+    assert.deepEqual(
+      wantsOf(plant).map(({ family }) => family),
+      ['IPv6'],
+    );
+  });
   it('home unreachable: 503 that names it; asked again later under the same h', () => {
     const plant = plantWith(['212.34.80.0/24']);
     granted(adopt(plant, plant.network));

@@ -27,7 +27,7 @@ import {
   type BlockState,
   type Holding,
 } from './state.ts';
-import { askAhead, firstWants, shortage, wantRow } from './wants.ts';
+import { askAhead, askedAnew, firstWants, shortage, wantRow } from './wants.ts';
 
 type Adopted = { network: NetworkRecord | null; home: string };
 
@@ -59,6 +59,9 @@ const copyRow = (state: BlockState, context: Context, { network, home }: Adopted
     network === null ? null : { ...state.copy?.value, network, home },
   );
 
+const addedPrefixes = (before: NetworkRecord | undefined, after: NetworkRecord): string[] =>
+  after.prefixes.filter((text) => before?.prefixes.includes(text) !== true);
+
 /** The copy follows its home; older news than what is known changes nothing. */
 function becoming(state: BlockState, adopted: Adopted, context: Context): Change[] | Refusal {
   if (state.inFlight.has(`global_network:${state.id}`)) {
@@ -81,8 +84,10 @@ function becoming(state: BlockState, adopted: Adopted, context: Context): Change
     known === undefined ||
     network.changed > known.network.changed ||
     (known.home !== adopted.home && network.changed >= known.network.changed);
+  const grown = isNews ? familiesOf({ prefixes: addedPrefixes(known?.network, network) }) : [];
   return [
     ...(isNews ? [copyRow(state, context, adopted)] : []),
+    ...askedAnew(state, grown, context),
     ...firstWants(state, familiesOf(isNews ? network : known.network), context),
   ];
 }

@@ -85,6 +85,15 @@ export function newWant(state: BlockState, wanted: Wanted, context: Context): Ch
 const askAgain = (state: BlockState, want: Live<WantRecord>, context: Context): Change =>
   wantRow(state, context, want.value.h, want, { ...want.value, denied: null });
 
+/** A prefix more may have what there was nothing of: what was denied is asked again, whoever waits. */
+export const askedAnew = (state: BlockState, families: readonly Family[], context: Context): Change[] =>
+  [...state.wants.values()]
+    .filter(({ value: { h, address, family, denied } }) => {
+      const isOver = denied !== null && address === null && families.includes(family);
+      return isOver && !state.inFlight.has(`want:${state.id}|${h}`);
+    })
+    .map((want) => askAgain(state, want, context));
+
 /** Somebody waits for it now. */
 function needed(state: BlockState, want: Live<WantRecord>, context: Context): Change {
   const value = { ...want.value, denied: null };
