@@ -1,7 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { addressText, partitionScope } from '../../actors/address.ts';
-import { conflict, exhausted } from '../../actors/refusal.ts';
+import { noAddressLeft } from '../../actors/ipam/refusal-texts.ts';
+import { because, conflict, exhausted, unavailable, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { unlimited } from '../../actors/directory/tenant.ts';
 import type { IpRequest } from '../../actors/network/messages.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
@@ -117,6 +118,34 @@ test('design.md §6: global addresses come from the blocks here, the machine’s
     status: 500,
     body: { statuscode: 500, message: 'Internal cannot allocate free ip in ipam, no ips left' },
   });
+});
+
+test('design.md §6: before a site gives up, each of its partitions was asked, and the refusal has what each holds', async () => {
+  const { site, allocate } = start();
+  site.hostedNow = ['p', 'q'];
+  const cut = (partition: string) => unreachable(`partition ${partition} holds no free address, site b is cut off`);
+  const none = (partition: string) => exhausted(noAddressLeft('internet', `partition ${partition} holds 1 block`));
+  const answers = (p: Refusal | IpRecord, q: Refusal | IpRecord) => {
+    site.script['block.allocateIp'] = ({ to }: Asked) => (to.scope === P ? p : q);
+    return allocate({ networkid: 'internet' });
+  };
+  assert.equal((await answers(cut('p'), ip('1.2.3.4'))).status, 201, 'a partition here still has some');
+  const all = await answers(none('p'), none('q'));
+  assert.equal(all.status, 500);
+  assert.equal(
+    messageOf(all),
+    'Internal cannot allocate free ip in ipam, no ips left in network internet: partition p holds 1 block; partition q holds 1 block',
+  );
+  for (const some of [await answers(cut('p'), none('q')), await answers(none('q'), cut('p'))]) {
+    assert.equal(some.status, 503, 'never exhausted while somebody is missing');
+    assert.equal(messageOf(some), cut('p').message);
+  }
+  const asked = site.asked.length;
+  assert.equal((await answers(because('outcome-unknown', unavailable('?')), ip('1.2.3.4'))).status, 503);
+  assert.equal(site.asked.length, asked + 1, 'what may have been done is not done elsewhere');
+  site.script['block.allocateIp'] = cut('p');
+  assert.equal((await allocate({ networkid: 'internet' }, '1.2.3.4')).status, 503);
+  assert.equal(site.asked.length, asked + 2);
 });
 
 test('networks.md §2.3, §2.5: read, update and free at the holder', async () => {

@@ -1,4 +1,5 @@
-import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { noAddressLeft } from '../../actors/ipam/refusal-texts.ts';
+import { exhausted, invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { canonicalAddress, checkIpRequestIds } from '../../actors/network/ip-rules.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
@@ -24,6 +25,22 @@ import {
 
 const PATH = '/v1/ip';
 
+/**
+ * It has no address left, and did nothing, so the next one may be asked. Of a certain address no partition that is cut
+ * off from the home of the blocks can say more than another.
+ */
+const isShort = (refusal: Refusal, address: string): boolean =>
+  refusal.kind === 'Exhausted' || (refusal.because === 'partition-unreachable' && address === '');
+
+/** What each partition here says. Nothing is left only when no one of them misses anybody (design.md §6). */
+function noneHasAny(network: string, refusals: readonly Refusal[]): Refusal {
+  const missing = refusals.filter(({ kind }) => kind !== 'Exhausted');
+  const [first, ...others] = missing.length > 0 ? missing : refusals;
+  const begin = exhausted(noAddressLeft(network, '')).message;
+  const texts = others.map(({ message }) => (message.startsWith(begin) ? message.slice(begin.length) : message));
+  return { ...first!, message: [...new Set([first!.message, ...texts])].join('; ') };
+}
+
 /** Rules of networks.md §2.2 that need the directory or the form only; the actor decides the others. */
 async function allocate(
   { site, as, body }: RouteRequest<z.infer<typeof ipAllocateBody>>,
@@ -44,13 +61,14 @@ async function allocate(
   if (machinePartition !== undefined) request.machinePartition = machinePartition;
   return withIpQuota(site, project, 1, async (quota) => {
     if (quota !== undefined) request.quota = quota;
-    let answer: IpRecord | Refusal | undefined;
+    const refusals: Refusal[] = [];
     for (const source of sources) {
-      answer = await site.ask(source, 'allocateIp', request, as);
+      const answer = await site.ask(source, 'allocateIp', request, as);
       // Another partition here may still hold some; anything else is the answer.
-      if (!isRefusal(answer) || answer.kind !== 'Exhausted') break;
+      if (!isRefusal(answer) || !isShort(answer, canonical)) return answer;
+      refusals.push(answer);
     }
-    return answer!;
+    return noneHasAny(networkid, refusals);
   });
 }
 
