@@ -3,7 +3,7 @@
 import type { Scope } from '../address.ts';
 import { onlyTells } from '../command-class.ts';
 import type { Fence, RowKey, World } from '../ports.ts';
-import { rowName, type Change, type Row, type RowOf, type TableName } from '../records.ts';
+import { rowName, type Change, type Row } from '../records.ts';
 import { because, conflict, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushAgain, pushWaiting, reply, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
@@ -12,6 +12,8 @@ import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { isOvertaken, type DryHolds } from './dry-holds.ts';
 import { dryAnswer } from './dry-run.ts';
+import { TurnContext, type Seen } from './turn/context.ts';
+import { knownRows, NONE } from './turn/rows.ts';
 
 export interface TurnHost {
   world: World;
@@ -40,38 +42,12 @@ const MAX_WAITING = 1024;
 
 type Handler = (state: unknown, body: unknown, context: Context) => unknown;
 
-const NONE: RowKey[] = [];
-
-/** The rows that the batch needs and memory does not hold. */
-export function neededRows(inHand: InHand, cell: Cell, batch: Mail[]): RowKey[] {
-  const needs = cell.behaviour.needs as Record<string, (state: unknown, body: unknown) => RowKey[]> | undefined;
-  if (needs === undefined) return NONE;
-  let wanted: Map<string, RowKey> | undefined;
-  for (const mail of batch) {
-    const needed = needs[mail.name];
-    if (needed === undefined) continue;
-    inHand.ask = mail.ask;
-    try {
-      for (const key of needed(cell.state, mail.body)) (wanted ??= new Map()).set(`${key.table}:${key.key}`, key);
-    } catch (error) {
-      mail.thrown = { error };
-    }
-  }
-  inHand.ask = 0;
-  return wanted === undefined ? NONE : [...wanted.values()];
-}
-
 /**
  * What a turn knows and has done so far. Plain fields and functions beside them: a turn of one short message made of
  * closures takes five times as long (measured).
  */
-interface Turn {
+interface Turn extends Seen {
   readonly host: TurnHost;
-  readonly cell: Cell;
-  /** Rows by name, null: known to be absent; null as a whole: none were needed. */
-  known: Map<string, Row | null> | null;
-  /** 0: not read yet. */
-  nowMs: number;
   operations: Operation[];
   /** Answers that must wait for the commits before them: what they say was decided on tentative state. */
   followers: Array<{ mail: Mail; value: unknown }>;
@@ -85,54 +61,6 @@ const NO_MESSAGES: Operation['messages'] = [];
 const NO_HINTS: Hint[] = [];
 const NO_OPERATIONS: Operation[] = [];
 const NO_FOLLOWERS: Turn['followers'] = [];
-
-/** A class, because every message needs one, and may keep it beyond its turn: methods of its own would be made each time. */
-class TurnContext implements Context {
-  private readonly turn: Turn;
-  readonly who: string;
-
-  constructor(turn: Turn, who: string) {
-    this.turn = turn;
-    this.who = who;
-  }
-  get scope(): Scope {
-    return this.turn.cell.address.scope;
-  }
-  get id(): string {
-    return this.turn.cell.address.id;
-  }
-  get nowMs(): number {
-    const { turn } = this;
-    if (turn.nowMs === 0) turn.nowMs = turn.host.world.wallMs();
-    return turn.nowMs;
-  }
-  random(): number {
-    return this.turn.host.world.random();
-  }
-  uuid(): string {
-    return this.turn.host.world.uuid();
-  }
-  version(): number {
-    return this.turn.host.version(this.scope);
-  }
-  row<T extends TableName>(table: T, key: string): RowOf<T> | undefined {
-    const row = this.turn.known?.get(rowName({ table, scope: this.scope, key }));
-    if (row === undefined) {
-      throw new Error(`${this.turn.cell.behaviour.kind} did not say that it needs ${table} ${key}`);
-    }
-    return row === null ? undefined : (row as RowOf<T>);
-  }
-}
-
-function knownRows(cell: Cell, rows: Row[] | null, wanted: RowKey[]): Turn['known'] {
-  if (rows === null && cell.rows === null && wanted.length === 0) return null;
-  const { scope } = cell.address;
-  const known = new Map<string, Row | null>();
-  for (const key of wanted) known.set(rowName({ ...key, scope }), null);
-  for (const row of rows ?? []) known.set(rowName(row), row);
-  for (const [name, row] of cell.rows ?? []) known.set(name, row);
-  return known;
-}
 
 /**
  * Reservations before commands: a grant leaves at once, so nothing that is not committed yet may stand behind it. Its

@@ -1,7 +1,7 @@
 // What must hold, looked at while a run goes on and at its end (reliability.md §4, §5).
 import type { Group, LogEntry } from '../../actors/ports.ts';
 import type { Change } from '../../actors/records.ts';
-import { uniqueKeys } from '../../actors/runtime/store-model.ts';
+import { uniqueKeys } from '../../actors/runtime/store-model/constraints.ts';
 import { audit } from '../../storage/audit/index.ts';
 import { checkHistory } from '../process/linear.ts';
 import type { Clients } from './clients.ts';

@@ -1,7 +1,7 @@
 // A database that is replaced by an older backup of itself (reliability.md F24): what is lost, and what must not be given out
 // a second time because of it.
 import type { BlockRecord, GlobalNetworkRecord } from '../../actors/block/record.ts';
-import { uniqueKeys } from '../../actors/runtime/store-model.ts';
+import { uniqueKeys } from '../../actors/runtime/store-model/constraints.ts';
 import { parseAddress } from '../../actors/ipam/address.ts';
 import { contains, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
 import type { Change } from '../../actors/records.ts';

@@ -6,7 +6,8 @@ import { because, isRefusal, unavailable } from '../../refusal.ts';
 import { reply, takeAgain, takeAll, takeInbox, takeWaiting, type Cell, type Mail } from '../cell.ts';
 import { loadState } from '../loading.ts';
 import type { Observation } from '../observation.ts';
-import { decideBatch, neededRows, type TurnHost } from '../turn.ts';
+import { decideBatch, type TurnHost } from '../turn.ts';
+import { neededRows } from '../turn/rows.ts';
 import { inTime } from './deadlines.ts';
 import type { Holdings } from './holdings.ts';
 
