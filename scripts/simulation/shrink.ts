@@ -43,9 +43,18 @@ export async function shrink(schedule: Schedule, invariant: Invariant, options: 
   }
 
   let { shape } = schedule;
-  const smaller: Array<Partial<typeof shape>> = [{ clients: 1 }, { processes: 1 }, { shards: 1 }, { machines: 2 }];
+  const smaller: Array<Partial<typeof shape>> = [
+    // Entries name sites by their number, modulo how many there are.
+    { sites: 1 },
+    ...(shape.sites > 2 ? [{ sites: 2 }] : []),
+    { clients: 1 },
+    { processes: 1 },
+    { shards: 1 },
+    { machines: 2 },
+  ];
   for (const change of smaller) {
     if (performance.now() > deadline) break;
+    if (shape.sites < (change.sites ?? 0)) continue;
     if (await fails(kept, { ...shape, ...change })) shape = { ...shape, ...change };
   }
   return { schedule: { ...schedule, shape, entries: kept }, invariant, runs };

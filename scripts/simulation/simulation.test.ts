@@ -1,21 +1,29 @@
 // A sample of what `npm run simulate` does: seeds without violation, the same twice, and a few mechanisms whose absence is
 // noticed. The long test and the nights do the rest.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from '../../storage/testing/register.ts';
 import { runBatch } from './batch.ts';
 import { MUTANTS } from './mutants.ts';
-import { runSchedule } from './run.ts';
-import { drawSchedule } from './schedule.ts';
+import { runSchedule, type RunResult } from './run.ts';
+import { drawSchedule, type Schedule } from './schedule.ts';
 import { shrink } from './shrink.ts';
 
 const sample = { safetyMs: 30_000, operations: 150 };
 
+/** With a hash over every line of the trace: requests, answers, rows, not only that there were some. */
+async function traced(schedule: Schedule): Promise<RunResult & { lines: string }> {
+  const lines = createHash('sha256');
+  const result = await runSchedule(schedule, { trace: (line) => void lines.update(line) });
+  return { ...result, lines: lines.digest('hex') };
+}
+
 test('reliability.md §6.5: the same seed has the same hash, twice', async () => {
   for (const seed of [3, 4]) {
     const schedule = drawSchedule(seed, { ...sample, faults: 'all' });
-    const [one, other] = [await runSchedule(schedule), await runSchedule(schedule)];
+    const [one, other] = [await traced(schedule), await traced(schedule)];
     assert.equal(one.violation, undefined, JSON.stringify(one.violation));
-    assert.deepEqual([one.hash, one.events], [other.hash, other.events]);
+    assert.deepEqual([one.hash, one.events, one.lines], [other.hash, other.events, other.lines]);
   }
 });
 
