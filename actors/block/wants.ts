@@ -3,7 +3,7 @@
 import { parseAddress, type Family } from '../ipam/address.ts';
 import { noAddressLeft } from '../ipam/refusal-texts.ts';
 import { heldText } from '../network/counts.ts';
-import { freeAddresses, pieceOf, type Piece } from '../network/address-space.ts';
+import { freeAddresses, lastPiece, pieceOf, type Piece } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
@@ -171,12 +171,13 @@ export function bringWant(
 
 /** Before one more address of the family is given out: less than a quarter of a block left means asking for more. */
 export function askAhead(state: BlockState, family: Family, context: Context): Change[] {
-  const holding = [...state.holdings.values()].findLast(({ piece }) => piece.set.prefix.family === family);
-  if (holding === undefined) return [];
+  const last = lastPiece(state.space, family);
+  if (last === undefined) return [];
+  const size = blockSize(last.set.prefix, family);
   // 4 × (free − 1) < size of a block, in whole numbers.
-  const enough = blockSize(holding.value, family) / 4n + 2n;
+  const enough = size / 4n + 2n;
   const free = freeAddresses(state.space, family, enough);
-  if (4n * (free - 1n) >= blockSize(holding.value, family)) return [];
+  if (4n * (free - 1n) >= size) return [];
   const wanted: Wanted = { family, address: null, ahead: true };
   const want = openWant(state, wanted);
   if (want === undefined) return isBeingWritten(state, wanted) ? [] : newWant(state, wanted, context);

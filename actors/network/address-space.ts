@@ -10,7 +10,7 @@ import {
   type Family,
 } from '../ipam/address.ts';
 import type { AddressSet } from '../ipam/address-set.ts';
-import { contains, type Prefix } from '../ipam/prefix.ts';
+import { comparePrefixes, contains, type Prefix } from '../ipam/prefix.ts';
 import type { PackedAddresses } from '../ports.ts';
 import type { Change, ChangeOf } from '../records.ts';
 import { createGrowthLog, type GrowthLog } from './growth.ts';
@@ -27,9 +27,18 @@ export interface Piece {
   doubtful?: boolean;
 }
 
+interface FamilyOrder {
+  /** Ascending by address, each with its place among all pieces. They never overlap. */
+  sorted: Array<{ piece: Piece; place: number }>;
+  /** Every piece of the family before that place is full. */
+  fullBelow: number;
+}
+
 export interface AddressSpace {
-  /** In the order in which they are tried. */
-  pieces: Piece[];
+  /** In the order in which they are tried; set by `setPieces` only. */
+  pieces: readonly Piece[];
+  /** Made of them when first needed, so that neither a look-up nor a full piece costs more when there are thousands. */
+  order: Partial<Record<Family, FamilyOrder>>;
   /** Canonical address → the operation that reserved its row, and since when. */
   readonly inFlight: Map<string, { operation: string; sinceMs: number }>;
   /** Addresses that reservations marked as held, and that are free again if they are given up. */
@@ -49,6 +58,7 @@ export interface AddressSpace {
 
 export const createAddressSpace = (): AddressSpace => ({
   pieces: [],
+  order: {},
   inFlight: new Map(),
   acquiring: new Set(),
   strays: new Map(),
@@ -62,15 +72,43 @@ export const createAddressSpace = (): AddressSpace => ({
 export const ipKey = (network: string, address: string): string => `${network}|${address}`;
 const addressOfKey = (key: string): string => key.slice(key.lastIndexOf('|') + 1);
 
-export const pieceOf = (space: AddressSpace, address: Address): Piece | undefined =>
-  space.pieces.find((piece) => contains(piece.set.prefix, address));
+function orderOf(space: AddressSpace, family: Family): FamilyOrder {
+  const known = space.order[family];
+  if (known !== undefined) return known;
+  const sorted = space.pieces
+    .map((piece, place) => ({ piece, place }))
+    .filter(({ piece }) => piece.set.prefix.family === family)
+    .sort((a, b) => comparePrefixes(a.piece.set.prefix, b.piece.set.prefix));
+  return (space.order[family] = { sorted, fullBelow: 0 });
+}
 
-/** The lowest free address of the first open piece of the family that has one. */
+/** The piece that contains the address, with its place. O(log n). */
+function placeOf(space: AddressSpace, address: Address): { piece: Piece; place: number } | undefined {
+  const { sorted } = orderOf(space, address.family);
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]!.piece.set.prefix.first <= address.value) low = middle + 1;
+    else high = middle;
+  }
+  const found = sorted[low - 1];
+  return found !== undefined && contains(found.piece.set.prefix, address) ? found : undefined;
+}
+
+export const pieceOf = (space: AddressSpace, address: Address): Piece | undefined => placeOf(space, address)?.piece;
+
+/** The last piece of the family by address. */
+export const lastPiece = (space: AddressSpace, family: Family): Piece | undefined =>
+  orderOf(space, family).sorted.at(-1)?.piece;
+
+/** The lowest free address of the first open piece of the family that has one. O(1) amortised. */
 export function lowestFree(space: AddressSpace, family: Family): { piece: Piece; address: Address } | undefined {
-  for (const piece of space.pieces) {
-    if (!piece.open || piece.set.prefix.family !== family) continue;
-    const address = piece.set.lowestFree();
-    if (address !== undefined) return { piece, address };
+  const order = orderOf(space, family);
+  for (let place = order.fullBelow; place < space.pieces.length; place++) {
+    const piece = space.pieces[place]!;
+    const address = piece.set.prefix.family === family ? piece.set.lowestFree() : undefined;
+    if (address !== undefined && piece.open) return { piece, address };
+    if (address === undefined && place === order.fullBelow) order.fullBelow++;
   }
   return undefined;
 }
@@ -78,7 +116,7 @@ export function lowestFree(space: AddressSpace, family: Family): { piece: Piece;
 /** The next free addresses, lowest first, of the open pieces of the family; nothing is taken by asking. */
 export function freeOnes(space: AddressSpace, family: Family, most: number): Array<{ piece: Piece; address: Address }> {
   const found: Array<{ piece: Piece; address: Address }> = [];
-  for (const piece of space.pieces) {
+  for (const piece of space.pieces.slice(orderOf(space, family).fullBelow)) {
     if (!piece.open || piece.set.prefix.family !== family) continue;
     const { prefix } = piece.set;
     for (let address = piece.set.lowestFree(); address !== undefined && found.length < most;) {
@@ -101,7 +139,8 @@ export function idleAddress(space: AddressSpace, family: Family): Address | unde
 export function freeAddresses(space: AddressSpace, family: Family, enough?: bigint): bigint {
   let free = 0n;
   // Low pieces fill up first, so the free ones are found from the end.
-  for (let i = space.pieces.length - 1; i >= 0; i--) {
+  const { fullBelow } = orderOf(space, family);
+  for (let i = space.pieces.length - 1; i >= fullBelow; i--) {
     const piece = space.pieces[i]!;
     if (!piece.open || piece.set.prefix.family !== family) continue;
     free += piece.set.freeCount;
@@ -113,6 +152,7 @@ export function freeAddresses(space: AddressSpace, family: Family, enough?: bigi
 /** Replaces the pieces; addresses loaded before their piece find their place. */
 export function setPieces(space: AddressSpace, pieces: Piece[]): void {
   space.pieces = pieces;
+  space.order = {};
   for (const [text, address] of space.strays) if (mark(space, address)) space.strays.delete(text);
 }
 
@@ -124,9 +164,11 @@ function mark(space: AddressSpace, address: Address): boolean {
 
 /** False if it lies in no piece. */
 function unmark(space: AddressSpace, address: Address): boolean {
-  const piece = pieceOf(space, address);
-  piece?.set.release(address);
-  return piece !== undefined;
+  const found = placeOf(space, address);
+  if (found === undefined) return false;
+  const order = orderOf(space, address.family);
+  if (found.piece.set.release(address)) order.fullBelow = Math.min(order.fullBelow, found.place);
+  return true;
 }
 
 export const isHeld = (space: AddressSpace, address: Address): boolean =>
