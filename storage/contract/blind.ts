@@ -182,6 +182,31 @@ export function blindContract({ store, shard: raw, site }: Stores): void {
     await stop();
   });
 
+  test('a ledger that sees no block: each is given to one partition', async () => {
+    const scope = siteScope(`s-${freshScope().slice('partition:'.length)}`);
+    const id = `g-${scope}`;
+    const { ask, stop } = await scene([[scope, net(id, ['203.0.113.0/24'], { partition: '' })]]);
+    const give = (h: string, address: string | null) =>
+      ask(addressOf(scope, 'network', id), 'giveBlocks', {
+        h,
+        partition: `p-${h}`,
+        site: 's',
+        family: 'IPv4',
+        address,
+        count: 1,
+      });
+    const given = (await give('h1', null)) as { blocks: Array<{ first: string }> };
+    assert.deepEqual(
+      given.blocks.map(({ first }) => first),
+      ['203.0.113.0'],
+    );
+    refused(await give('h2', null), /changed|met other changes/);
+    refused(await give('h3', '203.0.113.7'), /changed|met other changes/);
+    const twins = await Promise.all([give('h4', '203.0.113.20'), give('h5', '203.0.113.20')]);
+    assert.equal(twins.filter((answer) => !isRefusal(answer)).length, 1);
+    await stop();
+  });
+
   test('a super network and pools that see nothing: no overlapping child, no VRF twice', async () => {
     const scope = freshScope();
     const id = `super-${scope}`;

@@ -139,6 +139,32 @@ export function uniqueContract({ store, site }: Stores): void {
     await committed({ ...made, version: ++versions }, gone(first));
   });
 
+  test('a block is given once, whoever keeps the ledger', async () => {
+    const { scopes, scope, write } = await owned(2);
+    const network = `global-${scope}`;
+    const given = (at: Scope, first: string): Change => ({
+      table: 'block',
+      scope: at,
+      key: `${network}|${first}`,
+      owner: network,
+      prev: 0,
+      version: 1,
+      value: {
+        network,
+        first,
+        length: 28,
+        prefix: '203.0.113.0/24',
+        holder: 'p',
+        holderSite: 's',
+        h: 'h',
+        state: 'sent',
+      },
+    });
+    assert.equal((await write(given(scope, '203.0.113.0'))).outcome, 'committed');
+    assert.deepEqual(await write(given(scopes[1]!, '203.0.113.0')), refusedBy('block_live_first'));
+    assert.equal((await write(given(scopes[1]!, '203.0.113.16'))).outcome, 'committed');
+  });
+
   test('a block is held once; while it is on its way back it may be held elsewhere', async () => {
     const { scopes, scope, write } = await owned(2);
     const network = `global-${scope}`;
