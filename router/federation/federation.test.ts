@@ -260,6 +260,26 @@ test('design.md §12: a restored site is believed only when it has compared itse
   await until('b heard it', () => known(b, 'a').length === 0);
 });
 
+test('F04: a process that stood still while another one took over tells nobody what it remembers', async () => {
+  const [a, b] = await pair();
+  await make(a, 'early', ['17.7.0.0/24']);
+  // Another process of a takes over, and makes a network with the word of b: this one has not heard of either.
+  a.plant.store.takeOver([siteScope('a')], 2);
+  const late = claimsOfNetwork(newNetwork('late', { partition: '', prefixes: ['17.8.0.0/24'] }));
+  assert.equal(await a.federation.propose('h-late', late), undefined);
+  await a.federation.settle('h-late', true);
+  const all = ['network early owned', 'network late owned', 'prefix 17.7.0.0/24 owned', 'prefix 17.8.0.0/24 owned'];
+  assert.deepEqual(known(b, 'a'), all);
+  // It wakes up, and its links come back before it hears of its end.
+  let looks = 0;
+  Object.defineProperty(a, 'isRestored', { get: () => (looks++, false), configurable: true });
+  await b.stop();
+  await b.start();
+  await linked([a, b]);
+  await until('a was told what b keeps, and asked again', () => looks > 1 || known(b, 'a').length < all.length);
+  assert.deepEqual(known(b, 'a'), all);
+});
+
 test('design.md §12: with a partition goes what was promised for it, whoever keeps it', async () => {
   const [a, b] = await pair();
   const claim: Claim = { what: 'partition', value: 'pa', holder: 'pa' };

@@ -20,7 +20,7 @@ export interface HomeActors {
   applyDirectory(entries: DirectoryRecord[]): Promise<Refusal | undefined>;
   promise(ask: { h: string; site: string; claims: Claim[] }): Promise<Refusal | undefined>;
   settlePromise(ask: Settled & { made: boolean }): Promise<Refusal | undefined>;
-  /** All claims known here. */
+  /** All claims known here; refused unless this process is proven to own the site after it was asked. */
   claims(): Promise<ClaimRecord[] | Refusal>;
 }
 

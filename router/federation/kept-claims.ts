@@ -71,7 +71,10 @@ export interface Differences {
 }
 
 export interface Owned {
-  /** This site's claims, read after the member had told what it keeps. */
+  /**
+   * This site's claims, read after the member had told what it keeps, with the proof that nobody took the site over before
+   * the reading: what the member keeps and is not among them was never made, or is gone.
+   */
   claims: readonly ClaimRecord[];
   isUnderWay(h: string): boolean;
   /** Whether this site has the partition; `undefined`: it never heard of it. Partitions are claimed in the directory. */
