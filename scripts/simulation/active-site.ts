@@ -194,7 +194,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
         ]),
       ),
     },
-    isActive: () => !isOver(),
+    isActive: () => !isOver() && (!parts.isGuarded || lease.isHeld()),
     isRestored: () => blocks.restored !== null,
     odd,
   });

@@ -153,6 +153,9 @@ export function unrest({ sites, databases, processesOf, clients }: Federated): s
     if (processesOf(index).some(({ main }) => main.isStalled)) return `a process of site ${site} stands still`;
     const active = processesOf(index).filter((process) => process.isServing);
     if (active.length !== 1) return `site ${site} has ${active.length} active processes`;
+    // Or it has not heard yet that it lost the lease, and will end.
+    const holder = databases[index]!.tables.leases.get(site)?.process;
+    if (holder !== active[0]!.main.name) return `the active process of site ${site} is about to end`;
     const { federation, blocks, copy } = active[0]!.active!;
     const down = federation.status().filter(({ up }) => !up);
     if (down.length > 0) return `site ${site} has no link to ${down.map((one) => one.site).join(', ')}`;
