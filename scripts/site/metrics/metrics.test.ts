@@ -80,6 +80,28 @@ test('reliability.md §10: overload is seen: admission, turns and quarantine are
   assert.ok(!lines.some((line) => line.startsWith('hanse_link_round_trip_seconds{')));
 });
 
+test('design.md §6: how long a partition can go on when it is cut off, by network and family; 0 when nothing is left', async () => {
+  const network = {
+    network: 'internet',
+    home: 'fra',
+    prefixes: ['203.0.113.0/24', '2001:db8::/64'],
+    isHome: false,
+    ledger: [],
+    holdings: [],
+    wants: [],
+    used: { muc: 12 },
+    hoursLeft: { muc: { IPv4: 8.5, IPv6: null }, ber: { IPv4: 0 } },
+  };
+  const registry = new Registry();
+  const sampled = { ...figures(), blocks: { open: 0, networks: [network] } };
+  for (const metric of siteMetrics(() => Promise.resolve(sampled))) register(registry, metric);
+  const left = (await scrape(registry)).filter((line) => line.startsWith('hanse_cut_off_hours_left{'));
+  assert.deepEqual(left, [
+    'hanse_cut_off_hours_left{network="internet",partition="muc",family="IPv4"} 8.5',
+    'hanse_cut_off_hours_left{network="internet",partition="ber",family="IPv4"} 0',
+  ]);
+});
+
 test('the scrape port serves GET /metrics and nothing else', async () => {
   const registry = new Registry();
   register(registry, { name: 'x', help: 'x', type: 'gauge', samples: () => [{ labels: {}, value: 1 }] });
