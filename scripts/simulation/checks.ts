@@ -7,6 +7,7 @@ import { checkHistory } from '../process/linear.ts';
 import type { Clients } from './clients.ts';
 import type { Database } from './database.ts';
 import type { Invariant } from './invariants.ts';
+import { judgeable } from './judgeable.ts';
 import { rowsOf } from './rows.ts';
 import type { SiteProcess } from './site-process.ts';
 import type { Universe } from './universe.ts';
@@ -228,7 +229,7 @@ export async function judge(universe: Universe, federated: Federated): Promise<v
   // Who frees what a restored site has given to somebody else since is refused, and rightly.
   const strange = clients.strange.find(({ about }) => !lost.has(about));
   if (strange !== undefined) universe.violate('I15', strange.told);
-  for (const why of checkHistory(clients.history.operations.filter(({ key }) => !lost.has(key))))
+  for (const why of checkHistory(judgeable(clients.history.operations, lost)))
     universe.violate('I06', `no order of the answers explains them: ${why}`);
 }
 
