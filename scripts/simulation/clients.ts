@@ -40,14 +40,16 @@ export interface ClientsOptions {
   /** Begins to look: whether an address was released since, wherever. */
   watchReleases(): (address: string) => boolean;
   isOver(): boolean;
+  /** What is said from memory may be old: nobody is held to it. */
+  isDisputed(): boolean;
 }
 
 export function createClients(options: ClientsOptions): Clients {
-  const { universe, shape, sites, hmac, processesOf, isAllocated, isCut, watchReleases, isOver } = options;
+  const { universe, shape, sites, hmac, processesOf, isAllocated, isCut, watchReleases, isOver, isDisputed } = options;
   const strange: Strange[] = [];
   const open = new Set<string>();
   const history = createHistory(() => universe.nowMs);
-  const requests = createRequests({ universe, hmac, processesOf, isOver, open });
+  const requests = createRequests({ universe, hmac, processesOf, isOver, isDisputed, open });
   const clients = Array.from({ length: shape.clients }, (_, number) => createClient(number, sites.length));
   const ground: Ground = {
     universe,

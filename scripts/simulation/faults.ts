@@ -1,7 +1,7 @@
 // What goes wrong in a run, as its schedule says it (reliability.md §3).
 import { backUp, restoreBackup } from './restore.ts';
 import { disarm, fairWeather, type Database, type DatabaseWeather } from './database.ts';
-import type { Simulated } from './federation.ts';
+import { LEASE_MS, type Simulated } from './federation.ts';
 import type { FaultEntry, FaultKind } from './schedule.ts';
 import type { SiteProcess } from './site-process.ts';
 import type { Thread } from './universe.ts';
@@ -10,6 +10,8 @@ import type { Thread } from './universe.ts';
 const MOST_TAKEOVER_MS = 60;
 /** A lease that is gone is gone again so soon: no margin protects anybody (reliability.md F05). */
 const USURP_MS = 100;
+/** An answer may have been given so long before its client hears it. */
+const ON_ITS_WAY_MS = 1_000;
 /** How often a link breaks in a row. */
 const MOST_BEATS = 40;
 const MOST_CLOCK_MS = 3_600_000;
@@ -141,9 +143,14 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
     simulated.processesOf(site)[entry.other % simulated.shape.processes]!.stall(entry.forMs);
   },
   usurp(entry, simulated) {
+    const { universe } = simulated;
     const { leases } = databaseOf(entry, simulated).tables;
-    for (let beatMs = 0; beatMs < entry.forMs; beatMs += USURP_MS)
-      simulated.universe.after(beatMs, () => !simulated.isOver && leases.clear());
+    const take = (): void => {
+      if (simulated.isOver) return;
+      leases.clear();
+      simulated.disputedUntilMs = universe.nowMs + LEASE_MS + ON_ITS_WAY_MS;
+    };
+    for (let beatMs = 0; beatMs < entry.forMs; beatMs += USURP_MS) universe.after(beatMs, take);
   },
   shard: endShard,
   cut: block(true),

@@ -28,6 +28,11 @@ export interface Simulated extends Federated {
   readonly offsetsMs: number[];
   /** Its database was replaced by a backup, and it was not compared with the others yet. */
   readonly restored: boolean[];
+  /**
+   * A lease was taken from under its holder (usurp), which may believe in it until then: what it says from memory may be old,
+   * only time protects from that. What it writes is refused, whatever it believes (design.md §5).
+   */
+  disputedUntilMs: number;
   /** Clients begin nothing more, and nothing goes wrong any more. */
   isOver: boolean;
   /** Starts the process of that place, unless it lives. */
@@ -36,7 +41,7 @@ export interface Simulated extends Federated {
   kill(process: SiteProcess): void;
 }
 
-const LEASE_MS = 1_500;
+export const LEASE_MS = 1_500;
 const HMAC: EdgeConfig['hmac'] = {
   'Metal-View': { key: 'view', lifetimeMs: 30_000 },
   'Metal-Edit': { key: 'edit', lifetimeMs: 30_000 },
@@ -122,6 +127,7 @@ export function createFederated(universe: Universe, shape: Shape, mutation: Muta
     isCut: (site) => wires.isCut(sites[site]!),
     isAllocated: (site, machine) => databases[site]!.model.live('allocation').some(({ key }) => key === machine),
     isOver: () => simulated.isOver,
+    isDisputed: () => universe.nowMs < simulated.disputedUntilMs,
   });
 
   const simulated: Simulated = {
@@ -138,6 +144,7 @@ export function createFederated(universe: Universe, shape: Shape, mutation: Muta
     watched,
     offsetsMs,
     restored,
+    disputedUntilMs: -Infinity,
     isOver: false,
     start,
     kill(process) {

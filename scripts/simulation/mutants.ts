@@ -210,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
     }),
     wishes: faults('shard'),
     caughtBy: ['I14'],
-    withinSeeds: 20,
+    withinSeeds: 60,
   },
   {
     name: 'group split',
@@ -246,7 +246,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'an ambiguous group is taken for written',
     mutation: () => onShard(() => ({ resolve: (_id, done) => done({ outcome: 'committed' }) })),
     wishes: faults('doubt'),
-    caughtBy: ['I14', 'I06'],
+    caughtBy: ['I14', 'I06', 'I15'],
     withinSeeds: 10,
   },
   {
@@ -304,7 +304,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'lease before the answer',
     what: 'a process answers from its memory without looking whether it is still the owner',
     mutation: () => ({ parts: { isGuarded: false } }),
-    wishes: { ...faults('usurp'), sites: 1, processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
+    wishes: { ...faults('stall', 'slow', 'down'), sites: 1, processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
     caughtBy: ['I06'],
     withinSeeds: 150,
   },
@@ -317,7 +317,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     }),
     wishes: { ...faults('stall', 'down'), processes: 2, often: ['takeThisIp', 'freeIp', 'readIp'] },
-    caughtBy: ['I06'],
+    caughtBy: ['I06', 'I20'],
     withinSeeds: 150,
   },
   {
