@@ -14,7 +14,10 @@ const HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-stor
 const eventText = ({ id, bodies }: Delivery): string =>
   bodies.map((body, i) => `${i === bodies.length - 1 ? `id: ${id}\n` : ''}data: ${JSON.stringify(body)}\n\n`).join('');
 
-/** `GET /v2/bus/{topic}`: after the cursor in `Last-Event-ID` or `?cursor=`, else from now on. Event `gap`: some are lost. */
+/**
+ * `GET /v2/bus/{topic}`: after the cursor in `Last-Event-ID` or `?cursor=`, else from now on, and the cursor of now comes
+ * first. Event `gap`: some are lost.
+ */
 export const addBusRoutes =
   (bus: Bus) =>
   (edge: Edge): void => {
@@ -55,6 +58,8 @@ export const addBusRoutes =
               // Something has to be sent at once, else the headers stay where they are.
               write(':\n\n');
               unsubscribe = bus.subscribe(param('topic'), from, {
+                // An event without data only moves the cursor of who hears it.
+                begin: (id) => write(`id: ${id}\n\n`),
                 deliver: (delivery) => write(eventText(delivery)),
                 gap: () => write('event: gap\ndata: {}\n\n'),
                 end,

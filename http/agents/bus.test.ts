@@ -45,8 +45,10 @@ const memoryLog = (entries: LogEntry[] = []) => {
 
 const collect = (bus: Bus, cursor: string | null) => {
   const got: unknown[] = [];
+  const begun: string[] = [];
   const ids: string[] = [];
   const leave = bus.subscribe(topic, cursor === null ? null : parseCursor(cursor)!, {
+    begin: (id) => void begun.push(id),
     deliver: ({ id, bodies }) => {
       got.push(...bodies);
       ids.push(id);
@@ -54,7 +56,7 @@ const collect = (bus: Bus, cursor: string | null) => {
     gap: () => got.push('gap'),
     end: () => got.push('end'),
   });
-  return { got, ids, leave };
+  return { got, begun, ids, leave };
 };
 
 const ready = async (bus: Bus): Promise<void> => {
@@ -65,6 +67,7 @@ test('design.md §4: cursors are vectors over streams, and keep their form', () 
   const text = 'partition:a/0/7/12,partition:a/1/6/3';
   assert.equal(formatCursor(parseCursor(text)!), text);
   assert.equal(parseCursor('')!.size, 0);
+  assert.equal(parseCursor(formatCursor(new Map()))!.size, 0);
   for (const bad of ['x', 'partition:a/0/7', 'partition:a/0/7/12,', 'partition:a/0/7/-1']) {
     assert.equal(parseCursor(bad), undefined, bad);
   }
@@ -84,6 +87,34 @@ test('a subscriber gets what is published from now on, and after a cursor what i
   bus.publish(entry(4, ['d']));
   assert.deepEqual(now.got, ['a', 'b', 'c']);
   assert.deepEqual(collect(bus, now.ids[0]!).got, ['c', 'd']);
+  await bus.stop();
+});
+
+test('I14: who came without a cursor is told where it begins: what is published while nobody is heard is not lost', async () => {
+  const bus = createBus(memoryLog());
+  await ready(bus);
+  const first = collect(bus, null);
+  assert.deepEqual(first.begun, ['-']);
+  first.leave();
+  bus.publish(entry(1, ['while away']));
+  assert.deepEqual(collect(bus, first.begun[0]!).got, ['while away']);
+  const second = collect(bus, null);
+  assert.deepEqual(second.begun, ['partition:p1/0/1/1']);
+  // Nobody who had a cursor gets another one.
+  assert.deepEqual(collect(bus, 'partition:p1/0/1/1').begun, []);
+  await bus.stop();
+});
+
+test('while the log is read, a newcomer does not begin before what was written before it came', async () => {
+  const log = memoryLog([entry(1, ['old'], { atMs: Date.now() - 1_000 })]);
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const bus = createBus({ ...log, backlog: (each) => gate.then(() => log.backlog(each)) });
+  const { got, begun } = collect(bus, null);
+  assert.deepEqual(begun, []);
+  open();
+  await ready(bus);
+  assert.deepEqual([got, begun], [[], ['partition:p1/0/1/1']]);
   await bus.stop();
 });
 

@@ -132,6 +132,7 @@ export const createBus = (options: BusOptions): Bus => {
       if (!missed) for (const entry of entries) accept(entry);
     } while (missed && goesOn());
     isCatchingUp = false;
+    topics.begin();
   };
   void catchUp();
 
@@ -149,7 +150,12 @@ export const createBus = (options: BusOptions): Bus => {
       if (held.length < MOST_WAITING) held.push(entry);
       else missed = true;
     },
-    subscribe: (topic, from, subscriber) => topics.subscribe(topic, from, subscriber),
+    subscribe(topic, from, subscriber) {
+      const leave = topics.subscribe(topic, from, subscriber);
+      // Else older ones are still read, and the place of the newcomer is known when they are.
+      if (!isCatchingUp) topics.begin();
+      return leave;
+    },
     state: () => ({
       isCatchingUp,
       held: held.length,

@@ -11,6 +11,8 @@ export interface Delivery {
 }
 
 export interface Subscriber {
+  /** Where somebody begins who had no cursor: told once, before anything is delivered, so that a break then loses nothing. */
+  begin(id: string): void;
   deliver(delivery: Delivery): void;
   /** Some of what came after its cursor is no longer kept. */
   gap(): void;
@@ -20,6 +22,8 @@ export interface Subscriber {
 
 export interface Topics {
   add(entry: LogEntry): void;
+  /** All that was written before they came is known: they are told where they begin. */
+  begin(): void;
   /** `from` null: what is written from now on. Answers how to leave. */
   subscribe(topic: string, from: BusCursor | null, subscriber: Subscriber): () => void;
   /** Forgets what is older than the retention. */
@@ -29,10 +33,13 @@ export interface Topics {
 
 const CURSOR_PART = /^([^/,]+\/\d+)\/(\d+)\/(\d+)$/;
 
-/** `scope/shard/epoch/n`, joined by commas; undefined when it is not of that form. */
+/** The cursor of somebody who has seen nothing; not empty, since an empty one is none. */
+const NOTHING_SEEN = '-';
+
+/** `scope/shard/epoch/n`, joined by commas, or `-`; undefined when it is not of that form. */
 export const parseCursor = (text: string): BusCursor | undefined => {
   const cursor = new Map<string, { epoch: number; n: number }>();
-  for (const part of text === '' ? [] : text.split(',')) {
+  for (const part of text === '' || text === NOTHING_SEEN ? [] : text.split(',')) {
     const match = CURSOR_PART.exec(part);
     if (!match) return undefined;
     cursor.set(match[1]!, { epoch: Number(match[2]), n: Number(match[3]) });
@@ -44,7 +51,7 @@ export const formatCursor = (cursor: BusCursor): string =>
   [...cursor]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([stream, { epoch, n }]) => `${stream}/${epoch}/${n}`)
-    .join(',');
+    .join(',') || NOTHING_SEEN;
 
 interface Position {
   epoch: number;
@@ -64,6 +71,7 @@ interface Listening {
   subscriber: Subscriber;
   seen: Map<string, Position>;
   sinceMs: number;
+  hasBegun: boolean;
 }
 
 interface Topic {
@@ -74,10 +82,11 @@ interface Topic {
   listening: Set<Listening>;
 }
 
-const offer = ({ subscriber, seen, sinceMs }: Listening, kept: Kept): void => {
-  if (kept.atMs < sinceMs || !isAfter(kept, seen.get(kept.stream))) return;
-  seen.set(kept.stream, kept);
-  subscriber.deliver(kept);
+const offer = (one: Listening, kept: Kept): void => {
+  if (kept.atMs < one.sinceMs || !isAfter(kept, one.seen.get(kept.stream))) return;
+  one.seen.set(kept.stream, kept);
+  one.hasBegun = true;
+  one.subscriber.deliver(kept);
 };
 
 /** Keeps at most `most` entries a topic, for at most `retentionMs` since they were written. */
@@ -113,9 +122,24 @@ export const createTopics = (wallMs: () => number, retentionMs: number, most = 1
         for (const one of topic.listening) offer(one, kept);
       }
     },
+    begin() {
+      for (const { listening, position } of topics.values()) {
+        for (const one of listening) {
+          if (one.hasBegun) continue;
+          one.hasBegun = true;
+          one.subscriber.begin(formatCursor(position));
+        }
+      }
+    },
     subscribe(name, from, subscriber) {
       const topic = topicOf(name);
-      const one: Listening = { subscriber, seen: new Map(from ?? []), sinceMs: from === null ? wallMs() : 0 };
+      const isNew = from === null;
+      const one: Listening = {
+        subscriber,
+        seen: new Map(from ?? []),
+        sinceMs: isNew ? wallMs() : 0,
+        hasBegun: !isNew,
+      };
       topic.listening.add(one);
       if (from !== null) {
         const lacks = [...topic.forgotten].some(([stream, position]) => isAfter(position, one.seen.get(stream)));

@@ -1,6 +1,6 @@
 // How long nobody is served when a site's active process is killed while another one stands by, and when one of its threads dies.
 import { setTimeout as wait } from 'node:timers/promises';
-import { callApi } from '../api-client.ts';
+import { callApi, errorMessage } from '../api-client.ts';
 import { until } from '../process/child.ts';
 import { startFleet } from '../process/fleet.ts';
 import { copyMachine } from '../process/many-machines.ts';
@@ -85,8 +85,9 @@ async function killedOnce(pair: SitePair, seeded: Seeded, fresh: Tenancy): Promi
         const body = machineFor(seeded, tenancy);
         const path = '/v1/machine/allocate';
         const answer = await callApi(next.url, pair.site.credentials(), 'POST', path, body, { timeoutMs: LONGEST_MS });
-        if (answer.status === 200) id = (JSON.parse(answer.text) as { id: string }).id;
-        return answer.status === 200;
+        if (answer.status !== 200) throw new Error(`${answer.status} ${errorMessage(answer.text)}`);
+        id = (JSON.parse(answer.text) as { id: string }).id;
+        return true;
       },
       LONGEST_MS,
       PROBE_EVERY_MS,
