@@ -121,7 +121,8 @@ export function createRequests({ universe, hmac, processesOf, isOver, isDisputed
           .handle(request)
           .then(async ({ status, headers, body }) => {
             const text = await textOf(body);
-            const isSaid = method === 'GET' || status >= 400;
+            // Of a write it is only a refusal that comes from memory; that nobody knows the outcome stays so.
+            const isSaid = method === 'GET' || (status >= 400 && status !== 503 && status !== 429);
             const told: Told = isSaid && isDisputed() ? { status: 'unsent' } : { status, text, headers };
             process.main.world.after(between(noise, 0.1, 1), () => finish(told));
           })
