@@ -41,11 +41,14 @@ function figuresOf(plan: MessagesPlan): Promise<MessagesFigures> {
       serialization: 'advanced',
     });
     const late = setTimeout(() => child.kill('SIGKILL'), LATE_MS);
-    child.once('message', (figures) => resolve(figures as MessagesFigures));
+    let told: MessagesFigures | undefined;
+    child.once('message', (figures) => (told = figures as MessagesFigures));
     child.once('error', reject);
+    // Not before its end: until then what it used counts as others'.
     child.once('exit', (code, signal) => {
       clearTimeout(late);
-      reject(new Error(`the process that counts messages died: ${signal ?? `exit code ${code}`}`));
+      if (told !== undefined) resolve(told);
+      else reject(new Error(`the process that counts messages died: ${signal ?? `exit code ${code}`}`));
     });
     child.send(plan);
   });
