@@ -33,7 +33,13 @@ function ownPlace(ask: LocateAsk, site: string, places: PlaceIndex): Place | und
 /** Answers another site or a router: only for what is at home here, never by hearsay. */
 export function answerLocate(ask: LocateAsk, site: string, places: PlaceIndex): LocateReply {
   const place = ownPlace(ask, site, places);
-  return place?.site === site ? { here: true, partition: place.partition } : { here: false };
+  if (place?.site !== site) return { here: false };
+  const holder = ask.by === 'address' ? places.address(ask.id) : undefined;
+  return {
+    here: true,
+    partition: place.partition,
+    ...(holder && { network: holder.network, ...(holder.isLoan && { loan: true }) }),
+  };
 }
 
 /** `nowhere` has the names of what everybody was asked for in vain, for this request. */

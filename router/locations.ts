@@ -37,6 +37,22 @@ export const REMEMBERED_MS = 300_000;
 export const askName = (ask: LocateAsk): string =>
   ask.by === 'directory' ? `directory|${ask.kind}|${ask.id}` : `${ask.by}|${ask.id}`;
 
+interface Told {
+  place: Place;
+  network: string | undefined;
+  loan: true | undefined;
+}
+
+/**
+ * Until the holder of a block has heard that a lent address came, both ends say that it is theirs: the one that has it by the
+ * loan is right. Addresses of several networks stay several.
+ */
+function placesOf(told: readonly Told[]): Place[] {
+  const loan = told.find((one) => one.loan === true);
+  const isOne = loan !== undefined && told.every(({ network }) => network === loan.network);
+  return (isOne ? [loan] : told).map(({ place }) => place);
+}
+
 export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }: LocationsOptions): Locations {
   const remembered = new Map<string, { place: Place; untilMs: number }>();
   const asking = new Map<string, Promise<Found>>();
@@ -47,11 +63,13 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
     if (remembered.size > capacity) remembered.delete(remembered.keys().next().value!);
   };
 
-  const askOne = async (member: Member, ask: LocateAsk): Promise<Place | 'elsewhere' | 'unreachable'> => {
+  const askOne = async (member: Member, ask: LocateAsk): Promise<Told | 'elsewhere' | 'unreachable'> => {
     if (!member.up) return 'unreachable';
     try {
       const reply = locateReplySchema.parse(await peers.ask(member.site, LOCATE_ASK, ask, LOCATE_MS));
-      return reply.here ? { site: member.site, partition: reply.partition } : 'elsewhere';
+      if (!reply.here) return 'elsewhere';
+      const { partition, network, loan } = reply;
+      return { place: { site: member.site, partition }, network, loan };
     } catch (error) {
       if (!isLinkFailure(error)) odd?.(`site ${member.site} answered ${LOCATE_ASK} with something else`, error);
       return 'unreachable';
@@ -61,7 +79,7 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
   const askAll = async (name: string, ask: LocateAsk): Promise<Found> => {
     const members = peers.members();
     const answers = await Promise.all(members.map((member) => askOne(member, ask)));
-    const places = answers.filter((answer) => typeof answer === 'object');
+    const places = placesOf(answers.filter((answer) => typeof answer === 'object'));
     if (places.length === 1) remember(name, places[0]!);
     if (places.length > 0) return { places };
     const unreachable = members.filter((_, i) => answers[i] === 'unreachable');

@@ -55,7 +55,14 @@ export type LocateAsk = z.infer<typeof locateAskSchema>;
 /** `partition` is '' for what belongs to the site as a whole: directory entries, global networks. */
 export const locateReplySchema = z.union([
   z.object({ here: z.literal(false) }),
-  z.object({ here: z.literal(true), partition: z.string().max(128) }),
+  z.object({
+    here: z.literal(true),
+    partition: z.string().max(128),
+    /** Of an address: its network. A member of the version before does not say. */
+    network: z.string().max(1_024).optional(),
+    /** Of an address: it is here by a loan, whoever holds its block. */
+    loan: z.literal(true).optional(),
+  }),
 ]);
 export type LocateReply = z.infer<typeof locateReplySchema>;
 

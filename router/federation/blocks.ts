@@ -216,18 +216,22 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     for (const { scope, key } of copies) if (copy.get('globalnetwork', key) === undefined) adopt(scopeId(scope), key);
   }
 
+  /** What the rows say is open has been taken up; begins again from the start if it could not be read. */
+  let isTakenUp = false;
   async function takeUp(): Promise<void> {
     for (const row of await ports.rows.rows('block', { scopes: [siteScope(site)] })) see(row);
     await take([...ports.hosted()]);
     for (const id of ownNetworks()) kept.tell(id);
+    isTakenUp = true;
   }
 
   async function compareOnce(): Promise<Attempt> {
-    if (!isFenced) return 'done';
-    if ((await comparison.compare()) === 'later') return 'later';
-    isFenced = false;
-    options.compared?.();
-    await takeUp();
+    if (isFenced) {
+      if ((await comparison.compare()) === 'later') return 'later';
+      isFenced = false;
+      options.compared?.();
+    }
+    if (!isTakenUp) await takeUp();
     return 'done';
   }
   let comparing: Promise<Attempt> | undefined;

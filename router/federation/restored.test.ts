@@ -300,3 +300,47 @@ test('reliability.md F24: an operator who accepts the loss while the site loses 
   refused((await driver.acceptLoss({ without: true })) as never, 'Unavailable', 'lost its ownership');
   driver.close();
 });
+
+test('reliability.md F24, I20: a database that is away when the comparison is over keeps nobody from taking up its blocks', async () => {
+  const world = createVirtualWorld();
+  const asked: string[] = [];
+  const away = Object.assign(new Error('the database does not answer'), { name: 'StatementFailure', kind: 'unsent' });
+  let failures = 2;
+  const driver = createBlockDriver({
+    site: 'a',
+    isRestored: true,
+    world,
+    rows: {
+      // Whoever is compared asks its actors; rows are read when that is over.
+      rows: async (table) => {
+        if (table === 'want' && failures-- > 0) throw away;
+        return [];
+      },
+      countByOwner: async () => new Map(),
+    },
+    copy: {
+      get: () => undefined,
+      entry: (kind, id) =>
+        (kind === 'globalnetwork' && id === 'internet' ? { home: 'b', entity: {} } : undefined) as never,
+      list: (kind) => (kind === 'globalnetwork' ? [{ id: 'internet' }] : []) as never,
+    },
+    ask: async (_to, command) => {
+      asked.push(command);
+      return { entries: [], restored: [], blocks: [], added: [], kept: [] } as never;
+    },
+    federation: { ask: async () => assert.fail('there is no other site') },
+    hosted: () => ['pa'],
+    odd: () => {},
+  });
+  await driver.start();
+  // Nobody else is there to ask, so an operator says that this is so; the database is away just then.
+  await assert.rejects(driver.acceptLoss({ without: true }), /does not answer/);
+  for (let steps = 0; steps < 100 && driver.open > 0; steps++) {
+    world.step(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(driver.restored, null, 'compared');
+  assert.equal(failures, -1, 'read again until it could be read');
+  assert.ok(asked.includes('adopt'), asked.join());
+  driver.close();
+});

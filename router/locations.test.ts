@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLocations, type Place } from './locations.ts';
+import type { LocateReply } from './peers.ts';
+
+const ask = { by: 'address', id: '203.0.113.5' } as const;
+
+async function placesOf(replies: Record<string, LocateReply>): Promise<readonly Place[]> {
+  const locations = createLocations({
+    peers: {
+      members: () => Object.keys(replies).map((site) => ({ site, partitions: [], up: true })),
+      ask: async (site) => replies[site],
+    },
+    monotonicMs: () => 0,
+  });
+  const found = await locations.find(ask);
+  assert.ok('places' in found);
+  return found.places;
+}
+
+const at = (partition: string, more: object = {}): LocateReply => ({
+  here: true,
+  partition,
+  network: 'internet',
+  ...more,
+});
+
+test('design.md §6: while the lender of an address has not heard that it came, the borrower is right', async () => {
+  const replies = { a: { here: false } as const, b: at('pb', { loan: true }), d: at('pd') };
+  assert.deepEqual(await placesOf(replies), [{ site: 'b', partition: 'pb' }]);
+});
+
+test('an address of two networks is in two places, also when one of them has it by a loan', async () => {
+  const both = [
+    { site: 'b', partition: 'pb' },
+    { site: 'd', partition: 'pd' },
+  ];
+  assert.deepEqual(await placesOf({ b: at('pb', { loan: true }), d: at('pd', { network: 'private' }) }), both);
+  assert.deepEqual(await placesOf({ b: at('pb'), d: at('pd') }), both);
+  // One of the version before does not say of which network it is.
+  assert.deepEqual(await placesOf({ b: at('pb', { loan: true }), d: { here: true, partition: 'pd' } }), both);
+});
