@@ -66,6 +66,8 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
     }
     if (status === 409 && what.id !== undefined && what.isSaid !== false && messageOf(text).includes('exists'))
       return pending.end({ kind: 'refused', why: messageOf(text) });
+    // Two sizes drew the same number of cores.
+    if (status === 400 && messageOf(text).includes('overlap')) return;
     if (![404, 409, 422, 500].includes(status)) ground.isStrange(`make ${what.kind}`, heard, key);
   }
 
@@ -114,7 +116,7 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
         body: { id, name: id, constraints: [{ type: 'cores', min: cores, max: cores }] },
       });
       const heard = understood(told);
-      if (heard !== 'nothing' && 'status' in heard && ![201, 409, 422].includes(heard.status))
+      if (heard !== 'nothing' && 'status' in heard && ![201, 400, 409, 422].includes(heard.status))
         ground.isStrange('make a shared size', heard);
     },
     async deleteShared(client, entry) {
