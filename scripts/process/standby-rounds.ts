@@ -58,8 +58,13 @@ export async function untilAcknowledged(pair: SitePair, at: SiteProcess, project
     PROBE_MS,
   );
   const tookMs = performance.now() - from;
-  // There, too: the router may not have heard of the takeover yet.
-  await callApi(at.url, pair.site.credentials(), 'DELETE', `/v1/ip/free/${address}`, undefined, { timeoutMs: 30_000 });
+  // There, too: the router may not have heard of the takeover yet. 404: an earlier try, of which nothing was heard, got through.
+  await until(`${at.name} takes ${address} back`, async () => {
+    const { status } = await callApi(at.url, pair.site.credentials(), 'DELETE', `/v1/ip/free/${address}`, undefined, {
+      timeoutMs: 30_000,
+    });
+    return status === 200 || status === 404;
+  });
   return tookMs;
 }
 

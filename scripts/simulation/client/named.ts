@@ -1,7 +1,7 @@
 // What has an id and a text that names who took it: private networks, sizes, networks of the whole federation.
 import { PROJECT, partitionOf } from '../seed.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
-import { heardOfTake, messageOf, telling, understood } from './answers.ts';
+import { heardOfTake, messageOf, telling, understood, type Answered } from './answers.ts';
 import { chosen, keyOf, type Client, type Ground, type Operation } from './client.ts';
 
 interface Take {
@@ -36,6 +36,9 @@ type Kinds =
   | 'createNetwork'
   | 'deleteNetwork';
 
+/** Two sizes drew the same number of cores. */
+const isOverlap = ({ status, text }: Answered): boolean => status === 400 && messageOf(text).includes('overlap');
+
 const MOST_NETWORKS = 64;
 const SHARED_NAMES = 3;
 
@@ -66,8 +69,7 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
     }
     if (status === 409 && what.id !== undefined && what.isSaid !== false && messageOf(text).includes('exists'))
       return pending.end({ kind: 'refused', why: messageOf(text) });
-    // Two sizes drew the same number of cores.
-    if (status === 400 && messageOf(text).includes('overlap')) return;
+    if (isOverlap(heard)) return;
     if (![404, 409, 422, 500].includes(status)) ground.isStrange(`make ${what.kind}`, heard, key);
   }
 
@@ -116,8 +118,8 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
         body: { id, name: id, constraints: [{ type: 'cores', min: cores, max: cores }] },
       });
       const heard = understood(told);
-      if (heard !== 'nothing' && 'status' in heard && ![201, 400, 409, 422].includes(heard.status))
-        ground.isStrange('make a shared size', heard);
+      if (heard === 'nothing' || !('status' in heard) || isOverlap(heard)) return;
+      if (![201, 409, 422].includes(heard.status)) ground.isStrange('make a shared size', heard);
     },
     async deleteShared(client, entry) {
       const told = await requests.send(client.site, { method: 'DELETE', path: `/v1/size/${sharedOf(entry)}` });
