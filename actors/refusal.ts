@@ -6,7 +6,7 @@ export interface Refusal {
   readonly refusal: true;
   readonly kind: RefusalKind;
   readonly message: string;
-  /** Seconds after which trying again makes sense; only with `Unavailable` and `Overloaded`. */
+  /** Seconds after which trying again makes sense, where the refusal may be over by then. */
   readonly retryAfterS?: number;
   /** For programs; absent: what `becauseOf` makes of the kind. */
   readonly because?: Because;
@@ -59,6 +59,8 @@ export const unavailable = (message: string, retryAfterS = 1): Refusal => ({
   message,
   retryAfterS,
 });
+/** The same refusal, of what is not decided yet. */
+export const undecided = (refusal: Refusal): Refusal => ({ ...refusal, retryAfterS: 1 });
 /** The same refusal with its reason. */
 export const because = (reason: Because, refusal: Refusal): Refusal => ({ ...refusal, because: reason });
 export const unreachable = (message: string, retryAfterS?: number): Refusal =>

@@ -8,6 +8,7 @@ import {
   isRefusal,
   because,
   unavailable,
+  undecided,
   unprocessable,
   unreachable,
   type Refusal,
@@ -24,7 +25,6 @@ export const SCOPE_HEADER = 'Idempotency-Scope';
 
 /** Milliseconds for asking the other members whether they know a key. */
 const MEMBERS_WITHIN_MS = 2_000;
-const RETRY_AFTER_S = 1;
 
 /**
  * An operation that any site may execute: the others are asked for the key first. `everywhere`: it is refused while one
@@ -80,10 +80,8 @@ function otherRequest(known: KeyedOutcome, { key, request }: IdempotencyKey): Re
   );
 }
 
-const stillRunning = ({ key }: IdempotencyKey, where: string): Refusal => ({
-  ...conflict(`the first request with the ${KEY_HEADER} "${key}" is still running${where}, repeat it later`),
-  retryAfterS: RETRY_AFTER_S,
-});
+const stillRunning = ({ key }: IdempotencyKey, where: string): Refusal =>
+  undecided(conflict(`the first request with the ${KEY_HEADER} "${key}" is still running${where}, repeat it later`));
 
 const find = async (site: Site, { identity, key }: IdempotencyKey): Promise<KeyedOutcome | undefined | Refusal> => {
   try {

@@ -5,7 +5,7 @@ import type { AllocatorCommands } from '../allocation/messages.ts';
 import type { NetworkPatch, NetworkView } from '../network/messages.ts';
 import type { NetworkCreateRequest } from '../network/network-rules.ts';
 import { createPlant, granted, newNetwork, refused, type Plant } from '../network/plant.fixture.ts';
-import { isRefusal } from '../refusal.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
 import { claimsOfNetwork } from './claims.ts';
 import type { Claim } from './messages.ts';
 
@@ -357,7 +357,9 @@ describe('design.md §12: promises to other sites', () => {
       'Unprocessable',
       '212.34.80.128/25 overlaps 212.34.80.0/24',
     );
-    refused(create(plant, 'internet', { prefixes: ['10.0.0.0/24'] }), 'Conflict');
+    const undecided = create(plant, 'internet', { prefixes: ['10.0.0.0/24'] });
+    refused(undecided, 'Conflict');
+    assert.equal((undecided as Refusal).retryAfterS, 1, 'it may be given up');
     refused(create(plant, 'x', { prefixes: ['10.0.0.0/24'], vrf: 104009 }), 'Conflict');
     plant.restart();
     refused(
@@ -468,7 +470,9 @@ describe('design.md §12: promises to other sites', () => {
       granted(plant.ask(registry, 'claims', { own: false })).claims.map(({ value, state }) => `${value} ${state}`);
     granted(propose('h1', prefix('10.0.0.0/24')));
     settle('h1', true);
-    refused(propose('h2', prefix('10.0.0.0/23')), 'Unprocessable', 'overlaps 10.0.0.0/24 of network n (site t)');
+    const final = propose('h2', prefix('10.0.0.0/23'));
+    refused(final, 'Unprocessable', 'overlaps 10.0.0.0/24 of network n (site t)');
+    assert.equal((final as Refusal).retryAfterS, undefined);
     refused(propose('h2', prefix('10.0.0.0/23', '10.0.0.0/24'), 'z'), 'Unprocessable', 'overlaps 10.0.0.0/24');
     refused(propose('h2', { ...prefix('10.0.0.0/23', '10.0.0.0/24'), holder: 'm' }), 'Unprocessable', 'overlaps');
 

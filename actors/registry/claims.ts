@@ -6,7 +6,7 @@ import { isGlobal } from '../network/network-rules.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import type { Live } from '../change.ts';
 import type { Change } from '../records.ts';
-import { alreadyExists, conflict, invalid, unprocessable, type Refusal } from '../refusal.ts';
+import { alreadyExists, conflict, invalid, undecided, unprocessable, type Refusal } from '../refusal.ts';
 import type { Claim, Settled } from './messages.ts';
 import type { ClaimRecord } from './record.ts';
 
@@ -89,6 +89,10 @@ const TAKEN: Record<'network' | 'partition' | 'super' | 'underlay', (record: Cla
   underlay: ({ value }) => unprocessable(`partition with id "${value}" already has an underlay network`),
 };
 
+/** A promise is kept soon, or given up: it may even be this very request's, sent again to another site. */
+const unlessPromised = ({ state }: ClaimRecord, refusal: Refusal): Refusal =>
+  state === 'promised' ? undecided(refusal) : refusal;
+
 /** Why one thing can't be claimed. `by`: the site that wants it. */
 export function collision(state: RegistryState, claim: Claim, by: string): Refusal | undefined {
   const { what, value } = claim;
@@ -99,12 +103,14 @@ export function collision(state: RegistryState, claim: Claim, by: string): Refus
     const other = overlapping(state, claim, prefix, by);
     if (other === undefined) return undefined;
     const { record } = other;
-    return unprocessable(`${prefixesOverlap(prefix, other.prefix)} of network ${record.holder} ${homeOf(record)}`);
+    const text = `${prefixesOverlap(prefix, other.prefix)} of network ${record.holder} ${homeOf(record)}`;
+    return unlessPromised(record, unprocessable(text));
   }
   const key = claimKey(claim);
   const record = (state.claims.get(key) ?? state.making.get(key))?.value;
   if (record === undefined || what === 'vrf') return undefined;
-  return what === 'network' && by === record.site && by === state.id ? alreadyExists() : TAKEN[what](record);
+  if (what === 'network' && by === record.site && by === state.id) return alreadyExists();
+  return unlessPromised(record, TAKEN[what](record));
 }
 
 /** All collisions, in the order of the claims; with each other too. */
@@ -123,9 +129,9 @@ export function collisions(state: RegistryState, claims: readonly Claim[], by: s
   });
 }
 
-/** One refusal that names each collision once, with the kind of the first. */
+/** One refusal that names each collision once, with the kind of the first of those that trying again does not change. */
 export const together = (refusals: readonly Refusal[]): Refusal | undefined => {
-  const [first] = refusals;
+  const first = refusals.find(({ retryAfterS }) => retryAfterS === undefined) ?? refusals[0];
   return first && { ...first, message: [...new Set(refusals.map(({ message }) => message))].join('; ') };
 };
 
