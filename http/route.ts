@@ -56,6 +56,14 @@ export interface Route<B> extends RouteDeclaration {
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
+/** Characters from which an answer is kept as bytes while its reader takes it: of a string, the socket keeps both (F20). */
+const LONG_TEXT = 65_536;
+
+const encodeAnswer = (body: unknown): string | Uint8Array<ArrayBuffer> => {
+  const text = JSON.stringify(body);
+  return text.length < LONG_TEXT ? text : new TextEncoder().encode(text);
+};
+
 /** May the answer be JSON for this Accept header? */
 const acceptsJson = (accept: string | undefined): boolean =>
   accept === undefined ||
@@ -222,7 +230,7 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     });
     if (answer instanceof Response) return answer;
     if (isRefusal(answer)) return refusalResponse(answer);
-    return new Response(JSON.stringify(answer.body), {
+    return new Response(encodeAnswer(answer.body), {
       status: answer.status,
       headers: answer.headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...answer.headers },
     });
