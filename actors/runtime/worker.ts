@@ -73,6 +73,7 @@ export function runShard(task: ShardTask, parts: WorkerParts): Promise<'drained'
           (frame) => port.postMessage(frame, [frame.buffer]),
           // As queueMicrotask, which makes an AsyncResource each time.
           (run) => void settled.then(run),
+          parts.world,
         ),
       );
       port.on('message', (message: Uint8Array | PeerPort) => {

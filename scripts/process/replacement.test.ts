@@ -77,6 +77,7 @@ function hosted(serves: () => boolean = () => true) {
       const pipe = createFrames(
         (frame) => task.port.postMessage(frame, [frame.buffer]),
         (run) => world.defer(run),
+        world,
       );
       task.port.on('message', (frame: Uint8Array) => {
         for (const { m } of openFrame(frame)) if (m === 'ping' && !thread.loops) pipe.send({ m: 'pong' });

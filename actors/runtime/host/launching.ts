@@ -1,7 +1,7 @@
 // Starts the thread of a shard and joins it to the others; when it dies, starts another one, after a while that grows.
 import type { World } from '../../ports.ts';
 import type { Envelope } from '../envelope.ts';
-import { createFrames, openFrame } from '../frames.ts';
+import { createArrivals, createFrames } from '../frames.ts';
 import { inHandIn, inHandMemory } from '../in-hand.ts';
 import type { Threads } from '../threads.ts';
 import type { Watchdog } from '../watchdog.ts';
@@ -65,11 +65,12 @@ export function createLaunching(options: LaunchingOptions): Launching {
     slot.pipe = createFrames(
       (frame) => port1.postMessage(frame, [frame.buffer]),
       (run) => world.defer(run),
+      world,
     );
-    port1.on('message', (frame: Uint8Array) => {
-      for (const envelope of openFrame(frame)) options.receive(slot, envelope);
-    });
+    const arrivals = createArrivals((envelope) => options.receive(slot, envelope), world);
+    port1.on('message', (frame: Uint8Array) => arrivals.take(frame));
     port1.on('close', () => {
+      arrivals.rest();
       // The thread may be said to have ended only later. What it wrote last may not have been told, and a key may know of it.
       if (slot.port === port1) slot.serving = false;
       asks.fail(slot, `shard ${shard} ended`);
