@@ -74,6 +74,12 @@ export function reply(mail: Mail, value: unknown): void {
   mail.respond(value);
 }
 
+/** An answer that waits for the commits before it. */
+export interface Follower {
+  mail: Mail;
+  value: unknown;
+}
+
 export type CellStatus =
   | 'cold' // no state in memory
   | 'loading'

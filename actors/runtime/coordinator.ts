@@ -9,7 +9,7 @@ import type { Operation } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';
-import { MOST_CRASHES } from './turn.ts';
+import { MOST_CRASHES } from './turn/ending.ts';
 
 /** After so many commits that found a memory wrong, the caller hears of it. */
 const MAX_ATTEMPTS = 4;

@@ -67,6 +67,7 @@ const bagBehaviour = {
   unhold(state: Bag, _operation: string, changes: Change[]) {
     for (const change of changes) state.held.delete(Number(change.key.split('|')[1]));
   },
+  needs: { look: () => [{ table: 'pool', key: 'nobody|0' }] },
   commands: {
     take(state: Bag, { n, blind }: { n: number; blind?: boolean }, context: Context) {
       if (blind !== true && (state.taken.has(n) || state.held.has(n))) return conflict(`${n} is taken`);
@@ -83,6 +84,7 @@ const bagBehaviour = {
     idle: () => ({ reply: 'nothing to do' }),
     idleTogether: () => ({ coordinate: () => nothingOfAll() }),
     get: () => ({ reply: 'told' }),
+    look: (state: Bag) => ({ reply: state.taken.size }),
     event: (_state: Bag, { n }: { n: number }) => ({ reply: n }),
     list: (state: Bag) => ({ reply: [...state.taken.keys()].sort((a, b) => a - b) }),
     explode() {
@@ -349,6 +351,65 @@ describe('shard', () => {
       plant.store.live('pool').map(({ key }) => key),
       ['a|1'],
     );
+  });
+
+  it('what was decided on what is not written yet is refused at its own deadline', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    plant.store.down = true;
+    const patient = plant.ask('a', 'take', { n: 1 }, 60_000);
+    const [early, late] = [plant.ask('a', 'list', {}, 300), plant.ask('a', 'list', {}, 60_000)];
+    plant.settle(500);
+    assert.match((early() as Refusal).message, /list: the deadline passed before it was known whether what it saw is/);
+    plant.store.down = false;
+    plant.settle(10_000);
+    assert.deepEqual([patient(), late()], [1, [1]]);
+  });
+
+  it('what is to be decided again behind somebody more patient is refused at its own deadline', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    const [patient, thrown] = [plant.ask('a', 'take', { n: 1 }, 60_000), plant.ask('a', 'explode', {}, 300)];
+    const behind = plant.ask('a', 'list', {}, 300);
+    plant.store.down = true;
+    plant.settle(500);
+    for (const answer of [thrown, behind]) {
+      assert.match((answer() as Refusal).message, /the deadline passed before it could be decided again/);
+    }
+    plant.store.down = false;
+    plant.settle(10_000);
+    assert.equal(patient(), 1);
+  });
+
+  it('what waits for rows is refused at its own deadline, and is not decided when they come', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    const { fetch } = plant.store;
+    let answer = (): void => assert.fail('it asked for no rows');
+    plant.store.fetch = (...asked) => (answer = () => fetch(...asked));
+    const [early, late] = [plant.ask('a', 'look', {}, 300), plant.ask('a', 'look', {})];
+    plant.settle(500);
+    assert.match((early() as Refusal).message, /look: the deadline passed/);
+    assert.equal(late(), undefined);
+    answer();
+    plant.settle();
+    assert.equal(late(), 0);
+  });
+
+  it('what comes to a shard that can not begin yet is refused at its deadline', () => {
+    const plant = createPlant(1);
+    plant.store.down = true;
+    plant.boot(0);
+    const early = plant.ask('a', 'take', { n: 1 }, 300);
+    plant.settle(500);
+    assert.equal(kindOf(early()), 'Unavailable');
+    plant.store.down = false;
+    const late = plant.ask('a', 'take', { n: 1 });
+    plant.settle();
+    assert.equal(late(), 1);
   });
 
   it('a stale owner writes nothing and stops', () => {

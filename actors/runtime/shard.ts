@@ -191,8 +191,9 @@ export function createShard(options: ShardOptions): Shard {
   return {
     cells,
     start(done) {
+      // Before it serves: mail may come already, and the database may be long in answering.
+      startWheel({ world, holdings, observation, gate, limits });
       life.start(() => {
-        startWheel({ world, holdings, observation, gate, limits });
         pipe(MAIN)?.send({ m: 'ready', fences: holdings.fences() });
         done();
       });

@@ -1,7 +1,7 @@
 // Which message brings its thread down, with a full heap, an endless loop or an exit: nobody can catch that where it happens.
 // One that was in hand at three deaths is set aside, and is not let in again until an operator says so.
 import { addressText, type Address } from '../address.ts';
-import { MOST_CRASHES } from './turn.ts';
+import { MOST_CRASHES } from './turn/ending.ts';
 
 /** A message that is the same when it comes again, whoever sends it. */
 export interface Suspect {

@@ -4,15 +4,25 @@ import type { Scope } from '../address.ts';
 import { onlyTells } from '../command-class.ts';
 import type { Fence, RowKey, World } from '../ports.ts';
 import { rowName, type Change, type Row } from '../records.ts';
-import { because, conflict, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
+import { because, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
-import { hold, pushAgain, pushWaiting, reply, takeWaiting, waitText, type Cell, type Mail } from './cell.ts';
-import type { Operation, OperationOutcome } from './committer/operation.ts';
+import { hold, pushWaiting, reply, takeWaiting, waitText, type Cell, type Follower, type Mail } from './cell.ts';
+import type { Operation } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
-import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { isOvertaken, type DryHolds } from './dry-holds.ts';
 import { dryAnswer } from './dry-run.ts';
 import { TurnContext, type Seen } from './turn/context.ts';
+import {
+  again,
+  changedMeanwhile,
+  finish,
+  finishBatch,
+  MAX_ATTEMPTS,
+  poisoned,
+  type Ending,
+  type Followed,
+  type Proposed,
+} from './turn/ending.ts';
 import { knownRows, NONE } from './turn/rows.ts';
 
 export interface TurnHost {
@@ -28,16 +38,15 @@ export interface TurnHost {
   /** Whether the shard that reserves has died meanwhile: nobody would ever end the reservation. */
   isVoid(mail: Mail): boolean;
   settled(cell: Cell): void;
+  /** Mail of it is decided again when something else is over; it may be too late by then. */
+  delayed(cell: Cell): void;
+  /** Turns whose followers wait for a commit. */
+  readonly followed: Set<Followed>;
   crashed(cell: Cell, error: unknown): void;
   /** Sets a message aside that its actor throws at again and again; answers the id under which it lies there. */
   quarantine(cell: Cell, mail: Mail, error: unknown): string;
 }
 
-/** An actor may throw at a message because its memory is wrong: it is loaded anew and asked again, so often in all. */
-export const MOST_CRASHES = 3;
-
-/** A memory found wrong so often for one message is not memory any more: the caller hears of the conflict. */
-const MAX_ATTEMPTS = 4;
 const MAX_WAITING = 1024;
 
 type Handler = (state: unknown, body: unknown, context: Context) => unknown;
@@ -46,11 +55,9 @@ type Handler = (state: unknown, body: unknown, context: Context) => unknown;
  * What a turn knows and has done so far. Plain fields and functions beside them: a turn of one short message made of
  * closures takes five times as long (measured).
  */
-interface Turn extends Seen {
+interface Turn extends Seen, Ending {
   readonly host: TurnHost;
   operations: Operation[];
-  /** Answers that must wait for the commits before them: what they say was decided on tentative state. */
-  followers: Array<{ mail: Mail; value: unknown }>;
   isChanged: boolean;
   /** Who began to wait in this batch, and nothing was brought since: looking again would find the same. */
   fresh: Set<Mail> | null;
@@ -60,7 +67,7 @@ const NO_CHANGES: Change[] = [];
 const NO_MESSAGES: Operation['messages'] = [];
 const NO_HINTS: Hint[] = [];
 const NO_OPERATIONS: Operation[] = [];
-const NO_FOLLOWERS: Turn['followers'] = [];
+const NO_FOLLOWERS: Follower[] = [];
 
 /**
  * Reservations before commands: a grant leaves at once, so nothing that is not committed yet may stand behind it. Its
@@ -112,7 +119,7 @@ export function decideBatch(
       // `decide` is pure, `evolve` is not: what it left behind can't be trusted, so nobody is decided on it any more.
       cell.stale = true;
       poisoned(turn, mail, error);
-      for (const rest of batch.slice(i + 1)) pushAgain(cell, rest);
+      for (const rest of batch.slice(i + 1)) again(turn, rest);
       host.crashed(cell, error);
       break;
     }
@@ -121,15 +128,17 @@ export function decideBatch(
   const { operations } = turn;
   if (cell.waiting.length > 0 && turn.isChanged) wakeWaiting(turn);
   cell.open = operations.length;
+  if (turn.followers.length > 0) host.followed.add(turn);
   for (const operation of operations) host.submit(operation);
   return operations.length;
 }
 
 /** Who waits must not spin: only what came after it began to wait wakes it. */
-function wakeWaiting({ cell, fresh }: Turn): void {
+function wakeWaiting(turn: Turn): void {
+  const { cell, fresh } = turn;
   for (const mail of takeWaiting(cell)) {
     if (fresh?.has(mail) === true) pushWaiting(cell, mail);
-    else pushAgain(cell, mail);
+    else again(turn, mail);
   }
 }
 
@@ -233,13 +242,9 @@ function answer({ operations, followers }: Turn, mail: Mail, value: unknown): vo
   else reply(mail, value);
 }
 
-interface Proposal {
+interface Proposal extends Proposed {
   changes: Change[];
   messages: Operation['messages'];
-  hints: Hint[];
-  value: unknown;
-  /** The message waits on; nobody is answered by this. */
-  waits: boolean;
 }
 
 function propose(turn: Turn, mail: Mail, proposal: Proposal): void {
@@ -282,48 +287,4 @@ function apply(turn: Turn, changes: Change[]): void {
     if (known.has(name)) known.set(name, change.value === null ? null : (change as Row));
   }
   turn.isChanged = true;
-}
-
-const changedMeanwhile = ({ behaviour, address }: Cell, why: string): Refusal =>
-  conflict(`${behaviour.kind} ${address.id} was changed meanwhile (${why}); try again`);
-
-function finish({ host, cell }: Turn, mail: Mail, outcome: OperationOutcome, { hints, value, waits }: Proposal): void {
-  if (outcome === 'committed') {
-    if (hints.length > 0) {
-      const nowMs = host.world.monotonicMs();
-      for (const one of hints) host.hint(one, mail.who, nowMs);
-    }
-    if (!waits) reply(mail, value);
-    return;
-  }
-  cell.stale = true;
-  // It is decided again after the reload, like everybody who waits.
-  if (waits) {
-    if (!isRefusal(outcome) && outcome !== 'redo') mail.attempts++;
-    return;
-  }
-  if (isRefusal(outcome)) return reply(mail, outcome);
-  if (outcome !== 'redo' && outcome.refused === KEYED_TWICE) return reply(mail, keyedTwice(mail.name));
-  if (outcome !== 'redo' && ++mail.attempts >= MAX_ATTEMPTS) {
-    return reply(mail, changedMeanwhile(cell, outcome.refused));
-  }
-  pushAgain(cell, mail);
-}
-
-function finishBatch({ host, cell, followers }: Turn): void {
-  for (const { mail, value } of followers) {
-    if (cell.stale) pushAgain(cell, mail);
-    else reply(mail, value);
-  }
-  host.settled(cell);
-}
-
-function poisoned({ host, cell }: Turn, mail: Mail, error: unknown): void {
-  const { behaviour, address } = cell;
-  mail.thrown = null;
-  mail.crashes++;
-  if (mail.crashes < MOST_CRASHES) return pushAgain(cell, mail);
-  const id = host.quarantine(cell, mail, error);
-  const why = error instanceof Error ? error.message : String(error);
-  reply(mail, internal(`${behaviour.kind} ${address.id} failed at ${mail.name}, operation ${id}: ${why}`));
 }

@@ -5,7 +5,7 @@ import type { World } from '../../ports.ts';
 import { internal, isRefusal, type Refusal } from '../../refusal.ts';
 import { createQuarantine, type QuarantinedMessage } from '../quarantine.ts';
 import { createSuspects, type Suspect } from '../suspects.ts';
-import { MOST_CRASHES } from '../turn.ts';
+import { MOST_CRASHES } from '../turn/ending.ts';
 import type { OpenAsk } from './slot.ts';
 
 export interface SetAsideOptions {

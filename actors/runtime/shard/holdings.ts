@@ -2,9 +2,10 @@
 // changes what is said at each member.
 import type { Scope } from '../../address.ts';
 import type { Fence } from '../../ports.ts';
-import type { Cell } from '../cell.ts';
+import type { Cell, Mail } from '../cell.ts';
 import { createCells, type Cells } from '../cells.ts';
 import { createDryHolds, type DryHolds } from '../dry-holds.ts';
+import type { Followed } from '../turn/ending.ts';
 import { createVersions, type Versions } from '../versions.ts';
 
 export interface Holdings {
@@ -13,8 +14,12 @@ export interface Holdings {
   readonly cells: Cells;
   /** Those with mail that waits for a change. */
   readonly waiting: Set<Cell>;
-  /** Those whose mail lies in the inbox until something else is over: a load, a commit, the shard's start. */
+  /** Those whose mail lies until something else is over: a load, a commit, the shard's start. */
   readonly behind: Set<Cell>;
+  /** What is decided when its rows are there. */
+  readonly fetching: Set<{ batch: Mail[] }>;
+  /** Turns whose answers wait for a commit. */
+  readonly followed: Set<Followed>;
   /** turn.ts adds, reservations.ts and life.ts take away. */
   readonly dryHolds: DryHolds;
   /** Only life.ts sets it. */
@@ -41,6 +46,8 @@ export function createHoldings(shard: number, first: Fence[]): Holdings {
     cells,
     waiting: new Set(),
     behind: new Set(),
+    fetching: new Set(),
+    followed: new Set(),
     dryHolds: createDryHolds(),
     phase: 'starting',
     life: 0,

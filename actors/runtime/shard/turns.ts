@@ -18,7 +18,7 @@ export interface TurnsOptions {
   observation: Observation;
   batchLimit: number;
   /** What a turn needs of the shard besides this room. */
-  host: Omit<TurnHost, 'settled'>;
+  host: Omit<TurnHost, 'settled' | 'delayed' | 'followed'>;
   wake(cell: Cell): void;
 }
 
@@ -35,7 +35,12 @@ export interface Turns {
 export function createTurns(options: TurnsOptions): Turns {
   const { world, store, holdings, observation, wake } = options;
   const { cells } = holdings;
-  const host: TurnHost = { ...options.host, settled };
+  const host: TurnHost = {
+    ...options.host,
+    settled,
+    delayed: (cell) => void holdings.behind.add(cell),
+    followed: holdings.followed,
+  };
 
   function load(cell: Cell): void {
     // The shard started over while it had work: its mail lies in a new cell, and nobody can reach this one.
@@ -102,12 +107,16 @@ export function createTurns(options: TurnsOptions): Turns {
 
   function fetch(cell: Cell, batch: Mail[], wanted: RowKey[]): void {
     cell.status = 'fetching';
+    const fetching = { batch };
+    holdings.fetching.add(fetching);
     // Confirmations that arrive while the rows are on their way are newer than what the fetch may see.
     cell.rows = new Map();
     const mine = holdings.life;
     store.fetch(cell.address.scope, wanted, [holdings.fenceOf(cell.address.scope)], (rows) => {
+      holdings.fetching.delete(fetching);
+      const { batch: left } = fetching;
       if (mine !== holdings.life) {
-        for (const mail of batch) {
+        for (const mail of left) {
           reply(mail, because('starting', unavailable('the shard was restarted; nothing was changed')));
         }
         return;
@@ -115,15 +124,15 @@ export function createTurns(options: TurnsOptions): Turns {
       if (isRefusal(rows)) {
         cell.rows = null;
         cell.status = 'idle';
-        for (const mail of batch) reply(mail, rows);
+        for (const mail of left) reply(mail, rows);
         return wake(cell);
       }
       if (cell.stale) {
         cell.rows = null;
-        requeue(cell, batch);
+        requeue(cell, left);
         return load(cell);
       }
-      if (decide(cell, batch, rows, wanted)) settled(cell);
+      if (decide(cell, left, rows, wanted)) settled(cell);
     });
   }
 

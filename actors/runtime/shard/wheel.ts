@@ -1,6 +1,6 @@
 // Everything that is about time and not about one message: deadlines of mail that lies, passivation, how late the shard runs.
 import type { World } from '../../ports.ts';
-import { waitText } from '../cell.ts';
+import { waitText, type Mail } from '../cell.ts';
 import type { Observation } from '../observation.ts';
 import { leaving } from '../residency.ts';
 import { inTime } from './deadlines.ts';
@@ -12,6 +12,11 @@ export const WHEEL_MS = 100;
 /** Looking at every actor costs milliseconds, so idle ones are looked for only so often while there is room. */
 const TICKS_A_SWEEP = 10;
 
+const notAgain = ({ name }: Mail): string =>
+  `${name}: the deadline passed before it could be decided again; nothing was changed`;
+const uncertain = ({ name }: Mail): string =>
+  `${name}: the deadline passed before it was known whether what it saw is written; nothing was changed`;
+
 export interface WheelOptions {
   world: World;
   holdings: Holdings;
@@ -22,7 +27,7 @@ export interface WheelOptions {
 
 /** Turns until the shard has stopped. */
 export function startWheel({ world, holdings, observation, gate, limits }: WheelOptions): void {
-  const { cells, waiting, behind } = holdings;
+  const { cells, waiting, behind, fetching, followed } = holdings;
   let ticks = 0;
 
   function tick(dueMs: number): void {
@@ -39,7 +44,14 @@ export function startWheel({ world, holdings, observation, gate, limits }: Wheel
     }
     for (const cell of behind) {
       cell.inbox = inTime(cell.inbox, now);
-      if (cell.inbox.length === 0) behind.delete(cell);
+      cell.again = inTime(cell.again, now, notAgain);
+      if (cell.inbox.length === 0 && cell.again.length === 0) behind.delete(cell);
+    }
+    for (const one of fetching) one.batch = inTime(one.batch, now);
+    // What they wait for may have a later deadline than they, and a database that is away takes it no sooner.
+    for (const turn of followed) {
+      turn.followers = turn.followers.filter(({ mail }) => inTime([mail], now, uncertain).length > 0);
+      if (turn.followers.length === 0) followed.delete(turn);
     }
     let parked = 0;
     for (const cell of waiting) parked += cell.waiting.length;
