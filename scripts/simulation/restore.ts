@@ -98,6 +98,8 @@ export function restoreBackup(
     }
     watched.keysOf.delete(held);
     if (is === undefined || is.value === null) continue;
+    // A block that it has given away since: on its way, it is of whoever takes it, and the comparison ends this row.
+    if (is.table === 'holding' && (was === undefined || uniqueKeys(was).length === 0)) continue;
     const keys = [...uniqueKeys(is), ...claimedKeys(is, site)].filter((key) => !watched.holders.has(key));
     watched.keysOf.set(held, keys);
     for (const key of keys) watched.holders.set(key, held);
