@@ -220,9 +220,10 @@ async function look({ sites, databases, processesOf, shards }: Federated): Promi
 export async function judge(universe: Universe, federated: Federated): Promise<void> {
   const { clients, lost } = federated;
   let found = await look(federated);
-  // What happens by time, e.g. the look at machines that fell silent, may be under way at any moment.
+  // What happens by time, e.g. the look at machines that fell silent, may be under way at any moment; at even intervals it
+  // would be met again and again.
   for (let tries = 0; found.length > 0 && tries < 12; tries++) {
-    await new Promise<void>((resolve) => void universe.after(1_000, resolve));
+    await new Promise<void>((resolve) => void universe.after(700 + 90 * tries, resolve));
     found = await look(federated);
   }
   for (const [invariant, what] of found) universe.violate(invariant, what);

@@ -294,10 +294,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'word of all',
+    // I20: what it does not remember it is told again and again, without end.
     what: 'a member promises everything and remembers nothing',
     mutation: () => ({ parts: { behaviours: command('registry', 'promise', () => () => ({ reply: {} })) } }),
     wishes: { ...faults(), sites: 3, often: ['createNetwork', 'deleteNetwork'] },
-    caughtBy: ['I12', 'I13'],
+    caughtBy: ['I12', 'I13', 'I20'],
     withinSeeds: 60,
   },
   {
