@@ -33,6 +33,19 @@ export interface DirectoryEntities {
   member: MemberEntity;
 }
 export type DirectoryKind = keyof DirectoryEntities;
+const KINDS: Record<DirectoryKind, true> = {
+  partition: true,
+  size: true,
+  image: true,
+  sizeimageconstraint: true,
+  sizereservation: true,
+  filesystemlayout: true,
+  project: true,
+  tenant: true,
+  globalnetwork: true,
+  member: true,
+};
+export const DIRECTORY_KINDS = Object.keys(KINDS) as readonly DirectoryKind[];
 
 /** Hybrid logical clock (Kulkarni et al. 2014): wall milliseconds, then a counter, then the site breaks ties. */
 export interface HybridTime {

@@ -1,22 +1,26 @@
 // Answers what a restored site asks (reliability.md F24), from the rows: they say the same as the actors, and are of one
-// kind for all partitions here.
-import { partitionScope, scopeId, siteScope } from '../../actors/address.ts';
+// kind for all partitions here. But for the directory: what the site had told before its end may still be on its way into the
+// rows here, and the actors answer behind it.
+import { addressOf, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
+import { DIRECTORY_KINDS } from '../../actors/directory/record.ts';
 import { settled } from '../../actors/network/standing.ts';
 import { refuseAsk } from '../link/failure.ts';
-import type { BlockPorts } from './blocks-ports.ts';
+import { orThrow, type BlockPorts } from './blocks-ports.ts';
 import { sitesWithPartitions } from './blocks-kept.ts';
 import { inventorySchema, type InventoryReply, type Item } from './restored-messages.ts';
-import type { FilledCopy } from './directory-copy.ts';
 
 const ITEMS_PER_PAGE = 400;
 /** As many sites as may be restored at the same time. */
 const MOST_ASKERS = 16;
 
 /** What this site knows of things between it and `member`. */
-async function inventoryFor(member: string, { site, rows, copy, hosted }: BlockPorts): Promise<Item[]> {
+async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: BlockPorts): Promise<Item[]> {
   const scopes = hosted().map(partitionScope);
   const items: Item[] = sitesWithPartitions(copy).map((one) => ({ is: 'site', site: one }));
-  for (const record of (copy as FilledCopy).entriesOf(member)) items.push({ is: 'entry', record });
+  for (const kind of DIRECTORY_KINDS) {
+    const { entries } = orThrow(await ask(addressOf(siteScope(site), 'directory', kind), 'all', {}));
+    for (const record of entries) if (record.home === member) items.push({ is: 'entry', record });
+  }
   const homes = new Map<string, string>();
   for (const { key, value } of await rows.rows('global_network', { scopes })) {
     homes.set(key, value.home);

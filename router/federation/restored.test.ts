@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { BlockRecord, GlobalNetworkRecord, HoldingRecord } from '../../actors/block/record.ts';
+import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import { granted, refused } from '../../actors/network/plant.fixture.ts';
@@ -10,6 +11,7 @@ import { isRefusal, unavailable } from '../../actors/refusal.ts';
 import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
 import { createBlockDriver } from './blocks.ts';
 import { league } from './blocks.fixture.ts';
+import { INVENTORY_ASK, inventoryReplySchema } from './restored-messages.ts';
 
 type League = Awaited<ReturnType<typeof league>>;
 const PREFIX = '203.0.113.0/24';
@@ -241,6 +243,21 @@ test('reliability.md F24: a restored site hears again what the homes of networks
   await scene.run(3_000);
   assert.equal(scene.of('b').driver.restored, null);
   assert.deepEqual(keptAt('b'), told);
+  scene.close();
+});
+
+test('reliability.md F24: what a site had told before its end, and is still on its way into the rows, is told to it again', async () => {
+  const scene = await league(PREFIX);
+  const { driver, copy, plant } = scene.of('b');
+  const known = copy.entry('partition', 'pa');
+  assert.ok(known !== undefined && known.home === 'a');
+  const deleted: DirectoryRecord = { ...known, revision: known.revision + 1, entity: null };
+  plant.start(addressOf(siteScope('b'), 'directory', 'partition'), 'apply', { entries: [deleted] });
+  const { items } = inventoryReplySchema.parse(
+    await scene.until(Promise.resolve(driver.asks[INVENTORY_ASK]!({ page: 0 }, scene.peerOf('a'), 5_000))),
+  );
+  const told = items.find((item) => item.is === 'entry' && item.record.id === 'pa');
+  assert.deepEqual(told, { is: 'entry', record: deleted });
   scene.close();
 });
 
