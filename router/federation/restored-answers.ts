@@ -17,8 +17,10 @@ const MOST_ASKERS = 16;
 async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: BlockPorts): Promise<Item[]> {
   const scopes = hosted().map(partitionScope);
   const items: Item[] = sitesWithPartitions(copy).map((one) => ({ is: 'site', site: one }));
-  for (const kind of DIRECTORY_KINDS) {
-    const { entries } = orThrow(await ask(addressOf(siteScope(site), 'directory', kind), 'all', {}));
+  const directories = await Promise.all(
+    DIRECTORY_KINDS.map((kind) => ask(addressOf(siteScope(site), 'directory', kind), 'all', {})),
+  );
+  for (const { entries } of directories.map((answer) => orThrow(answer))) {
     for (const record of entries) if (record.home === member) items.push({ is: 'entry', record });
   }
   const homes = new Map<string, string>();

@@ -1,22 +1,9 @@
 // Directory entries that lost their id to an older one of another site; they wait for an operator's word.
 import { addressOf, siteScope } from '../../../actors/address.ts';
-import type { DirectoryKind, DirectoryRecord } from '../../../actors/directory/record.ts';
+import { DIRECTORY_KINDS, type DirectoryKind, type DirectoryRecord } from '../../../actors/directory/record.ts';
 import type { ShardHost } from '../../../actors/runtime/host.ts';
 import type { Site } from '../../../http/site.ts';
 import { inspectOne } from './actors.ts';
-
-const KINDS: Record<DirectoryKind, true> = {
-  partition: true,
-  size: true,
-  image: true,
-  sizeimageconstraint: true,
-  sizereservation: true,
-  filesystemlayout: true,
-  project: true,
-  tenant: true,
-  globalnetwork: true,
-  member: true,
-};
 
 export interface Conflict {
   kind: DirectoryKind;
@@ -36,9 +23,8 @@ export async function conflictsOf(
   shards: number,
   site: Pick<Site, 'id' | 'directory'>,
 ): Promise<Conflict[]> {
-  const kinds = Object.keys(KINDS) as DirectoryKind[];
   const actors = await Promise.all(
-    kinds.map((kind) => inspectOne(host, shards, addressOf(siteScope(site.id), 'directory', kind))),
+    DIRECTORY_KINDS.map((kind) => inspectOne(host, shards, addressOf(siteScope(site.id), 'directory', kind))),
   );
   const lost = actors.flatMap(
     (actor) => (actor?.state as { conflicts?: DirectoryRecord[] } | undefined)?.conflicts ?? [],
