@@ -85,15 +85,10 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
   function boot(): void {
     const mine = ++life;
     const fences = store.takeOver(scopes, shardCount);
-    const receive = (to: number, envelope: Envelope, from: number): void => {
+    const receive = (to: number, envelope: Envelope): void => {
       if (mine !== life) return;
       if (to !== MAIN) return shards[to]?.deliver(structuredClone(envelope));
       if (envelope.m === 'reply') answers.set(envelope.id, envelope.value);
-      if (envelope.m === 'ready' || envelope.m === 'raised') {
-        shards.forEach((shard, index) => {
-          if (index !== from) shard?.deliver({ m: 'restarted', shard: from });
-        });
-      }
     };
     shards = Array.from({ length: shardCount }, (_, index) =>
       createShard({
@@ -107,7 +102,7 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
         log: (level, message, fields) =>
           assert.ok(level !== 'error' || mine !== life, `${message} ${JSON.stringify(fields)}`),
         onFenced: () => {},
-        pipe: (to) => ({ send: (envelope) => void world.after(0.05, () => receive(to, envelope, index)) }),
+        pipe: (to) => ({ send: (envelope) => void world.after(0.05, () => receive(to, envelope)) }),
       }),
     );
     for (const shard of shards) shard?.start(() => {});

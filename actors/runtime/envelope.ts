@@ -42,7 +42,7 @@ export type Envelope =
   | { m: 'hint'; scope: Scope; kind: Kind; actor: string; name: string; body: unknown; who: string }
   /** Shard → main: what was just committed, in order. */
   | { m: 'log'; entries: LogEntry[] }
-  /** Main → shards: `shard` has a new epoch; what it had reserved is void. */
+  /** Between shards: the sender has a new epoch; what it had reserved is void. */
   | { m: 'restarted'; shard: number }
   /** Main → shard: a scope was added (a partition created here). Answered with a reply. */
   | { m: 'adopt'; id: number; from: number; fences: Fence[] }

@@ -124,9 +124,6 @@ export function createShardHost(options: HostOptions): ShardHost {
     slot.hearing.began(fences);
     slot.fences = fences;
     slot.backoffMs = FIRST_BACKOFF_MS;
-    for (const other of slots) {
-      if (other !== slot && other.serving) other.pipe?.send({ m: 'restarted', shard: slot.shard });
-    }
     if (m === 'raised') return;
     if (!slot.serving && missing > 0 && --missing === 0) allReady();
     slot.serving = true;

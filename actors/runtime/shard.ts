@@ -142,6 +142,9 @@ export function createShard(options: ShardOptions): Shard {
     mail,
     log,
     onFenced: options.onFenced,
+    onEpoch() {
+      for (let other = 0; other < shards; other++) if (other !== shard) pipe(other)?.send({ m: 'restarted', shard });
+    },
     onRaised: () => pipe(MAIN)?.send({ m: 'raised', fences: holdings.fences() }),
     onDoubt: () => pipe(MAIN)?.send({ m: 'doubt' }),
   });

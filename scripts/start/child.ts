@@ -1,6 +1,8 @@
 // Processes of the plant under the launcher: their output goes to files, who dies is started again.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { EXIT_CONFIGURATION, EXIT_RESTART } from '../exit-codes.ts';
 import { NODE_FLAGS } from '../node-flags.ts';
 
@@ -46,15 +48,17 @@ export function startChild(options: ChildOptions): Child {
   let timer: NodeJS.Timeout | undefined;
   let ended: () => void = () => {};
 
-  const keep = (chunk: Buffer): void => {
-    log.write(chunk);
-    lines.push(
-      ...chunk
-        .toString('utf8')
-        .split('\n')
-        .filter((line) => line !== ''),
-    );
-    lines.splice(0, Math.max(0, lines.length - KEPT_LINES));
+  const keepLine = (line: string): void => {
+    if (line === '') return;
+    lines.push(line);
+    if (lines.length > KEPT_LINES) lines.shift();
+  };
+
+  /** Its output goes to the file as it comes, and line by line to those kept for a message. */
+  const keep = (output: Readable | null): void => {
+    if (output === null) return;
+    output.on('data', (chunk: Buffer) => log.write(chunk));
+    createInterface(output).on('line', keepLine);
   };
 
   function launch(): void {
@@ -66,10 +70,14 @@ export function startChild(options: ChildOptions): Child {
       detached: true,
     });
     options.onProcess();
-    child.stdout?.on('data', keep);
-    child.stderr?.on('data', keep);
-    child.on('error', (error) => keep(Buffer.from(`${error.message}\n`)));
-    child.on('exit', (code, signal) => {
+    keep(child.stdout);
+    keep(child.stderr);
+    child.on('error', (error) => {
+      log.write(`${error.message}\n`);
+      keepLine(error.message);
+    });
+    // Not at `exit`: what it wrote last, the reason of its end above all, may still be in the pipe then.
+    child.on('close', (code, signal) => {
       child = undefined;
       if (stopping) return ended();
       if (code === EXIT_CONFIGURATION) {
@@ -106,7 +114,7 @@ export function startChild(options: ChildOptions): Child {
         await new Promise<void>((resolve) => {
           ended = resolve;
           const late = setTimeout(() => running.kill('SIGKILL'), graceMs);
-          running.once('exit', () => clearTimeout(late));
+          running.once('close', () => clearTimeout(late));
           running.kill('SIGTERM');
         });
       }

@@ -23,6 +23,11 @@ export interface LifeOptions {
   log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
   /** Somebody else is the owner now; this shard has stopped. */
   onFenced(): void;
+  /**
+   * It has a new epoch and sends nothing of it yet. The other shards hear of it on the way that its questions take: from
+   * anywhere else they might hear too late, refuse what only its earlier life held, or drop what this one has reserved.
+   */
+  onEpoch(): void;
   /** It started over and serves under a new epoch. */
   onRaised(): void;
   /** What was written last is not known until `onRaised`. */
@@ -96,6 +101,7 @@ export function createLife(options: LifeOptions): Life {
           return;
         }
         holdings.adopt(raised);
+        options.onEpoch();
         holdings.phase = 'serving';
         for (const cell of cells.values()) mail.wake(cell);
         done();
