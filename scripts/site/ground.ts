@@ -27,6 +27,7 @@ import { keepLease, type Lease } from './lease.ts';
 import type { Life } from './life.ts';
 import { answerPeers, type Role } from './role.ts';
 import { startingRole } from './standby.ts';
+import { whenFree } from './when-free.ts';
 
 export interface Ground {
   readonly config: SiteConfig;
@@ -132,22 +133,27 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
   const admission = createAdmission({ world });
   const gate = createGate(admission, config.basePath);
   links.peering.onRequest(answerPeers(() => role, gate));
-  const listener = await links.listen({
-    host: config.host,
-    port: config.linkPort,
-    join: (request, response) => serveJoin(request, response),
-  });
-  linkPort = listener.port;
-  const edge = await serveEdge(
-    { fetch: (request, bindings) => role.app.fetch(request, bindings) },
-    {
+  const listener = await whenFree(world, () =>
+    links.listen({
       host: config.host,
-      port: config.httpPort,
-      beforeApp: (request) => role.beforeApp(request),
-      gate,
-      odd,
-      report: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the edge failed'),
-    },
+      port: config.linkPort,
+      join: (request, response) => serveJoin(request, response),
+    }),
+  );
+  linkPort = listener.port;
+  const edge = await whenFree(world, () =>
+    serveEdge(
+      { fetch: (request, bindings) => role.app.fetch(request, bindings) },
+      {
+        host: config.host,
+        port: config.httpPort,
+        beforeApp: (request) => role.beforeApp(request),
+        gate,
+        odd,
+        report: (error) =>
+          log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the edge failed'),
+      },
+    ),
   );
   httpPort = edge.port;
   life.onEnd('edge', () => edge.stop());

@@ -24,6 +24,7 @@ import type { Lease } from './lease.ts';
 import type { Role } from './role.ts';
 import { refuseAgents } from './standby-agents.ts';
 import { noteStanding } from './standing.ts';
+import { whenFree } from './when-free.ts';
 
 export interface RolePorts {
   config: SiteConfig;
@@ -133,11 +134,13 @@ export async function standBy(ground: Ground): Promise<void> {
   const own = siteScope(config.site);
   let members: MembersReply['members'] = [];
   links.answerMembers(() => ({ site: config.site, active: false, members }));
-  const agents = await refuseAgents(config.site, {
-    host: config.host,
-    port: config.grpcPort,
-    tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
-  });
+  const agents = await whenFree(ground.world, () =>
+    refuseAgents(config.site, {
+      host: config.host,
+      port: config.grpcPort,
+      tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
+    }),
+  );
 
   ground.threads.prepare(ground.shards);
   await noteStanding(ground.databaseUrl, config.folder, world.wallMs()).catch((error: unknown) =>

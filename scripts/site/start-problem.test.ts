@@ -42,6 +42,11 @@ it('a wrong password names the server and the user, not the password', () => {
   );
 });
 
+it('a connection that could not go out is not an address that is wrong', () => {
+  const error = Object.assign(new Error('connect EADDRNOTAVAIL 127.0.0.1:5432'), { code: 'EADDRNOTAVAIL' });
+  assert.equal(startProblem(error, config), undefined);
+});
+
 it('what may be over at the next start is no configuration', () => {
   const error = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
   assert.equal(startProblem(error, config), undefined);

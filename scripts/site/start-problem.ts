@@ -35,12 +35,18 @@ export const passingProblem = (error: unknown): string | undefined =>
     ? `the database did not let the process start: ${error.message}`
     : undefined;
 
+/** An address that could not be listened on. gRPC puts the system's error into its text only. */
+const socketProblem = (message: string): RegExpExecArray | null =>
+  /\blisten (EADDRINUSE|EACCES|EADDRNOTAVAIL)\b.*?:(\d+)(?!.*:\d)/s.exec(message);
+
+export const isPortInUse = (error: unknown): boolean =>
+  error instanceof Error && socketProblem(error.message)?.[1] === 'EADDRINUSE';
+
 /** undefined: another reason, which may be over when it starts again. */
 export function startProblem(error: unknown, config: PortConfig): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, message } = error as Error & { code?: string };
-  // gRPC puts the system's error into its text only.
-  const socket = /\b(EADDRINUSE|EACCES|EADDRNOTAVAIL)\b.*?:(\d+)(?!.*:\d)/s.exec(message);
+  const socket = socketProblem(message);
   if (socket !== null) {
     const port = Number(socket[2]);
     const variable = variableOf(port, config);

@@ -123,10 +123,12 @@ export function startChild(options: ChildOptions): Child {
   };
 }
 
-/** What the last lines say: the message of a log line, or plain lines as they are. */
+/** What the last lines say: the message of the fatal log line, behind which it only ends, or plain lines as they are. */
 function messageIn(lines: readonly string[]): string | undefined {
-  const last = lines.at(-1);
-  if (last === undefined || !last.startsWith('{')) return lines.join('\n') || undefined;
-  const { msg, error } = JSON.parse(last) as { msg?: string; error?: string };
-  return error === undefined ? msg : `${msg}: ${error}`;
+  const entries = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { level?: string; msg?: string; error?: string });
+  const fatal = entries.findLast(({ level }) => level === 'fatal');
+  if (fatal === undefined) return lines.filter((line) => !line.startsWith('{')).join('\n') || undefined;
+  return fatal.error === undefined ? fatal.msg : `${fatal.msg}: ${fatal.error}`;
 }

@@ -39,11 +39,14 @@ export interface Ports {
 
 const DEFAULT_PORT = 8090;
 
-/** The ports that people know for the default; for another router port its neighbours, below what systems give out. */
+/**
+ * The ports that people know for the default; for another router port its neighbours. None lies among those that systems
+ * give to outgoing connections (gRPC's usual 50051 does): a start would fail where one of them has it.
+ */
 const portsFrom = (router: number): Ports => ({
   router,
   http: [router - 10, router - 9],
-  grpc: router === DEFAULT_PORT ? [50_051, 50_052] : [router + 10, router + 11],
+  grpc: router === DEFAULT_PORT ? [9_051, 9_052] : [router + 10, router + 11],
   link: router === DEFAULT_PORT ? [8_443, 8_444] : [router + 20, router + 21],
   files: [router + 2, router + 3],
   metrics: router === DEFAULT_PORT ? [2_112, 2_113] : [router + 4, router + 5],

@@ -5,6 +5,7 @@ import { serveAgents, type AgentServer } from '../../../http/agents/grpc.ts';
 import type { Site } from '../../../http/site.ts';
 import type { Ground } from '../ground.ts';
 import type { Insight } from '../insight.ts';
+import { whenFree } from '../when-free.ts';
 
 /** `published` hears of each message. */
 export const openBus = (
@@ -21,14 +22,16 @@ export const openBus = (
 
 /** Opens the port. */
 export const openAgents = (
-  { config, identity, log }: Pick<Ground, 'config' | 'identity' | 'log'>,
+  { config, identity, log, world }: Pick<Ground, 'config' | 'identity' | 'log' | 'world'>,
   site: Site,
   { observeCall }: Pick<Insight, 'observeCall'>,
 ): Promise<AgentServer> =>
-  serveAgents(site, {
-    host: config.host,
-    port: config.grpcPort,
-    tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
-    report: (what, fields) => log.info(fields, what),
-    observe: observeCall,
-  });
+  whenFree(world, () =>
+    serveAgents(site, {
+      host: config.host,
+      port: config.grpcPort,
+      tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
+      report: (what, fields) => log.info(fields, what),
+      observe: observeCall,
+    }),
+  );
