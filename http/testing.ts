@@ -158,7 +158,7 @@ export function createTestSite(script: Script = {}): TestSite {
       if (name !== undefined && !isRefusal(reply)) {
         site.kept.set(name, { ...key!, operation: site.uuid(), reply: structuredClone(reply), atMs: TEST_NOW_MS });
       }
-      return reply as never;
+      return reply;
     },
     rows: {
       rows: async (table, filter = {}) => site.stored.filter((row) => fits(row, table, filter)) as never,

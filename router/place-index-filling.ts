@@ -51,7 +51,7 @@ export function startFilling({ index, rows, site, after, odd }: FillingOptions):
   let cancel: Cancel = () => {};
   const scopes = (): Scope[] => index.hosted().map(partitionScope);
   const put = (table: ManyTable, scope: Scope, key: string, version: number): void =>
-    index.put({ table, scope, key, owner: '', version, value: {} } as unknown as PlacedRow);
+    index.put({ table, scope, key, owner: '', version, value: {} } as PlacedRow);
 
   /** Read again from the beginning after a failure: what is known already changes nothing. */
   const readAll = async (table: ManyTable, scope: Scope): Promise<void> => {

@@ -31,7 +31,7 @@ export function originForm(target: string, host: string | undefined): { path: st
   if (target.startsWith('/')) return { path: target };
   const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target);
   if (absolute === null) return { refused: `the request target must be a path, got ${JSON.stringify(target)}` };
-  const [, authority, rest] = absolute as unknown as [string, string, string];
+  const [, authority = '', rest = ''] = absolute;
   if (authority.toLowerCase() !== host?.toLowerCase()) {
     return { refused: `the request target names another host (${JSON.stringify(authority)}) than the host header` };
   }

@@ -8,7 +8,7 @@ test('reliability.md §10: a client’s Request-Timeout, in seconds, caps the ti
   let nowMs = 0;
   const asking = (value?: string) => {
     const headers = value === undefined ? {} : { 'request-timeout': value };
-    return askerOf({ req: { headers }, closed: false } as unknown as ServerResponse, () => nowMs);
+    return askerOf({ req: { headers }, closed: false } as ServerResponse, () => nowMs);
   };
   const [short, long, none, odd] = [asking('1.5'), asking('90'), asking(), asking('soon')];
   assert.deepEqual(

@@ -64,6 +64,5 @@ export function createExcerpts(table: ExcerptedTable): (rows: readonly ScannedRo
   };
 
   const valueOf = ALIKE.has(table) ? sharedOf : made;
-  return (rows) =>
-    rows.map((row) => ({ table, key: row.key, version: row.version, value: valueOf(row) }) as unknown as Excerpt);
+  return (rows) => rows.map((row) => ({ table, key: row.key, version: row.version, value: valueOf(row) }) as Excerpt);
 }

@@ -80,7 +80,7 @@ export async function readRows<T extends TableName>(
   const rows: RowOf<T>[] = [];
   const take = (portion: readonly ReadRow[]): void => {
     for (const { scope, key, owner, version, body } of portion)
-      rows.push({ table, scope, key, owner, version, value: body } as unknown as RowOf<T>);
+      rows.push({ table, scope, key, owner, version, value: body } as RowOf<T>);
   };
   if (filter.keys !== undefined && filter.keys.length <= PORTION) {
     take(await pool.run<ReadRow>(text, parameters));
@@ -126,7 +126,7 @@ export async function readKeys(
   try {
     await pool.transaction(
       async (sql) => {
-        await sql.unsafe<ReadKey[]>(keysText(table), [scope] as never[]).cursor(KEYS, (portion) => {
+        await sql.unsafe<ReadKey[]>(keysText(table), [scope]).cursor(KEYS, (portion) => {
           if (isOver) throw new Error('the deadline of these keys has passed');
           each(portion);
         });

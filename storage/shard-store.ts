@@ -201,7 +201,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
             async (sql, stillWanted) => {
               for (const table of tables) {
                 const excerptsOf = createExcerpts(table);
-                await sql.unsafe<ScannedRow[]>(scanText(table), [scope] as never[]).cursor(EXCERPTS, (rows) => {
+                await sql.unsafe<ScannedRow[]>(scanText(table), [scope]).cursor(EXCERPTS, (rows) => {
                   stillWanted();
                   isBegun = true;
                   each(excerptsOf(rows));

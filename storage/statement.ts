@@ -19,7 +19,7 @@ export interface GroupAnswer {
 type AnyEntity = Entity<TableName>;
 type Element = string | number | null;
 
-const entityOf = (table: TableName): AnyEntity => entities[table] as unknown as AnyEntity;
+const entityOf = (table: TableName): AnyEntity => entities[table] as AnyEntity;
 
 /** Hands out `$1`, `$2`, … in the order in which the parameters are assembled. */
 const numbering = () => {
@@ -127,7 +127,7 @@ function tableParameters(entity: AnyEntity, changes: readonly Change[], body: (v
       common[3]!.push(change.version);
       common[4]!.push(change.prev);
       jsons.push(change.value === null ? null : body(change.value));
-      const values = change.value === null ? [] : entity.values(change.value as never, change.key);
+      const values = change.value === null ? [] : entity.values(change.value, change.key);
       for (let i = 0; i < columns.length; i++) columns[i]!.push(values[i] ?? null);
     }
   }

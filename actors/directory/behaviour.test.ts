@@ -225,7 +225,7 @@ describe('directory', () => {
               revision,
               created: { wallMs: at, counter: 0, site },
               entity: live ? {} : null,
-            } as unknown as DirectoryRecord;
+            } as DirectoryRecord;
           });
           // What a site sends is its latest; older ones may arrive late, in any order.
           const final = (order: DirectoryRecord[]): string => {

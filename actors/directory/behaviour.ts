@@ -180,12 +180,7 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
       const rules = rulesOf(body.kind);
       const id = body.request.id === '' && rules.generatesId ? context.uuid() : body.request.id;
       if (live(state, id) !== undefined || state.held.has(id)) return alreadyExists();
-      const entity = rules.create(
-        { ...body.request, id } as never,
-        body.facts as never,
-        entitiesOf(state) as never,
-        context.nowMs,
-      );
+      const entity = rules.create({ ...body.request, id }, body.facts, entitiesOf(state) as never, context.nowMs);
       if (isRefusal(entity)) return entity;
       const made = record(state, id, entity as DirectoryEntities[AskedKind], context);
       return { reply: made, changes: [write(state, made, context)] };
@@ -195,8 +190,8 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
       if (isRefusal(stored)) return stored;
       const entity = rulesOf(body.kind).update(
         stored.entity as never,
-        body.request as never,
-        body.facts as never,
+        body.request,
+        body.facts,
         entitiesOf(state) as never,
         context.nowMs,
       );
@@ -207,7 +202,7 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
     delete(state, body, context) {
       const stored = own(state, body.id);
       if (isRefusal(stored)) return stored;
-      const refused = rulesOf(body.kind).refuseDelete(body.id, body.uses as never);
+      const refused = rulesOf(body.kind).refuseDelete(body.id, body.uses);
       if (refused !== undefined) return refused;
       return { reply: stored, changes: [write(state, record(state, body.id, null, context), context)] };
     },

@@ -116,4 +116,4 @@ export const kindRules: { [K in AskedKind]: KindRules<K> } = {
 };
 
 /** The rules of one kind with its types taken away: request, facts and entity of a message belong together by its type. */
-export const rulesOf = (kind: AskedKind): KindRules<AskedKind> => kindRules[kind] as unknown as KindRules<AskedKind>;
+export const rulesOf = (kind: AskedKind): KindRules<AskedKind> => kindRules[kind] as KindRules<AskedKind>;

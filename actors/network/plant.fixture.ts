@@ -36,7 +36,7 @@ const stranger = {
   reservations: { attach: () => ({ reply: {}, changes: [] }), detach: () => ({ reply: {}, changes: [] }) },
   hold() {},
   unhold() {},
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 export interface Plant {
   readonly world: ReturnType<typeof createVirtualWorld>;
@@ -144,9 +144,9 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
   return {
     world,
     store,
-    ask: (to, name, body, withinMs = 5_000) => finish(send(to, name, body, withinMs), withinMs) as never,
+    ask: (to, name, body, withinMs = 5_000) => finish(send(to, name, body, withinMs), withinMs),
     dry: (to, name, body) => finish(send(to, name, body, 5_000, true), 5_000) as never,
-    start: (to, name, body, withinMs = 5_000) => send(to, name, body, withinMs) as never,
+    start: (to, name, body, withinMs = 5_000) => send(to, name, body, withinMs),
     reserve: (questions, commit) => finish(startReserve(questions, commit), 5_000),
     startReserve,
     settle,

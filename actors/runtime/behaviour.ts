@@ -207,7 +207,6 @@ export interface Behaviour<K extends Kind, S> {
 export type AnyBehaviour = Behaviour<Kind, unknown>;
 
 /** Widens a typed behaviour for the runtime's table; the protocol keeps both sides honest. */
-export const anyBehaviour = <K extends Kind, S>(behaviour: Behaviour<K, S>): AnyBehaviour =>
-  behaviour as unknown as AnyBehaviour;
+export const anyBehaviour = <K extends Kind, S>(behaviour: Behaviour<K, S>): AnyBehaviour => behaviour as AnyBehaviour;
 
 export type { Protocol };

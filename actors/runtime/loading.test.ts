@@ -41,7 +41,7 @@ const indexBehaviour = {
     }),
   },
   reservations: {},
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 function start() {
   const world = createVirtualWorld();
@@ -90,7 +90,7 @@ function start() {
     },
     /** What the scan has read so far. */
     give(scan: Parameters<ShardStore['scan']>, ...keys: string[]) {
-      scan[3](keys.map((key) => ({ table: 'machine', key, version: 1, value: {} }) as unknown as Excerpt));
+      scan[3](keys.map((key) => ({ table: 'machine', key, version: 1, value: {} }) as Excerpt));
       settle();
     },
     end(scan: Parameters<ShardStore['scan']>) {

@@ -72,7 +72,7 @@ function selected(rows: readonly Row[], table: TableName, filter: RowFilter): Ro
 }
 
 const plain = ({ table, scope, key, owner, version, value }: Row): Row =>
-  ({ table, scope, key, owner, version, value: jsonCopy(value) as never }) as Row;
+  ({ table, scope, key, owner, version, value: jsonCopy(value) }) as Row;
 
 /** How far a consumer got in a stream: all of it when its cursor names a later epoch of the same shard. */
 function passed(stream: Stream, cursor: LogCursor | undefined): number {

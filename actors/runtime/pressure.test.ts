@@ -64,7 +64,7 @@ function counterBehaviour(faults: { evolve?: number; decide?: number; needs?: bo
       }),
     },
     reservations: {},
-  } as unknown as AnyBehaviour;
+  } as AnyBehaviour;
 }
 
 function plant(faults: Parameters<typeof counterBehaviour>[0] = {}, limits: Partial<ShardLimits> = {}) {

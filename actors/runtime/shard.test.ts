@@ -112,7 +112,7 @@ const bagBehaviour = {
       return { reply: n, changes: [takes(state, n, context)] };
     },
   },
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
   const world = createVirtualWorld();

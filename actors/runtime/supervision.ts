@@ -47,11 +47,11 @@ export function createSupervision(shard: number): Supervision {
     let parent = scopes.get(scope);
     if (parent === undefined) {
       system ??= start({ name: `shard-${shard}-${++systems}` } as never) as unknown as Reference;
-      parent = spawn(system as never, keep as never, nameOf(scope)) as unknown as Reference;
+      parent = spawn(system, keep, nameOf(scope)) as Reference;
       scopes.set(scope, parent);
     }
     const supervisor = spawn(
-      parent as never,
+      parent,
       ((_state: undefined, crash: Crash) => {
         throw crash;
       }) as never,
@@ -65,17 +65,17 @@ export function createSupervision(shard: number): Supervision {
           return context.resume;
         }) as never,
       },
-    ) as unknown as Reference;
+    ) as Reference;
     kinds.set(name, supervisor);
     return supervisor;
   }
 
   return {
     crashed(scope, kind, crash) {
-      dispatch(kindOf(scope, kind) as never, crash as never);
+      dispatch(kindOf(scope, kind), crash);
     },
     stop() {
-      if (system !== undefined) stop(system as never);
+      if (system !== undefined) stop(system);
       system = undefined;
       scopes.clear();
       kinds.clear();

@@ -145,7 +145,7 @@ function wakeWaiting(turn: Turn): void {
 function decideCommand(turn: Turn, mail: Mail, context: Context): void {
   const { host, cell } = turn;
   const { behaviour } = cell;
-  const handler = (behaviour.commands as unknown as Record<string, Handler | undefined>)[mail.name];
+  const handler = (behaviour.commands as Record<string, Handler | undefined>)[mail.name];
   if (handler === undefined) return answer(turn, mail, internal(`${behaviour.kind} knows no command ${mail.name}`));
   const decision = handler(cell.state, mail.body, context) as Decision<unknown>;
   if (isRefusal(decision)) return answer(turn, mail, decision);
@@ -167,7 +167,7 @@ function decideCommand(turn: Turn, mail: Mail, context: Context): void {
 function decideReservation(turn: Turn, mail: Mail, operation: string, context: Context): void {
   const { host, cell } = turn;
   const { address, behaviour } = cell;
-  const handler = (behaviour.reservations as unknown as Record<string, Handler | undefined>)[mail.name];
+  const handler = (behaviour.reservations as Record<string, Handler | undefined>)[mail.name];
   if (handler === undefined) return answer(turn, mail, internal(`${behaviour.kind} knows no reservation ${mail.name}`));
   if (host.isVoid(mail)) {
     return reply(

@@ -45,7 +45,7 @@ const placeBehaviour = {
       return { reply: state.id, changes: [row as Change] };
     },
   },
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 function startShards() {
   const world = createVirtualWorld();

@@ -50,7 +50,7 @@ const shelfBehaviour = {
     asked: (state: Shelf) => ({ reply: [...state.asked] }),
   },
   reservations: {},
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 function plant() {
   const world = createVirtualWorld();

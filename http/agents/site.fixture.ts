@@ -79,5 +79,5 @@ export const fakeSite = (options: FakeSiteOptions = {}): FakeSite => {
     },
     listeners: () => listeners.size,
   });
-  return site as unknown as FakeSite;
+  return site as FakeSite;
 };

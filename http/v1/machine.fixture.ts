@@ -167,7 +167,7 @@ export const plant = (script: Script = {}) => {
     const json = (await response.json()) as unknown;
     const text =
       typeof json === 'string' && json.startsWith('{') ? (JSON.parse(json) as { message: string }) : undefined;
-    return { status: response.status, body: json as never, message: text?.message ?? '' };
+    return { status: response.status, body: json, message: text?.message ?? '' };
   };
   return { site, call, to: (kind: 'machine' | 'allocator' | 'switch', id: string) => addressOf(SCOPE, kind, id) };
 };

@@ -325,12 +325,7 @@ export async function league(
   const detach = (id: string, address: string, machine = `m-${id}`): Promise<unknown> =>
     reserve(id, 'releaseIps', { machine, ips: [address] });
   const reserve = (id: string, name: string, body: unknown): Promise<unknown> =>
-    ask(
-      of(id).plant,
-      machineOf(id),
-      'reserve' as never,
-      { questions: [{ to: at(id), name, body }], commit: true } as never,
-    );
+    ask(of(id).plant, machineOf(id), 'reserve' as never, { questions: [{ to: at(id), name, body }], commit: true });
 
   const close = (): void => {
     for (const { driver } of spots.values()) driver.close();

@@ -207,7 +207,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
     claims: () => granted(site.ask(registry, 'claims', { own: false })).claims,
     addSize(size, description = '') {
       const request = { id: size, name: size, description, constraints: [], labels: {} };
-      const made = granted(site.ask(directoryOf(id, 'size'), 'create', { kind: 'size', request, facts: {} } as never));
+      const made = granted(site.ask(directoryOf(id, 'size'), 'create', { kind: 'size', request, facts: {} }));
       return made as DirectoryRecord;
     },
     addNetwork(network, prefix, changes = {}) {

@@ -41,7 +41,7 @@ const entry = (kind: DirectoryRecord['kind'], id: string, home: string, entity: 
     revision: 1,
     created: { wallMs: 1, counter: 0, site: home },
     entity: { id, name: id, ...entity },
-  }) as unknown as DirectoryRecord;
+  }) as DirectoryRecord;
 
 const messages = (ours: Inventory, theirs: Inventory): string[] => {
   const { collisions, differing } = compareInventories(ours, theirs);

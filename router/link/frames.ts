@@ -12,7 +12,7 @@ const id = z.int().positive();
 const count = z.int().nonnegative();
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'bytes are expected');
 const header = z.tuple([z.string().max(256), z.string().max(16_384)]);
-const headers = z.array(header).max(256) as unknown as z.ZodType<HttpHeaders>;
+const headers: z.ZodType<HttpHeaders> = z.array(header).max(256);
 /** Which of the two the sender is in this exchange: ids are numbered by each asker for itself, so they meet. */
 const side = z.enum(['asker', 'answerer']);
 const refusal = z.object({

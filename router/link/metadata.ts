@@ -3,7 +3,7 @@
  * needs of the reflect-metadata polyfill, and nothing is defined where a real one is present.
  */
 export function installReflectMetadata(): void {
-  const reflect = Reflect as unknown as Record<string, unknown>;
+  const reflect = Reflect as Record<string, unknown>;
   if (typeof reflect['getMetadata'] === 'function') return;
   const tables = new WeakMap<object, Map<unknown, unknown>>();
   const own = (key: unknown, target: object): unknown => tables.get(target)?.get(key);

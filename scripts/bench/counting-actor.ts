@@ -82,7 +82,7 @@ export const countingBehaviour = {
     tour: (_state: Counter, body: Tour) => ({ coordinate: () => tour(body) }),
   },
   reservations: {},
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 /** Accepts every group after one turn of the event loop, and keeps nothing. */
 export const forgetfulStore = ({ defer }: Pick<World, 'defer'>): ShardStore => ({

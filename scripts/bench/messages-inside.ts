@@ -133,7 +133,7 @@ function startNact(count: number) {
   const heard = { count: 0 };
   const look = (state: { version: number }, message: { sender?: Reference }): { version: number } => {
     heard.count++;
-    if (message.sender !== undefined) dispatch(message.sender as never, state.version as never);
+    if (message.sender !== undefined) dispatch(message.sender, state.version);
     return state;
   };
   for (let n = 0; n < count; n++) {
@@ -149,7 +149,7 @@ export async function nactTells(actors: number, count: number): Promise<number> 
   const nact = startNact(actors);
   const figure = await rate(count, async () => {
     for (let sent = 0; sent < count; sent += actors) {
-      for (const actor of nact.actors) dispatch(actor as never, {} as never);
+      for (const actor of nact.actors) dispatch(actor, {});
       while (nact.heard.count < sent + actors) await new Promise((resolve) => setImmediate(resolve));
     }
   });

@@ -93,7 +93,7 @@ async function auditAfter(sql: ReturnType<typeof openForAudit>, text: string): P
   await sql
     .begin(async (tx) => {
       await tx.unsafe(text);
-      found = audit([await readRows(tx as unknown as Reading)], { isQuiet: true });
+      found = audit([await readRows(tx as Reading)], { isQuiet: true });
       throw new Undo();
     })
     .catch((error: unknown) => {

@@ -42,7 +42,7 @@ export const faultyBehaviour = {
     },
   },
   reservations: {},
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 /** The store of each thread knows the epochs that the task names. */
 export async function shard(task: ShardTask): Promise<'drained' | 'fenced'> {

@@ -139,7 +139,7 @@ test('clients.md §5: a rack boots, waits, installs, phones home, and comes back
     await until('switches notify', () => rest.some(({ path }) => path.endsWith('/notify')));
 
     allocations.set(uuid, { boot_info: null });
-    site.commit({ changes: [{ table: 'allocation', key: uuid, value: {} } as unknown as Change] });
+    site.commit({ changes: [{ table: 'allocation', key: uuid, value: {} } as Change] });
     await until('it is installed and phones home', () => toldOf(uuid).includes('Phoned Home'));
     assert.deepEqual(toldOf(uuid).slice(4, 7), ['Installing', 'Booting New Kernel', 'Phoned Home'], say());
     assert.equal(rack.chassis[0]!.state().runs, 'system');

@@ -38,8 +38,8 @@ const command =
   (kind: string, name: string, change: (sound: Handler) => Handler) =>
   (all: AnyBehaviour[]): AnyBehaviour[] =>
     behaviour(kind, (sound) => {
-      const commands = sound.commands as unknown as Record<string, Handler>;
-      return { ...sound, commands: { ...commands, [name]: change(commands[name] as Handler) } as never };
+      const commands = sound.commands as Record<string, Handler>;
+      return { ...sound, commands: { ...commands, [name]: change(commands[name] as Handler) } };
     })(all);
 
 const onShard = (change: (sound: ShardStore, thread: Thread) => Partial<ShardStore>): Mutation => ({

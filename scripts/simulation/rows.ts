@@ -12,7 +12,7 @@ type Columns = {
 export function rowsOf(site: string, model: StoreModel): SiteRows {
   const rows = Object.fromEntries(tableNames.map((table) => [table, []])) as unknown as Record<TableName, unknown[]>;
   for (const { table, scope, key, owner, version, prev, value } of model.rows.values()) {
-    const entity = entities[table] as unknown as Columns;
+    const entity = entities[table] as Columns;
     const values = value === null ? [] : entity.values(value, key);
     const columns = Object.fromEntries(
       entity.columns.map(({ name, type }, i) => {
@@ -32,7 +32,7 @@ export function rowsOf(site: string, model: StoreModel): SiteRows {
   }
   return {
     site,
-    rows: rows as unknown as SiteRows['rows'],
+    rows: rows as SiteRows['rows'],
     log: model.log,
     isWholeLog: true,
     streams: [...spans.values()],

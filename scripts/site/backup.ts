@@ -52,7 +52,7 @@ export async function backupSite(place: SitePlace, url: string, path: string): P
       await archive.line({ file, mode: statSync(from).mode & 0o777, content });
     }
     const end = await archive.finish();
-    return { manifest: manifest as unknown as Manifest, end, sizeBytes: statSync(path).size };
+    return { manifest: manifest as Manifest, end, sizeBytes: statSync(path).size };
   } catch (error) {
     await archive.discard();
     throw error;

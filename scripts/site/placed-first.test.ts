@@ -18,7 +18,7 @@ test('a request is located after what it names was looked up, and only while the
     },
   };
   const forward = { beforeApp: ({ path }: HttpRequest) => void said.push(`located ${path}`) };
-  const before = placedFirst(filling, forward as never, '/');
+  const before = placedFirst(filling, forward, '/');
   await before(request('GET', '/v1/machine/m1'));
   assert.deepEqual(said.splice(0), ['looked up m1', 'located /v1/machine/m1']);
   assert.equal(before(request('GET', '/v1/version')), undefined, 'at once');

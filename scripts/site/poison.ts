@@ -34,7 +34,7 @@ function nameOf(body: unknown): string {
 
 /** The behaviour, which is hurt by poisonous commands before it decides them. */
 export function poisonable(behaviour: AnyBehaviour): AnyBehaviour {
-  const commands = Object.entries(behaviour.commands as unknown as Record<string, Handler>);
+  const commands = Object.entries(behaviour.commands as Record<string, Handler>);
   const hurt = commands.map(([command, decide]): [string, Handler] => [
     command,
     (state, body, context) => {
@@ -42,5 +42,5 @@ export function poisonable(behaviour: AnyBehaviour): AnyBehaviour {
       return decide(state, body, context);
     },
   ]);
-  return { ...behaviour, commands: Object.fromEntries(hurt) as unknown as AnyBehaviour['commands'] };
+  return { ...behaviour, commands: Object.fromEntries(hurt) as AnyBehaviour['commands'] };
 }

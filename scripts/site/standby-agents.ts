@@ -15,7 +15,7 @@ export async function refuseAgents(
     // A stream has no callback.
     if (typeof callback === 'function') callback(error);
     else call.emit('error', error);
-  }) as unknown as UntypedHandleCall;
+  }) as UntypedHandleCall;
 
   const server = new Server();
   for (const { service } of Object.values(loadAgentServices())) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { LogEntry } from '../../actors/ports.ts';
 import { behind, highest, liftEpochs, readStanding, type Standing } from '../../storage/backup/index.ts';
-import { openForAudit, type Reading } from '../../storage/audit/index.ts';
+import { openForAudit } from '../../storage/audit/index.ts';
 
 const scope = z.custom<LogEntry['scope']>((value) => typeof value === 'string' && /^(partition|site):/.test(value));
 const shape = z.object({
@@ -61,8 +61,7 @@ export async function checkStanding(
   const file = readStandingFile(siteFolder);
   const sql = openForAudit(databaseUrl);
   try {
-    return await sql.begin('isolation level serializable', async (transaction) => {
-      const tx = transaction as unknown as Reading;
+    return await sql.begin('isolation level serializable', async (tx) => {
       const found = await readStanding(tx);
       const lost = file === undefined ? (found.epochs.length > 0 ? [NO_FILE] : []) : behind(found, file);
       if (lost.length === 0) {
@@ -86,7 +85,7 @@ export async function noteStanding(databaseUrl: string, siteFolder: string, atMs
   if (existsSync(standingPath(siteFolder))) return;
   const sql = openForAudit(databaseUrl);
   try {
-    const standing = await readStanding(sql as unknown as Reading);
+    const standing = await readStanding(sql);
     writeStandingFile(siteFolder, { incarnation: 1, atMs, ...standing });
   } finally {
     await sql.end({ timeout: 1 });

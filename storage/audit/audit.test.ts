@@ -71,7 +71,7 @@ const entry = (n: number, prev: number, version: number): StoredEntry =>
         value: { kind: 'size', id: 'c1' },
       },
     ],
-  }) as unknown as StoredEntry;
+  }) as StoredEntry;
 const span = (first: number, last: number, entries = last - first + 1) => ({
   scope: own,
   shard: 0,

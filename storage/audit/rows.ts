@@ -158,9 +158,7 @@ export const openForAudit = (url: string) =>
 export async function readSite(url: string, options: { entries?: number } = {}): Promise<SiteRows> {
   const sql = openForAudit(url);
   try {
-    return await sql.begin('isolation level repeatable read read only', (tx) =>
-      readRows(tx as unknown as Reading, options),
-    );
+    return await sql.begin('isolation level repeatable read read only', (tx) => readRows(tx, options));
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -1,6 +1,5 @@
 // Reads a site's whole database in one read-only transaction that is serializable: what a backup holds was once true.
 import { openPool } from '../driver/open.ts';
-import type { Reading } from '../audit/rows.ts';
 import { readShapes, refuseType, type TableShape } from './catalogue.ts';
 import { readStanding, type Standing } from './standing.ts';
 
@@ -45,8 +44,7 @@ export async function dumpDatabase(url: string, to: DumpTo): Promise<void> {
     // PostgreSQL waits until its snapshot can't be part of an anomaly, and then costs no writer anything; CockroachDB
     // knows no deferrable transaction.
     const mode = server.startsWith('PostgreSQL') ? ' deferrable' : '';
-    await sql.begin(`isolation level serializable read only${mode}`, async (transaction) => {
-      const tx = transaction as unknown as Reading;
+    await sql.begin(`isolation level serializable read only${mode}`, async (tx) => {
       const shapes = await readShapes(tx);
       const refused = shapes.map(refuseType).find((refusal) => refusal !== undefined);
       if (refused !== undefined) throw new Error(refused);
@@ -63,7 +61,7 @@ export async function dumpDatabase(url: string, to: DumpTo): Promise<void> {
         const columns = shape.columns.map(([name]) => `${name}::text as ${name}`).join(', ');
         const names = shape.columns.map(([name]) => name);
         const text = `select ${columns} from ${shape.table}`;
-        const reading = transaction.unsafe<Array<Record<string, string | null>>>(text).cursor(PORTION);
+        const reading = tx.unsafe<Array<Record<string, string | null>>>(text).cursor(PORTION);
         for await (const rows of reading) await to.rows(rows.map((row) => names.map((name) => row[name] ?? null)));
       }
     });

@@ -1,6 +1,5 @@
 // Makes a database what a backup says, in one transaction: afterwards it is that, or what it was before.
 import { arrayLiteral } from '../array.ts';
-import type { Reading } from '../audit/rows.ts';
 import { openPool } from '../driver/open.ts';
 import { readShapes, refuseType, type TableShape } from './catalogue.ts';
 import type { DumpRow } from './dump.ts';
@@ -50,8 +49,7 @@ export async function loadDatabase(
     idleInTransactionMs: LONGEST_MS,
   });
   try {
-    return (await sql.begin('isolation level serializable', async (transaction) => {
-      const tx = transaction as unknown as Reading;
+    return (await sql.begin('isolation level serializable', async (tx) => {
       const there = await readShapes(tx);
       const before = await readStanding(tx);
       for (const { table } of there) await tx.unsafe(`delete from ${table}`);
@@ -64,7 +62,7 @@ export async function loadDatabase(
         } else if (shape !== undefined && part.rows.length > 0) {
           const { columns } = shape;
           const lists = columns.map((_, i) => arrayLiteral(part.rows.map((row) => row[i] ?? null)));
-          await tx.unsafe(insertText(shape), lists as never[]);
+          await tx.unsafe(insertText(shape), lists);
         }
       }
       const loaded = await readStanding(tx);

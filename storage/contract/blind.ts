@@ -66,7 +66,7 @@ const stranger = {
   reservations: {},
   hold() {},
   unhold() {},
-} as unknown as AnyBehaviour;
+} as AnyBehaviour;
 
 const request = { project: 'q', name: '', description: '', type: 'ephemeral', tags: [] };
 

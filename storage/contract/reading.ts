@@ -124,7 +124,7 @@ export function readingContract({ store, site }: Stores): void {
       { ...at, table: 'provisioning', key: 'm1', value: aliveContainer() },
       { ...at, table: 'allocation', key: 'm1', value: allocation as AllocationRecord },
       { ...at, table: 'switch', key: 's1', value: switchRecord('s1', 'r1') },
-      { ...at, table: 'switch_port', key: 's1|n', value: { switch: 's1', nic: 'n', machine: 'm1', vrf: '' } as never },
+      { ...at, table: 'switch_port', key: 's1|n', value: { switch: 's1', nic: 'n', machine: 'm1', vrf: '' } },
       {
         ...at,
         table: 'network',

@@ -16,7 +16,7 @@ const partitionChange = (scope: Scope, id: string, home: string, isDeleted = fal
     revision: 1,
     created: { wallMs: 1, counter: 0, site: home },
     entity: isDeleted ? null : { id, name: id },
-  } as unknown as DirectoryEntry<'partition'>;
+  } as DirectoryEntry<'partition'>;
   return { table: 'directory', scope, key: `partition|${id}`, owner: 'partition', prev: 0, version: 1, value };
 };
 

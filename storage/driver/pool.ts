@@ -142,7 +142,7 @@ export const createPool = (url: string, options: PoolOptions): Pool => {
       const result = await within(run.deadlineMs ?? options.deadlineMs, (sql) =>
         sql.unsafe<Row[]>(text, [...parameters] as never[], { prepare: run.prepare ?? false }),
       );
-      return result as unknown as Rows<Row>;
+      return result as Rows<Row>;
     },
 
     transaction: async <T>(

@@ -29,7 +29,7 @@ const offered = ['linux-x64', 'linux-arm64', 'linux-arm', 'darwin-x64', 'darwin-
 
 /** The C library of this process: the binaries are built for glibc. */
 const usesMusl = (): boolean => {
-  const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  const report = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   return report.header.glibcVersionRuntime === undefined;
 };
 

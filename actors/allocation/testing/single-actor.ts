@@ -26,7 +26,7 @@ export const singleActor = <K extends Kind, S>(
     row: () => undefined,
   });
   const operations = new Map<string, Granting<unknown>>();
-  const handlers = behaviour as unknown as {
+  const handlers = behaviour as {
     commands: Record<string, (state: S, body: unknown, context: Context) => Decision<unknown>>;
     reservations: Record<string, (state: S, body: unknown, context: Context) => Refusal | Waiting | Granting<unknown>>;
   };
