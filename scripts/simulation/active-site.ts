@@ -80,6 +80,7 @@ function openShards(ground: ProcessGround, fences: Fence[], listeners: Listeners
     main,
     name: incarnation,
     wallOffsetMs: options.wallOffsetMs,
+    arrives: parts.arrives,
     start: (task, thread) =>
       runShard(task, {
         behaviours: parts.behaviours(options.behaviours),

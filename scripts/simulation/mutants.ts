@@ -77,6 +77,14 @@ export const MUTANTS: readonly Mutant[] = [
     withinSeeds: 5,
   },
   {
+    name: 'word of a raised epoch',
+    what: 'a shard that started over does not tell the others: what its earlier life reserved there stays reserved',
+    mutation: () => ({ parts: { arrives: ({ m }) => m !== 'restarted' } }),
+    wishes: { ...faults('shard', 'doubt'), often: ['allocateMachine', 'freeMachine'] },
+    caughtBy: ['I20'],
+    withinSeeds: 10,
+  },
+  {
     name: 'reply after the commit',
     what: 'answers leave before the group is written',
     mutation: () =>

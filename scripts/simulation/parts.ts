@@ -1,6 +1,7 @@
 // The sound parts of a site that a mutation check replaces: objects at the ports of the product, which knows nothing of it.
 import type { ShardStore, SiteStore } from '../../actors/ports.ts';
 import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
+import type { Envelope } from '../../actors/runtime/envelope.ts';
 import type { StoreRules } from '../../actors/runtime/store-model.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import type { EdgeConfig } from '../../http/site.ts';
@@ -13,6 +14,8 @@ export interface Parts {
   behaviours(sound: AnyBehaviour[]): AnyBehaviour[];
   shardStore(sound: ShardStore, thread: Thread): ShardStore;
   siteStore(sound: SiteStore, database: Database): SiteStore;
+  /** Whether a message between two threads arrives; undefined: all do. */
+  arrives: ((envelope: Envelope) => boolean) | undefined;
   /** Serves the asks of one kind of the other sites. */
   ask(kind: string, sound: AskHandler): AskHandler;
   app(sound: EdgeApp, config: EdgeConfig): EdgeApp;
@@ -31,6 +34,7 @@ export const SOUND: Parts = {
   behaviours: (sound) => sound,
   shardStore: (sound) => sound,
   siteStore: (sound) => sound,
+  arrives: undefined,
   ask: (_kind, sound) => sound,
   app: (sound) => sound,
   isGuarded: true,

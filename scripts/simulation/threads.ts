@@ -1,4 +1,7 @@
 // Worker threads in one process: ports that deliver frames later and in order, and threads that can die in between.
+import { encode } from '../../actors/runtime/codec.ts';
+import type { Envelope } from '../../actors/runtime/envelope.ts';
+import { openFrame } from '../../actors/runtime/frames.ts';
 import type { Port, RunningThread, Threads } from '../../actors/runtime/threads.ts';
 import type { ShardTask } from '../../actors/runtime/worker.ts';
 import { between } from './draw.ts';
@@ -28,6 +31,8 @@ export interface SimThreadsOptions {
   main: Thread;
   name: string;
   wallOffsetMs(): number;
+  /** Whether a message arrives; undefined: all do. */
+  arrives: ((envelope: Envelope) => boolean) | undefined;
   /** Runs the shard of a task on a thread. */
   start(task: ShardTask, thread: Thread): Promise<unknown>;
 }
@@ -41,6 +46,13 @@ export function createThreads(options: SimThreadsOptions): SimThreads {
   const running = new Map<number, { thread: Thread; die: (error: Error) => void }>();
   const ends = new Set<End>();
   let lives = 0;
+
+  /** What is left of a frame; ports travel bare. */
+  function arriving(message: unknown): unknown {
+    const { arrives } = options;
+    if (arrives === undefined || !(message instanceof Uint8Array)) return message;
+    return encode(openFrame(message).filter(arrives));
+  }
 
   /** Runs on a thread as soon as it does not stand still. */
   const on = (thread: Thread, run: () => void): void => thread.world.defer(run);
@@ -60,8 +72,9 @@ export function createThreads(options: SimThreadsOptions): SimThreads {
         if (isPeerPort(message)) message.port.owner = self.owner;
         for (const listener of listeners.message) listener(message as never);
       },
-      postMessage(message) {
+      postMessage(posted) {
         if (closed) return;
+        const message = arriving(posted);
         const { other } = self;
         // In order, as on one port: never before what was posted earlier.
         nextMs = Math.max(nextMs, universe.nowMs + between(random, 0.01, 0.2));
