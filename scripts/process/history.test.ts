@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from '../../storage/testing/register.ts';
 import { seededRandom } from '../rack/random.ts';
-import { createHistory, since, type Operation, type Outcome, type Verb } from './history.ts';
+import { createHistory, since, WITH_IT, type Operation, type Outcome, type Verb } from './history.ts';
 import { checkHistory, checkOne } from './linear.ts';
 
 const done = (holder: string): Outcome => ({ kind: 'done', holder });
@@ -100,6 +100,18 @@ test('machines.md §10.1: a free that does not say whose machine it was frees th
     op('y', 'take', [4, 5], done('y')),
     op('h', 'give', [6, 7], done('?'), { expected: 'x' }),
   );
+});
+
+test('machines.md §10.1: with a machine go the addresses that are still its own, and nobody else’s', () => {
+  const mine = op('x', 'take', [0, 1], done('x'));
+  const lost = op('f', 'give', [2, 0], unknown, { expected: 'x' });
+  const freed = op('g', 'give', [6, 7], done(WITH_IT), { expected: 'x' });
+  const theirs = op('y', 'take', [4, 5], done('y'));
+  isFine(mine, freed, op('r', 'read', [8, 9], done('')));
+  isWrong(mine, freed, op('r', 'read', [8, 9], done('x')));
+  // The first try got through, unheard; the second finds a machine that is free already.
+  isFine(mine, lost, theirs, freed, op('r', 'read', [8, 9], done('y')));
+  isWrong(mine, lost, theirs, freed, op('r', 'read', [8, 9], done('')));
 });
 
 /** Clients on one true cell; each operation takes effect at an instant inside its interval. */

@@ -12,10 +12,21 @@ export type Outcome =
 /**
  * - `take`: done makes `id` the holder; refused says nothing about one thing.
  * - `takeThis`: the same for a named thing; refused says that somebody holds it.
- * - `give`: done frees it; `holder` of the outcome is who held it, or '?' where the answer doesn't say. Refused: nobody held it.
+ * - `give`: done frees it; `holder` of the outcome is who held it, or `UNSAID`, or `WITH_IT`. Refused: nobody held it.
  * - `read`: done says who holds it.
  */
 export type Verb = 'take' | 'takeThis' | 'give' | 'read';
+
+/** The answer does not say whose it was: the caller's, or nobody's since an earlier try got through. */
+export const UNSAID = '?';
+
+/**
+ * It went with something else, if it was still that one's. Else it is left alone: an earlier try may have got through, and
+ * since then it is somebody else's.
+ */
+export const WITH_IT = '~';
+
+const isNobodyNamed = (holder: string): boolean => holder === '' || holder === UNSAID || holder === WITH_IT;
 
 export interface Operation {
   /** Also what the product is told, so that the things themselves name who took them. */
@@ -37,6 +48,12 @@ export interface Pending {
   readonly id: string;
   /** Writes the operation down for each thing; may be called again for other things with another outcome (a list). */
   end(outcome: Outcome, keys?: readonly string[]): void;
+}
+
+/** A machine was freed, and with it what of its addresses was still its own. */
+export function endFree(pending: Pending, [machine, ...addresses]: readonly string[]): void {
+  pending.end({ kind: 'done', holder: UNSAID }, machine === undefined ? [] : [machine]);
+  pending.end({ kind: 'done', holder: WITH_IT }, addresses);
 }
 
 export interface History {
@@ -88,7 +105,7 @@ export function since(operations: readonly Operation[], from: number): Operation
       .slice(0, from)
       .flatMap(({ key, verb, outcome, expected }) =>
         verb === 'give' && outcome.kind === 'done'
-          ? [`${key}\0${outcome.holder === '?' ? expected : outcome.holder}`]
+          ? [`${key}\0${isNobodyNamed(outcome.holder) ? expected : outcome.holder}`]
           : [],
       ),
   );
@@ -102,7 +119,7 @@ export function since(operations: readonly Operation[], from: number): Operation
 export function splitByKey(operations: readonly Operation[]): Map<string, Operation[]> {
   const named = new Map<string, Set<string>>();
   for (const { key, outcome } of operations) {
-    if (key === '' || outcome.kind !== 'done' || outcome.holder === '') continue;
+    if (key === '' || outcome.kind !== 'done' || isNobodyNamed(outcome.holder)) continue;
     named.set(outcome.holder, (named.get(outcome.holder) ?? new Set()).add(key));
   }
   const byKey = new Map<string, Operation[]>();
@@ -125,7 +142,7 @@ export function splitByKey(operations: readonly Operation[]): Map<string, Operat
 export function takenTwice(operations: readonly Operation[]): string[] {
   const taken = new Map<string, Set<string>>();
   for (const { key, outcome } of operations) {
-    if (key === '' || outcome.kind !== 'done' || outcome.holder === '' || outcome.holder === '?') continue;
+    if (key === '' || outcome.kind !== 'done' || isNobodyNamed(outcome.holder)) continue;
     const name = `${outcome.holder} ${key.slice(0, key.indexOf(' '))}`;
     taken.set(name, (taken.get(name) ?? new Set()).add(key));
   }

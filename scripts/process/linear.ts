@@ -1,6 +1,6 @@
 // Whether there is an order of a thing's operations that a single holder-or-nobody could have answered so, each at some
 // instant between its call and its return (linearizability; Wing and Gong's search with Lowe's memory, as Porcupine does it).
-import { splitByKey, takenTwice, type Operation } from './history.ts';
+import { splitByKey, takenTwice, UNSAID, WITH_IT, type Operation } from './history.ts';
 
 export type Verdict =
   | { ok: true }
@@ -21,8 +21,8 @@ export function step(state: Holder, { id, verb, expected, outcome }: Operation):
     case 'give':
       if (outcome.kind === 'refused') return state === '' ? state : undefined;
       if (outcome.kind === 'unknown') return '';
-      // Where the answer does not say whose it was: the caller's, or nobody's since an earlier try got through.
-      if (outcome.holder === '?') return state === expected || state === '' ? '' : undefined;
+      if (outcome.holder === UNSAID) return state === expected || state === '' ? '' : undefined;
+      if (outcome.holder === WITH_IT) return state === expected ? '' : state;
       return state === outcome.holder ? '' : undefined;
     default:
       if (outcome.kind !== 'done') return state;

@@ -1,7 +1,7 @@
 // Clients that take, read and give back addresses and machines over REST, and write down what they were told.
 import { setTimeout as wait } from 'node:timers/promises';
 import { errorMessage, type ApiAnswer } from '../api-client.ts';
-import { createHistory, type History, type Outcome, type Pending } from './history.ts';
+import { createHistory, endFree, type History, type Outcome, type Pending } from './history.ts';
 import type { PlantSite } from './plant.ts';
 import type { Seeded } from './seed.ts';
 
@@ -241,7 +241,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
       }
       const answer = told.answer!;
       if (answer.status === 200) {
-        pending.end({ kind: 'done', holder: '?' }, keys);
+        endFree(pending, keys);
         return;
       }
       note('free machine', answer);
@@ -374,7 +374,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
         const giving = (): Pending => history.begin({ client, verb: 'give', expected });
         const path = `/v1/machine/${machine.id}/free`;
         const { pending } = await insisting('DELETE', path, undefined, giving, keys);
-        pending.end({ kind: 'done', holder: '?' }, keys);
+        endFree(pending, keys);
       }
       const ips = await insisting('POST', '/v1/ip/find', {}, reading);
       for (const { networkid, ipaddress } of JSON.parse(ips.text) as Ip[]) {

@@ -1,5 +1,6 @@
 // Machines: allocated, freed, read, found again after a lost answer; and what their boot image reports.
 import { addressOf, partitionScope } from '../../../actors/address.ts';
+import { endFree } from '../../process/history.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
 import { IMAGE, machineId, partitionOf, PROJECT, SIZE } from '../seed.ts';
 import { heardOfTake, messageOf, telling, understood } from './answers.ts';
@@ -85,7 +86,7 @@ export function machineOperations(
       if (now?.allocation?.name === expected) client.machines.set(machine, { id: expected, keys });
       return;
     }
-    if (heard.status === 200) pending.end({ kind: 'done', holder: '?' }, keys);
+    if (heard.status === 200) endFree(pending, keys);
     else if (heard.status === 409) client.machines.set(machine, { id: expected, keys });
     else ground.isStrange('free machine', heard, machineKey(machine));
   }

@@ -1,4 +1,5 @@
 // What has an id and a text that names who took it: private networks, sizes, networks of the whole federation.
+import { UNSAID } from '../../process/history.ts';
 import { PROJECT, partitionOf } from '../seed.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
 import { heardOfTake, messageOf, telling, understood, type Answered } from './answers.ts';
@@ -84,7 +85,7 @@ export function namedOperations(ground: Ground): Pick<Record<OperationKind, Oper
     if (heard === 'nothing') return void what.held.set(id, expected);
     if ('kind' in heard) return pending.end(heard);
     const { status, text } = heard;
-    if (status === 200) pending.end({ kind: 'done', holder: describedBy(text) ?? '?' });
+    if (status === 200) pending.end({ kind: 'done', holder: describedBy(text) ?? UNSAID });
     else if (status === 404) pending.end({ kind: 'refused', why: messageOf(text) });
     else if (status === 422 || status === 409) what.held.set(id, expected);
     else ground.isStrange(`delete ${what.kind}`, heard, `${what.kind} ${id}`);
