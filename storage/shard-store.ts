@@ -21,7 +21,7 @@ export interface ShardStoreOptions {
   groupsInFlight?: number;
   /** Loads, fetches and scans at the same time, 4 by default; more of them wait. */
   reads?: number;
-  /** A group's time, all its retries included; 2,000 by default. */
+  /** A group's time, all its retries included; 3,500 by default: a database whose commits take 2 s is slow, not away (F10). */
   commitMs?: number;
   /** Time to end the doubt about a group, or to raise an epoch; 5,000 by default. */
   resolveMs?: number;
@@ -66,7 +66,7 @@ export function createShardStore(options: ShardStoreOptions): ShardStore & { clo
   const {
     url,
     applicationName,
-    commitMs = 2000,
+    commitMs = 3_500,
     resolveMs = 5000,
     loadMs = 10_000,
     scanMs = 120_000,
