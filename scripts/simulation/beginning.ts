@@ -1,7 +1,7 @@
 // What a run begins with, while nothing goes wrong: every site serves, all see each other, and the networks are there.
 import { externalNetwork, GLOBAL_NETWORK, type Clients } from './clients.ts';
 import type { Simulated } from './federation.ts';
-import { QUIET_START_MS } from './schedule.ts';
+import { QUIET_START_MS, type Shape } from './schedule.ts';
 import { partitionOf, PROJECT } from './seed.ts';
 
 const LOOK_MS = 250;
@@ -27,7 +27,7 @@ export async function begin(simulated: Simulated, until?: number): Promise<void>
   if (!isLinked()) universe.violate('test', `no links: ${JSON.stringify(links())}`);
   await run(universe.nowMs + MEET_MS);
   const made = { isMade: false };
-  makeNetworks(clients, sites, shape.externalBits, shape.globalBits).then(
+  makeNetworks(clients, sites, shape).then(
     () => (made.isMade = true),
     (error: unknown) =>
       universe.violate('test', `the beginning: ${error instanceof Error ? error.message : String(error)}`),
@@ -44,14 +44,14 @@ async function must(clients: Clients, site: number, method: string, path: string
 async function makeNetworks(
   clients: Clients,
   sites: readonly string[],
-  externalBits: number,
-  globalBits: number,
+  { externalBits, globalBits, isDualStack }: Shape,
 ): Promise<void> {
+  const families = (four: string, six: string): string[] => (isDualStack ? [four, six] : [four]);
   const plain = { destinationprefixes: ['0.0.0.0/0'], privatesuper: false, nat: false, underlay: false };
   await must(clients, 0, 'PUT', '/v1/network', {
     ...plain,
     id: GLOBAL_NETWORK,
-    prefixes: [`198.51.0.0/${globalBits}`],
+    prefixes: families(`198.51.0.0/${globalBits}`, `2001:db8:ffff::/${96 + globalBits}`),
     nat: true,
   });
   const each = sites.map(async (site, index) => {
@@ -61,15 +61,15 @@ async function makeNetworks(
       destinationprefixes: [],
       id: `super-${site}`,
       partitionid,
-      prefixes: [`10.${index}.0.0/18`],
+      prefixes: families(`10.${index}.0.0/18`, `fd00:${index}::/56`),
       privatesuper: true,
-      defaultchildprefixlength: { IPv4: 26 },
+      defaultchildprefixlength: isDualStack ? { IPv4: 26, IPv6: 64 } : { IPv4: 26 },
     });
     await must(clients, index, 'PUT', '/v1/network', {
       ...plain,
       id: externalNetwork(site),
       partitionid,
-      prefixes: [`203.0.${index}.0/${externalBits}`],
+      prefixes: families(`203.0.${index}.0/${externalBits}`, `2001:db8:${index + 1}::/${96 + externalBits}`),
     });
     await must(clients, index, 'PUT', '/v1/network', {
       ...plain,
@@ -84,7 +84,7 @@ async function makeNetworks(
       id: `private-${site}`,
       partitionid,
       projectid: PROJECT,
-      prefixes: [`172.16.${index}.0/24`],
+      prefixes: families(`172.16.${index}.0/24`, `fd01:${index}::/120`),
     });
   });
   await Promise.all(each);

@@ -1,4 +1,5 @@
 // Who holds what, read by a client from everybody when all is quiet: the end of the history that is judged.
+import { addressKey, machineKey } from './client/things.ts';
 import type { Clients, Told } from './clients.ts';
 import type { Universe } from './universe.ts';
 
@@ -41,16 +42,16 @@ interface Listed {
 }
 
 const READS: Array<[string, (one: Listed) => Array<[string, string]>]> = [
-  ['/v1/ip', ({ ipaddress, networkid, name }) => [[`${networkid} ${ipaddress}`, name]]],
+  ['/v1/ip', ({ ipaddress, networkid, name }) => [[addressKey(networkid, ipaddress), name]]],
   [
     '/v1/machine',
     ({ id, allocation }) =>
       allocation == null
         ? []
         : [
-            [`machine ${id}`, allocation.name],
+            [machineKey(id), allocation.name],
             ...allocation.networks.flatMap(({ networkid, ips }) =>
-              (ips ?? []).map((ip): [string, string] => [`${networkid} ${ip}`, allocation.name]),
+              (ips ?? []).map((ip): [string, string] => [addressKey(networkid, ip), allocation.name]),
             ),
           ],
   ],

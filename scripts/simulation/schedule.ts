@@ -89,6 +89,8 @@ export interface Shape {
   /** Bits of the partitions' external networks, and of the global one. */
   externalBits: number;
   globalBits: number;
+  /** Its networks have a prefix of IPv6 as well, with as many addresses. */
+  isDualStack: boolean;
   /** Milliseconds. */
   databaseMs: number;
   wanMs: number;
@@ -148,7 +150,7 @@ const isTight = (seed: number): boolean => chance(streamOf(seed, 'tight'), 0.25)
 function drawShape(seed: number, wishes: Wishes): Shape {
   const random = streamOf(seed, 'shape');
   const sites = wishes.sites ?? pick(random, [1, 2, 2, 3, 3, 3, 4]);
-  return {
+  const single = {
     sites,
     processes: wishes.processes ?? pick(random, [1, 1, 2]),
     shards: pick(random, [1, 2, 2, 3, 4]),
@@ -164,6 +166,7 @@ function drawShape(seed: number, wishes: Wishes): Shape {
     faults: drawFaults(random, wishes.faults, isTight(seed)),
     safetyMs: wishes.safetyMs ?? 60_000,
   };
+  return { ...single, isDualStack: chance(random, 0.5) };
 }
 
 /** Each run leaves some of the operations out, and does others often. */

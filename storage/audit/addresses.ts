@@ -55,6 +55,9 @@ export function auditAddresses(site: SiteRows): string[] {
   return violations;
 }
 
+/** A network keeps its prefixes as they were asked for (networks.md §1.3), rows are of canonical ones. */
+const canonical = (text: string): string => parsePrefix(text)?.canonical ?? text;
+
 /** Prefixes of one address space are disjoint and lie in it; networks and prefixes name each other. */
 export function auditPrefixes(site: SiteRows): string[] {
   const violations: string[] = [];
@@ -70,7 +73,7 @@ export function auditPrefixes(site: SiteRows): string[] {
       violations.push(`prefix key: ${key} (${scope}) says ${value.cidr} of ${value.root}`);
       continue;
     }
-    if (networks.get(at(scope, value.network))?.prefixes.includes(value.cidr) !== true)
+    if (networks.get(at(scope, value.network))?.prefixes.some((text) => canonical(text) === value.cidr) !== true)
       violations.push(`prefix leak: ${key} (${scope}) is of network ${value.network}, which does not have it`);
     if (value.root === value.cidr) continue;
     if (prefix.length < root.length || !overlaps(prefix, root))
@@ -82,7 +85,7 @@ export function auditPrefixes(site: SiteRows): string[] {
     spaces.set(at(scope, value.root), space);
   }
   for (const { scope, key, value } of live(site, 'network')) {
-    for (const cidr of value.prefixes) {
+    for (const cidr of value.prefixes.map(canonical)) {
       const row = rows.get(at(scope, cidr));
       if (isPartitionScope(scope) && row?.value.network !== key)
         violations.push(

@@ -143,6 +143,13 @@ test('design.md §12: members keep for each other what is there, and nothing els
   assert.match(auditWith(false, {}, { value: '10.0.0.0/16', holder: 'm' }).join(), /^claim twice: .* overlaps/);
 });
 
+test('networks.md §1.3: a prefix may be written in another way than the canonical one', () => {
+  const prefix = row('prefix', own, 'fd00::/56', 'n', { cidr: 'fd00::/56', network: 'n', root: 'fd00::/56' });
+  const found = (rows: StoredRow[]): string[] => audit([siteRows(rows)]).filter((one) => one.startsWith('prefix'));
+  assert.deepEqual(found([network(own, ['fd00:0::1/56']), prefix]), []);
+  assert.match(found([network(own, ['fd01::/56']), prefix]).join(), /^prefix leak: fd00::\/56/);
+});
+
 test('networks.md §1.3: a top-level network claims what it is, and nothing else is claimed', () => {
   const id = claimed('muc', { what: 'network', value: 'n' });
   const net = network(muc, ['10.0.0.0/24']);

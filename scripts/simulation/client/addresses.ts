@@ -1,4 +1,5 @@
 // Addresses: any, one by name, given back, read.
+import { chance, pick } from '../draw.ts';
 import { PROJECT } from '../seed.ts';
 import type { OperationEntry, OperationKind } from '../schedule.ts';
 import { heardOfTake, messageOf, telling, understood } from './answers.ts';
@@ -28,6 +29,14 @@ export function addressOperations(
   ground: Ground,
 ): Pick<Record<OperationKind, Operation>, 'takeIp' | 'takeThisIp' | 'freeIp' | 'readIp'> {
   const { universe, shape, sites, history, requests } = ground;
+  const random = universe.stream('families');
+
+  /** The family asked for, or neither. */
+  function anyFamily(): { addressfamily?: string } {
+    if (!shape.isDualStack) return {};
+    const family = pick(random, ['IPv4', 'IPv6', '']);
+    return family === '' ? {} : { addressfamily: family };
+  }
 
   async function takeIp(client: Client, entry: OperationEntry, address?: string): Promise<void> {
     const network = networkOf(ground, client, entry.where);
@@ -36,7 +45,7 @@ export function addressOperations(
     const told = await requests.persist(client.site, {
       method: 'POST',
       path: address === undefined ? '/v1/ip/allocate' : `/v1/ip/allocate/${address}`,
-      body: { networkid: network, projectid: PROJECT, name: pending.id },
+      body: { networkid: network, projectid: PROJECT, name: pending.id, ...(address === undefined ? anyFamily() : {}) },
       key: keyOf(entry, pending.id),
     });
     const heard = heardOfTake(client, pending, told);
@@ -64,8 +73,10 @@ export function addressOperations(
     const network = networkOf(ground, client, entry.where);
     const bits = network === GLOBAL_NETWORK ? shape.globalBits : shape.externalBits;
     const host = 1 + Math.floor(entry.pick * Math.min(NAMED_ADDRESSES, 2 ** (32 - bits) - 2));
-    if (network === GLOBAL_NETWORK) return `198.51.0.${host}`;
-    return `203.0.${sites.indexOf(network.slice('ext-'.length))}.${host}`;
+    const isSix = shape.isDualStack && chance(random, 0.5);
+    if (network === GLOBAL_NETWORK) return isSix ? `2001:db8:ffff::${host}` : `198.51.0.${host}`;
+    const site = sites.indexOf(network.slice('ext-'.length));
+    return isSix ? `2001:db8:${site + 1}::${host}` : `203.0.${site}.${host}`;
   }
 
   async function readIp(client: Client, network: string, address: string): Promise<string | undefined> {
