@@ -5,6 +5,7 @@ import { uniqueKeys } from '../../actors/runtime/store-model/constraints.ts';
 import { parseAddress } from '../../actors/ipam/address.ts';
 import { contains, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
 import type { Change } from '../../actors/records.ts';
+import { addressKey, machineKey } from './client/things.ts';
 import { claimedKeys, type Watched } from './checks.ts';
 import { GLOBAL_NETWORK } from './clients.ts';
 import type { Database } from './database.ts';
@@ -23,8 +24,9 @@ const isGlobal = (network: string): boolean => network === GLOBAL_NETWORK || net
 
 /** What the history calls the thing that a row is about; undefined: it does not judge those. */
 function historyKey({ table, key, value }: Change): string | undefined {
-  if (table === 'ip') return key.replace('|', ' ');
-  if (table === 'allocation') return `machine ${key}`;
+  const [network = '', address = ''] = key.split('|');
+  if (table === 'ip') return addressKey(network, address);
+  if (table === 'allocation') return machineKey(key);
   if (table === 'network') return `${isGlobal(key) ? 'global' : 'network'} ${key}`;
   if (table === 'directory' && key.startsWith('size|')) return `size ${key.slice('size|'.length)}`;
   return value === null ? undefined : undefined;
