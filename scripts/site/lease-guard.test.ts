@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { because, conflict, exhausted, internal, notFound, unavailable } from '../../actors/refusal.ts';
 import { createVirtualWorld } from '../../actors/runtime/virtual-world.ts';
+import { crashResponse } from '../../http/route.ts';
+import { refusalResponse } from '../../http/wire-errors.ts';
 import { guardByLease } from './lease-guard.ts';
 
 async function refusedWrite(problem: string | undefined): Promise<string> {
@@ -34,6 +37,71 @@ it('a write without a lease is told why: the database is away, or somebody else 
     /^database: .*the database of site .*muc.* does not answer: connection refused/,
   );
   assert.match(await refusedWrite(undefined), /^lease: .*the lease of site .*muc.* is not certain/);
+  assert.match(await refusedWrite(undefined), /nothing was changed, try again/);
+});
+
+const saidBy = async (response: Response): Promise<string> =>
+  `${response.status} ${response.headers.get('x-refused-because')}: ${await response.text()}`;
+
+/** What is heard of a request during which the database went away, and what the edge had answered. */
+async function lostMeanwhile(answered: Response, [method, path]: [method: string, path: string]): Promise<string> {
+  let isHeld = true;
+  const app = {
+    fetch() {
+      isHeld = false;
+      return answered;
+    },
+  };
+  const guard = guardByLease({
+    app,
+    site: 'muc',
+    basePath: '/',
+    isHeld: () => isHeld,
+    isCurrent: () => true,
+    problem: () => 'no answer came within 1000 ms',
+    world: createVirtualWorld(),
+  });
+  return await saidBy(await guard.fetch(new Request(`http://muc${path}`, { method }), {}));
+}
+
+const WRITE: [string, string] = ['POST', '/v1/ip/allocate'];
+
+it('F08: what the edge says of its own write leaves also without a lease: done, not done, or not known', async () => {
+  const outcomes = [
+    new Response('{}', { status: 201 }),
+    refusalResponse(
+      because('outcome-unknown', unavailable('outcome unknown: the database did not answer; operation 7')),
+    ),
+    refusalResponse(because('deadline', unavailable('the deadline passed; nothing was changed'))),
+  ];
+  for (const outcome of outcomes) {
+    const said = await saidBy(outcome.clone());
+    assert.equal(await lostMeanwhile(outcome, WRITE), said);
+  }
+});
+
+it('I06, F08: what was decided on memory does not leave without a lease; of a write that was begun it is said that nobody knows', async () => {
+  const decided = [
+    refusalResponse(notFound('no network "internet"')),
+    refusalResponse(conflict('ip 10.0.0.1 is in use')),
+    refusalResponse(exhausted('network "internet" has nothing left')),
+    refusalResponse(internal('it was set aside')),
+    refusalResponse(unavailable('ip 10.0.0.1 is lent to partition fra')),
+    crashResponse(),
+  ];
+  for (const refusal of decided) {
+    const heard = await lostMeanwhile(refusal, WRITE);
+    assert.match(
+      heard,
+      /^503 outcome-unknown: .*outcome unknown: the database of site .*muc.* does not answer: no answer/,
+    );
+    assert.doesNotMatch(heard, /try again|nothing was/);
+  }
+});
+
+it('a read that lost its lease is asked to try again: nothing of it can be had twice', async () => {
+  const heard = await lostMeanwhile(new Response('{}'), ['GET', '/v1/network/n']);
+  assert.match(heard, /^503 database: .*no answer came within 1000 ms; try again/);
 });
 
 it('I14: that there is no such thing is not said while what was written last is not heard of yet', async () => {

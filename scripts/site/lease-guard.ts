@@ -4,6 +4,7 @@ import type { World } from '../../actors/ports.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import { busyResponse } from '../../http/wire-errors.ts';
 import { matchOperation } from '../../router/locate.ts';
+import { REASON_HEADER } from '../../router/refused.ts';
 
 export interface GuardedApp extends EdgeApp {
   /** Requests without an answer. */
@@ -29,6 +30,14 @@ const LOOK_MS = 25;
 /** Why a site can't say that there is no such thing. */
 export const READING = 'the site still reads what it wrote last; try again';
 
+/**
+ * Whether an answer to a write is true whoever owns the site by now: what was committed is so, and that it is not known
+ * whether something was, or that nothing was, says the committer or the edge of its own work. Every other refusal may have
+ * been decided on what memory says, a 503 that names no reason (`unavailable`) among them.
+ */
+const staysTrue = ({ ok, status, headers }: Response): boolean =>
+  ok || ((status === 503 || status === 429) && (headers.get(REASON_HEADER) ?? 'unavailable') !== 'unavailable');
+
 /** These say how this very process is. */
 const OWN = /^(?:healthz|readyz|metrics|v1\/health|v1\/version|v2\/inspect\b.*)\/?$/;
 
@@ -46,11 +55,23 @@ export function guardByLease({
   const why = (): string => {
     const failure = problem?.();
     return failure === undefined
-      ? `the lease of site "${site}" is not certain at the moment: another process may be active; try again`
-      : `the database of site "${site}" does not answer: ${failure}; try again`;
+      ? `the lease of site "${site}" is not certain at the moment: another process may be active`
+      : `the database of site "${site}" does not answer: ${failure}`;
   };
 
-  const refusal = (): Response => busyResponse(why(), problem?.() === undefined ? 'lease' : 'database');
+  /** Of what was not begun, and of what only reads. */
+  const refusal = (isRead: boolean): Response =>
+    busyResponse(
+      `${why()}; ${isRead ? 'try again' : 'nothing was changed, try again'}`,
+      problem?.() === undefined ? 'lease' : 'database',
+    );
+
+  /** Of a write that was begun. Who just tries again might have it twice. */
+  const unknown = (): Response =>
+    busyResponse(
+      `outcome unknown: ${why()}; look what came of it before you ask again, or repeat it under its Idempotency-Key`,
+      'outcome-unknown',
+    );
 
   const placeOf = (request: Request): { isOwn: boolean; isRead: boolean } => {
     const { pathname, search } = new URL(request.url);
@@ -76,7 +97,7 @@ export function guardByLease({
       const { isOwn, isRead } = placeOf(request);
       if (!isOwn) {
         if (!isRead) await untilHeld();
-        if (!isHeld()) return refusal();
+        if (!isHeld()) return refusal(isRead);
       }
     }
     const wasCurrent = isCurrent();
@@ -86,8 +107,9 @@ export function guardByLease({
       return isCertain ? response : busyResponse(READING, 'starting');
     }
     const { isOwn, isRead } = placeOf(request);
-    // What was committed is so, whoever is the owner now.
-    return isOwn || (!isRead && response.ok) ? response : refusal();
+    if (isOwn) return response;
+    if (isRead) return refusal(isRead);
+    return staysTrue(response) ? response : unknown();
   }
 
   return {

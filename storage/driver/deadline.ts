@@ -7,7 +7,7 @@ import { statementFailure, toStatementFailure } from './failure.ts';
 export const withDeadline = <T>(query: PromiseLike<T>, ms: number): Promise<T> =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(statementFailure('unknown', 'DEADLINE', `no answer from the database within ${ms} ms (DEADLINE)`)),
+      () => reject(statementFailure('unknown', 'DEADLINE', `no answer came within ${Math.ceil(ms)} ms`)),
       ms,
     );
     query.then(
