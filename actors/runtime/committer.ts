@@ -118,12 +118,22 @@ export function createCommitter(options: CommitterOptions): Committer {
   }
 
   function write(operations: Operation[], mine: number, finished: () => void): void {
+    commit(operations, mine, (group, outcome) => settle(operations, group, outcome, mine, finished));
+  }
+
+  /** Every group goes this way, a half of a refused one, too: they are counted alike. */
+  function commit(
+    operations: Operation[],
+    mine: number,
+    answered: (group: Group, outcome: CommitOutcome) => void,
+  ): void {
     const group = buildGroup(operations);
     countSent(figures, operations.length);
     const sentMs = world.monotonicMs();
     store.commit(group, (outcome) => {
       countAnswered(figures, world.monotonicMs() - sentMs);
-      if (mine === life) settle(operations, group, outcome, mine, finished);
+      if (outcome.outcome === 'refused') figures.refused++;
+      if (mine === life) answered(group, outcome);
     });
   }
 
@@ -138,7 +148,6 @@ export function createCommitter(options: CommitterOptions): Committer {
       case 'committed':
         return committed(operations, group, finished);
       case 'refused':
-        figures.refused++;
         return split(operations, outcome.constraint ?? 'version', mine, finished);
       case 'fenced':
         return fenced(operations, mine, finished);
@@ -179,10 +188,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       if (clean.length < part.length) queue = unspoiled(queue);
       const wanted = inTime(clean, TOO_LATE);
       if (wanted.length === 0) return next();
-      const group = buildGroup(wanted);
-      figures.sent++;
-      store.commit(group, (outcome) => {
-        if (mine !== life) return;
+      commit(wanted, mine, (group, outcome) => {
         if (outcome.outcome === 'refused') return whole(wanted, outcome.constraint ?? 'version', next);
         settle(wanted, group, outcome, mine, next);
       });
