@@ -8,6 +8,7 @@ import { MAIN, type Envelope } from './envelope.ts';
 import { createAsks } from './host/asks.ts';
 import { createHearing } from './host/hearing.ts';
 import { createLaunching, type Launching } from './host/launching.ts';
+import { createPresence, type ShardPresence } from './host/presence.ts';
 import { createSetAside } from './host/set-aside.ts';
 import { createSlot, FIRST_BACKOFF_MS, type Slot } from './host/slot.ts';
 import type { CellFilter } from './inspection.ts';
@@ -71,7 +72,10 @@ export interface ShardHost {
   retry(id: string, options: HostAsk): Promise<unknown>;
   /** Forgets one of them, so that it is let in as any other; false: there is none of that id. */
   drop(id: string): boolean;
+  /** Threads that were started again. */
   readonly restarts: number;
+  /** Of each shard: whether it serves, and how often it started over on its thread. */
+  presences(): ShardPresence[];
 }
 
 export function createShardHost(options: HostOptions): ShardHost {
@@ -96,6 +100,7 @@ export function createShardHost(options: HostOptions): ShardHost {
         log,
         isStopping: () => launching.isStopping,
       }),
+      createPresence(shard, world),
     ),
   );
   const asks = createAsks(slots);
@@ -120,13 +125,12 @@ export function createShardHost(options: HostOptions): ShardHost {
 
   /** It serves, for the first time or after it started over. */
   function began(slot: Slot, { m, fences }: Extract<Envelope, { m: 'ready' | 'raised' }>): void {
-    slot.isInDoubt = false;
     slot.hearing.began(fences);
     slot.fences = fences;
     slot.backoffMs = FIRST_BACKOFF_MS;
-    if (m === 'raised') return;
-    if (!slot.serving && missing > 0 && --missing === 0) allReady();
-    slot.serving = true;
+    if (m === 'raised') return slot.presence.settled();
+    if (!slot.presence.hasThread && missing > 0 && --missing === 0) allReady();
+    slot.presence.began();
     launching.watch(slot);
   }
 
@@ -142,8 +146,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       case 'log':
         return slot.hearing.told(envelope.entries);
       case 'doubt':
-        slot.isInDoubt = true;
-        return;
+        return slot.presence.doubted();
       case 'ready':
       case 'raised':
         return began(slot, envelope);
@@ -185,7 +188,7 @@ export function createShardHost(options: HostOptions): ShardHost {
   return {
     ready,
     get isCurrent() {
-      return slots.every(({ serving, hearing, isInDoubt }) => serving && !hearing.isBehind && !isInDoubt);
+      return slots.every(({ presence, hearing }) => presence.isHere && !hearing.isBehind);
     },
     ask,
     quarantine: () => setAside.list(),
@@ -234,5 +237,6 @@ export function createShardHost(options: HostOptions): ShardHost {
     get restarts() {
       return launching.restarts;
     },
+    presences: () => slots.map(({ presence }) => presence.look()),
   };
 }

@@ -1,5 +1,6 @@
 // What each view looks like on a terminal: pure, from the answer of one site to text.
 import type { ActorInspection, ShardInspection } from '../../actors/runtime/inspection.ts';
+import type { ShardPresence } from '../../actors/runtime/host/presence.ts';
 import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { AdmissionState } from '../../http/admission.ts';
 import type { Bus } from '../../http/agents/bus.ts';
@@ -30,6 +31,7 @@ export interface OverviewAnswer {
   partitions: string[];
   shards: number;
   shardRestarts: number;
+  shardStartOvers: number;
   quarantined: number;
   admission: AdmissionState;
   upMs: number;
@@ -41,7 +43,7 @@ export const showOverview = (answer: OverviewAnswer): string =>
     ['partitions', answer.partitions.join(', ') || 'none yet'],
     ['process', `${answer.process}, active for ${duration(answer.upMs)}`],
     ['version', answer.version],
-    ['shards', `${answer.shards}, restarts: ${answer.shardRestarts}`],
+    ['shards', `${answer.shards}, restarts: ${answer.shardRestarts}, started over: ${answer.shardStartOvers}`],
     ['quarantine', figure(answer.quarantined, red)],
     ['requests', showAdmission(answer.admission)],
   ]);
@@ -133,6 +135,7 @@ export function showActor(actor: ActorInspection & { shard: number }): string {
 
 export interface ShardsAnswer {
   restarts: number;
+  presences: ShardPresence[];
   shards: Array<
     | { shard: number; state: 'not answering'; reason: string }
     | (Omit<ShardInspection, 'cells' | 'kinds'> & { resident: number; busy: number })
@@ -141,7 +144,7 @@ export interface ShardsAnswer {
   bus: ReturnType<Bus['state']>;
 }
 
-export function showShards({ restarts, shards, blocks, bus }: ShardsAnswer): string {
+export function showShards({ restarts, presences, shards, blocks, bus }: ShardsAnswer): string {
   const rows = shards.map((one): Value[] => {
     if ('reason' in one) return [one.shard, { text: one.reason, paint: red }];
     const { groups } = one;
@@ -185,10 +188,22 @@ export function showShards({ restarts, shards, blocks, bus }: ShardsAnswer): str
     table([{ name: 'OWNS' }, { name: 'SHARD', right: true }, { name: 'EPOCH', right: true }], fences),
     pairs([
       ['shard restarts', figure(restarts, red)],
+      ['shards started over', showStartOvers(presences)],
       ['block hand-overs open', figure(blocks.open, yellow)],
       ['bus', showBus(bus)],
     ]),
   );
+}
+
+/** On their threads: no restart counts them. */
+function showStartOvers(presences: readonly ShardPresence[]): Cell {
+  const over = presences.filter(({ startOvers }) => startOvers > 0);
+  if (over.length === 0) return figure(0, red);
+  const text = over.map(
+    ({ shard, startOvers, lately }) =>
+      `shard ${shard}: ${startOvers}${lately === 0 ? '' : `, ${lately} of them in the last minute`}`,
+  );
+  return { text: text.join('; '), paint: over.some(({ lately }) => lately > 0) ? red : yellow };
 }
 
 const showBus = ({ nsqd, waiting, held, isCatchingUp }: ReturnType<Bus['state']>): string =>

@@ -52,6 +52,8 @@ interface FakeThread {
   destroyedMs?: number;
   /** It answers nothing any more, and never rests. */
   loops: boolean;
+  /** Its shard starts over, and serves again after so long. */
+  startOver(forMs: number): void;
   /** Its port is gone, and nobody has said yet that it died. */
   hangUp(): void;
   die(): void;
@@ -70,6 +72,10 @@ function hosted(serves: () => boolean = () => true) {
         startedMs: world.monotonicMs(),
         fences: task.fences,
         loops: false,
+        startOver(forMs) {
+          pipe.send({ m: 'doubt' });
+          world.after(forMs, () => pipe.send({ m: 'raised', fences: task.fences }));
+        },
         hangUp: () => task.port.close(),
         die: () => die(new Error('died')),
       };
@@ -148,6 +154,19 @@ describe('how long the host waits before a thread is replaced (reliability.md F0
     last().die();
     await pass(PAUSE_MS + BACK_AFTER_DEATH_MS);
     assert.equal(host.isCurrent, true);
+  });
+
+  it('a shard that starts over on its thread: no restart, but it is counted, and away meanwhile', async () => {
+    const { host, pass, last } = hosted();
+    await pass(10_000);
+    last().startOver(300);
+    await pass(200);
+    assert.equal(host.isCurrent, false);
+    assert.equal(host.presences()[0]?.isStartingOver, true);
+    await pass(200);
+    assert.equal(host.isCurrent, true);
+    assert.deepEqual(host.presences(), [{ shard: 0, startOvers: 1, lately: 1, awayMs: null, isStartingOver: false }]);
+    assert.equal(host.restarts, 0);
   });
 
   it('one that hangs: it is ended by the watchdog, and with the pause and the second of a death that is within 5 s', async () => {

@@ -7,6 +7,7 @@ import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import { createApp } from '../../http/app.ts';
 import { asUser, clientOf, createTestSite } from '../../http/testing.ts';
 import type { Inspection } from '../../storage/inspection.ts';
+import type { OverviewAnswer } from '../inspect/views.ts';
 import { addInspectRoutes, type InspectOptions } from './inspect-routes.ts';
 
 const cell = (id: string, inbox: number) => ({
@@ -38,6 +39,14 @@ function start() {
     inspection: {} as Inspection,
     host: {
       restarts: 0,
+      presences: () =>
+        [0, 2, 0].map((startOvers, shard) => ({
+          shard,
+          startOvers,
+          lately: 0,
+          awayMs: null,
+          isStartingOver: false,
+        })),
       async inspect(shard: number, actor: Address | null, filter?: CellFilter) {
         if (actor !== null) return actor.id === 'm1' && shard === 1 ? { ...cell('m1', 0), messages: [] } : null;
         asked.push(filter);
@@ -64,10 +73,11 @@ test('reliability.md §9: inspection needs the admin role', async () => {
       assert.equal((await call(user, 'GET', `/v2/inspect${view}`)).status, 403, `${user} ${view}`);
 });
 
-test('a site at a glance says whether it refuses requests, and what is set aside', async () => {
+test('a site at a glance says whether it refuses requests, what is set aside, and how often shards started over', async () => {
   const { body } = await start().call('Metal-Admin', 'GET', '/v2/inspect');
-  const { quarantined, admission } = body as { quarantined: number; admission: { refused: unknown } };
+  const { quarantined, admission, shardRestarts, shardStartOvers } = body as OverviewAnswer;
   assert.deepEqual([quarantined, admission.refused], [1, { share: 0, limit: 9 }]);
+  assert.deepEqual([shardRestarts, shardStartOvers], [0, 2]);
 });
 
 test('the tree adds the shards up, the busiest actors first, and names who does not answer', async () => {

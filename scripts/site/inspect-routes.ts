@@ -21,7 +21,7 @@ import { keysTwice } from './inspect/keys.ts';
 export interface InspectOptions {
   /** This process, as the lease names it. */
   process: string;
-  host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts' | 'quarantine' | 'retry' | 'drop'>;
+  host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts' | 'presences' | 'quarantine' | 'retry' | 'drop'>;
   admission: Pick<Admission, 'state'>;
   shards: number;
   blocks: Pick<BlockDriver, 'open'>;
@@ -94,6 +94,7 @@ export const addInspectRoutes =
         partitions: site.places.hosted(),
         shards,
         shardRestarts: host.restarts,
+        shardStartOvers: host.presences().reduce((all, { startOvers }) => all + startOvers, 0),
         quarantined: host.quarantine().length,
         admission: admission.state,
         upMs: site.wallMs() - startedMs,
@@ -127,6 +128,7 @@ export const addInspectRoutes =
     view('shards', async () => ({
       site: site.id,
       restarts: host.restarts,
+      presences: host.presences(),
       shards: (await inspectShards(host, shards, NO_ACTORS)).map(({ shard, view: found, reason }) => {
         if (found === undefined) return { shard, state: 'not answering', reason };
         const sum = (figure: 'resident' | 'busy'): number => found.kinds.reduce((all, kind) => all + kind[figure], 0);

@@ -72,7 +72,7 @@ export function createLaunching(options: LaunchingOptions): Launching {
     port1.on('close', () => {
       arrivals.rest();
       // The thread may be said to have ended only later. What it wrote last may not have been told, and a key may know of it.
-      if (slot.port === port1) slot.serving = false;
+      if (slot.port === port1) slot.presence.ended();
       asks.fail(slot, `shard ${shard} ended`);
     });
     const inHand = inHandMemory();
@@ -104,7 +104,7 @@ export function createLaunching(options: LaunchingOptions): Launching {
 
   function over(slot: Slot, how: unknown): void {
     const { shard } = slot;
-    slot.serving = false;
+    slot.presence.ended();
     watchdog.watch(shard, undefined);
     slot.port?.close();
     slot.port = undefined;

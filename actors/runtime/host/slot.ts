@@ -5,6 +5,7 @@ import type { InHand } from '../in-hand.ts';
 import type { Suspect } from '../suspects.ts';
 import type { Port, RunningThread } from '../threads.ts';
 import type { Hearing } from './hearing.ts';
+import type { Presence } from './presence.ts';
 
 export interface OpenAsk {
   respond: (value: unknown) => void;
@@ -14,6 +15,7 @@ export interface OpenAsk {
 export interface Slot {
   readonly shard: number;
   readonly hearing: Hearing;
+  readonly presence: Presence;
   /** undefined, like its port and its pipe: there is none at the moment. */
   thread: RunningThread | undefined;
   port: Port | undefined;
@@ -28,18 +30,16 @@ export interface Slot {
   /** Why we ended its thread ourselves; '' if we did not. */
   verdict: string;
   backoffMs: number;
-  serving: boolean;
-  /** A commit of its is in doubt, and it starts over. */
-  isInDoubt: boolean;
   /** Something came from its thread. */
   isHeard: boolean;
 }
 
 export const FIRST_BACKOFF_MS = 100;
 
-export const createSlot = (shard: number, fences: Fence[], hearing: Hearing): Slot => ({
+export const createSlot = (shard: number, fences: Fence[], hearing: Hearing, presence: Presence): Slot => ({
   shard,
   hearing,
+  presence,
   thread: undefined,
   port: undefined,
   pipe: undefined,
@@ -49,7 +49,5 @@ export const createSlot = (shard: number, fences: Fence[], hearing: Hearing): Sl
   killer: undefined,
   verdict: '',
   backoffMs: FIRST_BACKOFF_MS,
-  serving: false,
-  isInDoubt: false,
   isHeard: false,
 });

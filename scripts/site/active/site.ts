@@ -1,6 +1,7 @@
 // The site as the edge sees it (http/site.ts), made of what this process has.
 import { existsSync, readFileSync } from 'node:fs';
 import type { BusMessage, LogEntry } from '../../../actors/ports.ts';
+import type { ShardHost } from '../../../actors/runtime/host.ts';
 import { createOutcomes } from '../../../http/outcomes.ts';
 import type { EdgeConfig, Site } from '../../../http/site.ts';
 import type { Traces } from '../../../http/trace.ts';
@@ -14,6 +15,7 @@ import type { Members } from './members.ts';
 
 export interface SiteParts {
   ask: Site['ask'];
+  host: Pick<ShardHost, 'presences'>;
   places: PlaceIndex;
   copy: Site['directory'];
   members: Pick<Members, 'federation' | 'blocks' | 'forEdge'>;
@@ -41,7 +43,14 @@ export function siteOf(
     places: parts.places,
     federation: members.forEdge,
     outcomes: createOutcomes((identity, key) => store.findOutcome(identity, key)),
-    health: createHealth({ store, federation, isHeld: () => lease.isHeld(), restored: () => blocks.restored }),
+    health: createHealth({
+      store,
+      federation,
+      isHeld: () => lease.isHeld(),
+      restored: () => blocks.restored,
+      presences: () => parts.host.presences(),
+      world,
+    }),
     growth: (scope, network) => parts.growth.earlier(scope, network),
     ...(traces === undefined ? {} : { traces }),
     onCommitted: parts.committed.add,

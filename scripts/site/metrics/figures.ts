@@ -3,6 +3,7 @@ import type { Admission, AdmissionState } from '../../../http/admission.ts';
 import type { Bus } from '../../../http/agents/bus.ts';
 import type { Health, Site } from '../../../http/site.ts';
 import type { ShardHost } from '../../../actors/runtime/host.ts';
+import type { ShardPresence } from '../../../actors/runtime/host/presence.ts';
 import type { KindSummary, ShardInspection } from '../../../actors/runtime/inspection.ts';
 import { turnSums, type TurnFigures } from '../../../actors/runtime/turn-figures.ts';
 import type { Federation } from '../../../router/federation/federation.ts';
@@ -12,7 +13,7 @@ import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
 
 export interface FigureSources {
   site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'health'>;
-  host: Pick<ShardHost, 'inspect' | 'restarts' | 'quarantine'>;
+  host: Pick<ShardHost, 'inspect' | 'restarts' | 'presences' | 'quarantine'>;
   admission: Pick<Admission, 'state'>;
   shards: number;
   federation: Pick<Federation, 'status'>;
@@ -26,6 +27,7 @@ export interface Figures {
   kinds: KindSummary[];
   turns: TurnFigures[];
   restarts: number;
+  presences: ShardPresence[];
   /** Messages that were set aside. */
   quarantined: number;
   admission: AdmissionState;
@@ -62,6 +64,7 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
       kinds: sumsOf(answers),
       turns: turnSums(views),
       restarts: host.restarts,
+      presences: host.presences(),
       quarantined: host.quarantine().length,
       admission: admission.state,
       links: federation.status(),

@@ -85,8 +85,15 @@ export function siteMetrics(look: Look): Sampled[] {
     ),
 
     gauge('shard_up', 'Shards that answer: 1.', ({ shards }) => each(shards, ofShard, () => 1)),
-    counter('shard_restarts_total', 'Shards that were started again since the process began.', ({ restarts }) =>
-      one(restarts),
+    counter(
+      'shard_restarts_total',
+      'Threads of shards that were started again since the process began.',
+      ({ restarts }) => one(restarts),
+    ),
+    counter(
+      'shard_start_overs_total',
+      'Times that a shard raised its epoch and loaded anew on its thread, since a commit stayed in doubt.',
+      ({ presences }) => each(presences, ofShard, ({ startOvers }) => startOvers),
     ),
     gauge('shard_loop_delay_seconds', 'How late the shard’s clock ticks: 99 % of the last 128.', ({ shards }) =>
       each(shards, ofShard, ({ loopDelayMs }) => seconds(loopDelayMs?.p99 ?? null)),

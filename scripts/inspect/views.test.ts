@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { showShards, type ShardsAnswer } from './views.ts';
+
+const shards = (startOvers: number): ShardsAnswer => ({
+  restarts: 0,
+  presences: [
+    { shard: 0, startOvers: 0, lately: 0, awayMs: null, isStartingOver: false },
+    { shard: 1, startOvers, lately: Math.min(startOvers, 2), awayMs: null, isStartingOver: false },
+  ],
+  shards: [],
+  blocks: { open: 0 },
+  bus: { isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' },
+});
+
+test('reliability.md §10: that a shard started over is seen, apart from the restarts of threads', () => {
+  assert.match(showShards(shards(0)), /^shard restarts +none\nshards started over +none$/m);
+  assert.match(
+    showShards(shards(5)),
+    /^shard restarts +none\nshards started over +shard 1: 5, 2 of them in the last minute$/m,
+  );
+});
