@@ -11,6 +11,7 @@ import { DRY_HEADER, isDryRequest, type WouldChange } from './dry-run.ts';
 import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { KEY_HEADER } from './idempotency.ts';
 import { compile, type Check } from './schema.ts';
+import { withoutSecrets } from './secrets.ts';
 import { traceOf } from './trace.ts';
 import type { AskOptions, Caller, Site } from './site.ts';
 import { bareForbidden, busyResponse, errorResponse, refusalResponse } from './wire-errors.ts';
@@ -163,7 +164,10 @@ const withoutKey =
     return answered instanceof Response ? answered : dryAnswer(answered, [], isV1);
   };
 
-/** What a dry run answers: below /v1 as the real one would, below /v2 with the changes that would be made. */
+/**
+ * What a dry run answers: below /v1 as the real one would, below /v2 with the changes that would be made. Those are rows,
+ * which hold more than any answer: who may rehearse an operation may not therefore read passwords.
+ */
 export function dryAnswer(
   answered: Answer | Refusal,
   changes: readonly WouldChange[],
@@ -174,7 +178,7 @@ export function dryAnswer(
   const { status, body } = answered;
   return {
     status,
-    body: isV1 ? body : { dryRun: true, status, answer: body, changes },
+    body: withoutSecrets(isV1 ? body : { dryRun: true, status, answer: body, changes }),
     headers: { ...answered.headers, ...mark },
   };
 }

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { isBodyFailure, readBody } from './body.ts';
 import type { EdgeEnv } from './env.ts';
+import { withoutSecrets } from './secrets.ts';
 import type { Caller } from './site.ts';
 
 /** One line of the trail. */
@@ -48,8 +49,6 @@ export interface Traces {
 }
 
 const MOST_TEXT = 4_096;
-const HIDDEN = '***';
-const SECRET = /passw|secret|token|hmac|credential|private_?key|auth_?key|user_?data/i;
 
 /** A JSON text with the values of what may be secret left out; what is no JSON is left out whole. */
 export function redacted(text: string): string {
@@ -60,9 +59,7 @@ export function redacted(text: string): string {
   } catch {
     return '(not JSON)';
   }
-  const cleaned = JSON.stringify(json, (key, value: unknown) =>
-    SECRET.test(key) && value !== null && value !== '' && value !== false ? HIDDEN : value,
-  );
+  const cleaned = JSON.stringify(withoutSecrets(json));
   return cleaned.length > MOST_TEXT ? `${cleaned.slice(0, MOST_TEXT)}…` : cleaned;
 }
 

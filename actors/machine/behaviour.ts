@@ -3,9 +3,6 @@ import { machineCommands } from './commands.ts';
 import { machineReservations } from './reservations.ts';
 import { createMachineState, evolveMachine, MACHINE_TABLES, type MachineState } from './state.ts';
 
-/** Whoever inspects actors need not be allowed to log in (W34). */
-const HIDDEN = '(hidden)';
-
 /** One machine: record, allocation and events. It decides alone whether it can be allocated; the allocator only proposes. */
 export const machineBehaviour: Behaviour<'machine', MachineState> = {
   kind: 'machine',
@@ -21,8 +18,8 @@ export const machineBehaviour: Behaviour<'machine', MachineState> = {
     if (state.held?.operation === operation) state.held = null;
   },
   describe: ({ machine, allocation, provisioning, held }) => ({
-    machine: machine && { ...machine.value, ipmi: { ...machine.value.ipmi, password: HIDDEN } },
-    allocation: allocation && { ...allocation.value, consolePassword: HIDDEN },
+    machine: machine?.value ?? null,
+    allocation: allocation?.value ?? null,
     provisioning: provisioning?.value ?? null,
     held,
   }),

@@ -195,7 +195,7 @@ export interface Behaviour<K extends Kind, S> {
   hold(state: S, operation: string, changes: Change[]): void;
   /** Ends the mark: committed (`evolve` follows for each change) or cancelled. */
   unhold(state: S, operation: string, changes: Change[]): void;
-  /** For inspection: what a person wants to see of it. */
+  /** For inspection, which hides what is secret (http/secrets.ts): what a person wants to see of it. */
   describe?(state: S): unknown;
   /**
    * For the audit: what must be equal in memory and in a state made from the rows alone. Default: all of `describe`; to be

@@ -5,7 +5,7 @@ export interface DryAnswer {
   dryRun: true;
   /** What the real run would have answered in this state. */
   reply: unknown;
-  /** Rows that it would have written; `value` null: released. */
+  /** Rows that it would have written, secrets and all: the edge hides them (http/secrets.ts). `value` null: released. */
   changes: Array<{ table: TableName; key: string; value: unknown }>;
 }
 

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../actors/address.ts';
+import { machineBehaviour } from '../../actors/machine/behaviour.ts';
+import { emptyIpmi } from '../../actors/machine/hardware.ts';
 import { notFound, unavailable } from '../../actors/refusal.ts';
 import type { IdempotencyKey } from '../../actors/ports.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import { createApp } from '../../http/app.ts';
-import { asUser, clientOf, createTestSite } from '../../http/testing.ts';
+import { asUser, clientOf, createTestSite, rowOf } from '../../http/testing.ts';
+import { allocationRecord, machineRecord, SCOPE } from '../../http/v1/machine.fixture.ts';
 import type { Inspection } from '../../storage/inspection.ts';
 import type { OverviewAnswer } from '../inspect/views.ts';
 import { addInspectRoutes, type InspectOptions } from './inspect-routes.ts';
@@ -26,7 +29,7 @@ const cell = (id: string, inbox: number) => ({
 });
 const sums = { scope: 'partition:p', kind: 'machine', resident: 3, busy: 1, inbox: 1, waiting: 0, held: 0, crashes: 0 };
 
-function start() {
+function start(hosted: Partial<Record<keyof InspectOptions['host'], unknown>> = {}, inspection = {}) {
   const asked: Array<CellFilter | undefined> = [];
   const aside = [{ id: 'q1' }];
   const options = {
@@ -36,7 +39,7 @@ function start() {
     blocks: { open: 0 },
     bus: { state: () => ({ isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' as const }) },
     federation: { status: () => [] },
-    inspection: {} as Inspection,
+    inspection: inspection as Inspection,
     host: {
       restarts: 0,
       presences: () =>
@@ -60,6 +63,7 @@ function start() {
           ? { retriedBy: who, key: key?.key }
           : notFound(`no message ${id}`),
       drop: (id: string) => aside.splice(0).some((message) => message.id === id),
+      ...hosted,
     },
   } as unknown as InspectOptions;
   const app = createApp(createTestSite(), { more: [addInspectRoutes(options)] });
@@ -149,4 +153,55 @@ test('reliability.md I18: a dry run of the quarantine shows the message, and lea
   const headers = { ...(init.headers as Record<string, string>), 'idempotency-key': 'k' };
   const answer = await app.request('/v2/inspect/quarantine/q1/retry', { ...init, headers });
   assert.equal(((await answer.json()) as { outcome: { key: string } }).outcome.key, 'k');
+});
+
+test('machines.md W34: no answer of the inspection gives out a secret', async () => {
+  const canary = 'canary-5f1c';
+  const machine = machineRecord('m1', { ipmi: { ...emptyIpmi(), user: 'root', password: canary } });
+  const allocation = allocationRecord('m1', { consolePassword: canary, userData: canary });
+  const state = machineBehaviour.create('m1', SCOPE);
+  for (const row of [rowOf('machine', SCOPE, 'm1', 'm1', machine), rowOf('allocation', SCOPE, 'm1', 'm1', allocation)])
+    machineBehaviour.evolve(state, { ...row, prev: 0 });
+  const iamConfig = { idmConfig: { idmType: 'AD', connectorConfig: { idmApiUser: canary } } };
+  const lost = { kind: 'tenant', id: 't', home: 'b', created: { wallMs: 0 }, entity: { id: 't', iamConfig } };
+  const message = {
+    id: 'q1',
+    body: { request: { userData: canary }, consolePassword: canary, superUserPassword: canary },
+  };
+  const { call } = start(
+    {
+      async inspect(_shard: number, actor: Address | null) {
+        if (actor === null) return { shard: 0, cells: [cell('m1', 0)], kinds: [sums], fences: [] };
+        if (actor.kind === 'directory') return { ...cell(actor.id, 0), state: { entries: 0, conflicts: [lost] } };
+        return { ...cell('m1', 0), messages: [], state: machineBehaviour.describe?.(state) };
+      },
+      quarantine: () => [message],
+      retry: async () => ({ machine, allocation, password: canary }),
+    },
+    { leases: async () => [], log: async () => ({ streams: [], cursors: [] }) },
+  );
+  const asked: Array<[method: string, path: string]> = [
+    ['GET', ''],
+    ['GET', '/actors'],
+    ['GET', `/actor?scope=${SCOPE}&kind=machine&id=m1`],
+    ['GET', '/shards'],
+    ['GET', '/leases'],
+    ['GET', '/log'],
+    ['GET', '/links'],
+    ['GET', '/blocks'],
+    ['GET', '/quarantine'],
+    ['GET', '/conflicts'],
+    ['POST', '/quarantine/q1/retry?dryRun=true'],
+    ['POST', '/quarantine/q1/retry'],
+    ['DELETE', '/quarantine/q1?dryRun=true'],
+  ];
+  let hidden = 0;
+  for (const [method, path] of asked) {
+    const { status, body } = await call('Metal-Admin', method, `/v2/inspect${path}`);
+    const text = JSON.stringify(body);
+    assert.equal(status, 200, `${path}: ${text}`);
+    assert.ok(!text.includes(canary), `${method} ${path} gives out a secret: ${text}`);
+    hidden += text.split('"***"').length - 1;
+  }
+  assert.ok(hidden >= 3 + 3 * 3 + 3 + 1, `${hidden} were hidden`);
 });

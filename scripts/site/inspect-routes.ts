@@ -7,6 +7,7 @@ import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route, type RouteRequest } from '../../http/route.ts';
+import { withoutSecrets } from '../../http/secrets.ts';
 import { write } from '../../http/write.ts';
 import type { BlockDriver } from '../../router/federation/blocks.ts';
 import type { Federation } from '../../router/federation/federation.ts';
@@ -81,7 +82,9 @@ export const addInspectRoutes =
       const operation = `inspect${name[0]!.toUpperCase()}${name.slice(1)}`;
       route(edge, { method: 'get', path: `/v2/inspect/${name}`, role: 'admin', operation }, async (request) => {
         const body = await answer(request);
-        return typeof body === 'object' && body !== null && 'refusal' in body ? (body.refusal as Refusal) : ok(body);
+        if (typeof body === 'object' && body !== null && 'refusal' in body) return body.refusal as Refusal;
+        // Whoever inspects actors need not be allowed to log in (W34).
+        return ok(withoutSecrets(body));
       });
     };
     const refuse = (refusal: Refusal): { refusal: Refusal } => ({ refusal });
@@ -165,7 +168,8 @@ export const addInspectRoutes =
         if (dry === true || isRefusal(message)) return message;
         return await host.retry(message.id, { who, key, deadlineMs: realWorld.monotonicMs() + RETRY_MS });
       },
-      (outcome, { as }) => ok(as.dry === true ? { site: site.id, message: outcome } : { site: site.id, outcome }),
+      (outcome, { as }) =>
+        ok(as.dry === true ? { site: site.id, message: outcome } : withoutSecrets({ site: site.id, outcome })),
     );
     route(
       edge,
