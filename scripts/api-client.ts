@@ -26,6 +26,15 @@ export interface ApiAnswer {
   text: string;
 }
 
+/**
+ * What a person gave as a REST address, by `from`: an option or a variable. Throws a sentence when it is none. `protocols`:
+ * what the asking client speaks.
+ */
+export function restAddress(from: string, text: string, protocols: readonly string[] = ['http:']): string {
+  if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
+  throw new Error(`${from}: ${JSON.stringify(text)} is no REST address, expected one such as http://127.0.0.1:8080`);
+}
+
 /** One request; rejects only when there is no answer. */
 export function callApi(
   baseUrl: string,

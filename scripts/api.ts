@@ -105,7 +105,13 @@ async function main(): Promise<number> {
     );
     return 2;
   }
-  const target = targetOf();
+  let target: ReturnType<typeof targetOf>;
+  try {
+    target = targetOf();
+  } catch (error) {
+    console.error((error as Error).message);
+    return 1;
+  }
   if (target === undefined) {
     console.error('no running plant is known here: run `npm start` first, or set METALCTL_API_URL and METALCTL_HMAC');
     return 1;

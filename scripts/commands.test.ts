@@ -24,11 +24,17 @@ after(() => {
   rmSync(data, { recursive: true, force: true });
 });
 
-async function run(script: string, ...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+const run = (script: string, ...args: string[]) => runIn({}, script, ...args);
+
+async function runIn(
+  environment: NodeJS.ProcessEnv,
+  script: string,
+  ...args: string[]
+): Promise<{ code: number | null; out: string; err: string }> {
   const { PATH } = process.env;
   const child = spawn(process.execPath, ['--import', 'tsx', join(projectRoot, 'scripts', script), ...args], {
     cwd: projectRoot,
-    env: { PATH, HANSE_DATA: data, METALCTL_API_URL: api, METALCTL_HMAC: 'key' },
+    env: { PATH, HANSE_DATA: data, METALCTL_API_URL: api, METALCTL_HMAC: 'key', ...environment },
   });
   const [out, err]: [string[], string[]] = [[], []];
   child.stdout.on('data', (part: Buffer) => out.push(part.toString()));
@@ -68,4 +74,26 @@ test('inspect says when it is a router that it asks', async () => {
   const router = await run('inspect.ts', 'links');
   assert.equal(router.code, 0);
   assert.match(router.err, /is a router: this is what one of its sites says, muc/);
+});
+
+test('a command that is given no address, or none that it can speak to, says which word it was and what would be right', async () => {
+  const expected = /: "[^"]*" is no REST address, expected one such as http:\/\/127\.0\.0\.1:8080\n/;
+  const wrongs: Array<[from: string, environment: NodeJS.ProcessEnv, script: string, ...args: string[]]> = [
+    ['--api', {}, 'inspect.ts', '--api', 'nonsense', 'leases'],
+    ['--api', {}, 'inspect.ts', '--api', 'localhost:8080', 'drop', 'x'],
+    ['METALCTL_API_URL', { METALCTL_API_URL: '' }, 'inspect.ts', 'leases'],
+    ['METALCTL_API_URL', { METALCTL_API_URL: 'https://muc' }, 'api.ts', 'GET', '/v1/machine'],
+    ['--api', {}, 'join.ts', '--status', '--api', 'nonsense'],
+    ['--api', {}, 'site-command.ts', 'status', '--site', 'muc', '--api', 'nonsense'],
+    ['--api', {}, 'site-command.ts', 'accept-loss', '--site', 'muc', '--yes', '--api', 'nonsense'],
+  ];
+  for (const [from, environment, ...words] of wrongs) {
+    const { code, out, err } = await runIn(environment, ...words);
+    assert.deepEqual([code, out], [1, ''], `${words.join(' ')}: ${err}`);
+    assert.match(err, expected, words.join(' '));
+    assert.match(err, new RegExp(`^(error: )?${from}: `), words.join(' '));
+  }
+  const database = await runIn({ DATABASE_URL: 'a:secret@b' }, 'site-command.ts', 'backup', 'x', '--site', 'muc');
+  assert.deepEqual([database.code, /^error: DATABASE_URL: expected postgres:/.test(database.err)], [1, true]);
+  assert.doesNotMatch(database.err, /secret/);
 });

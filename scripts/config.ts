@@ -26,14 +26,14 @@ const isReadable = (path: string): boolean => {
   }
 };
 
+export const DATABASE_URL_EXPECTED = 'expected postgres://user:password@host:port/database';
+export const isDatabaseUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text);
+
 const shape = z.object({
   HANSE_SITE: z.string({ error: SITE_EXPECTED }).regex(/^[a-z0-9][a-z0-9-]{0,40}$/, SITE_EXPECTED),
   HANSE_DATA: z.string().default(join(projectRoot, 'data')),
   /** Absent: the bundled server in the data folder, which this process starts or finds running. */
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host:port/database')
-    .optional(),
+  DATABASE_URL: z.string().refine(isDatabaseUrl, DATABASE_URL_EXPECTED).optional(),
   HANSE_HOST: z.string().default('127.0.0.1'),
   HANSE_HTTP_PORT: port.default(8080),
   HANSE_GRPC_PORT: port.default(50_051),

@@ -1,7 +1,7 @@
 // Where `npm start` of this checkout listens and which keys it made, for the commands that talk to it.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Credentials } from './api-client.ts';
+import { restAddress, type Credentials } from './api-client.ts';
 import { projectRoot } from './root.ts';
 
 /** Written by the launcher when everything is up; mode 0600. */
@@ -25,6 +25,13 @@ export function readEndpoint(data: string = dataFolder()): Endpoint | undefined 
   }
 }
 
+/** The REST address that an option or metalctl's variable names, if one does. Throws a sentence when it is none. */
+export function namedAddress(api: string | undefined, environment: NodeJS.ProcessEnv): string | undefined {
+  if (api !== undefined) return restAddress('--api', api);
+  const variable = environment['METALCTL_API_URL'];
+  return variable === undefined ? undefined : restAddress('METALCTL_API_URL', variable);
+}
+
 export interface Target {
   url: string;
   credentials: Credentials;
@@ -33,7 +40,7 @@ export interface Target {
 /** metalctl's own variables win, so that the commands also talk to another plant; else what `npm start` wrote. */
 export function targetOf(environment: NodeJS.ProcessEnv = process.env): Target | undefined {
   const endpoint = readEndpoint(dataFolder(environment));
-  const url = environment['METALCTL_API_URL'] ?? endpoint?.apiUrl;
+  const url = namedAddress(undefined, environment) ?? endpoint?.apiUrl;
   const key = environment['METALCTL_HMAC'] ?? endpoint?.keys.admin;
   if (url === undefined || key === undefined) return undefined;
   return { url, credentials: { user: environment['METALCTL_HMAC_AUTH_TYPE'] ?? 'Metal-Admin', key } };

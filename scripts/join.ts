@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { callApi, errorMessage, type Credentials } from './api-client.ts';
-import { readEndpoint } from './endpoint.ts';
+import { namedAddress, readEndpoint } from './endpoint.ts';
 import { invite, join as joinFederation } from './federation-client.ts';
 
 export { invite, join } from './federation-client.ts';
@@ -62,14 +62,13 @@ export function placeOf(
   const [first] = Object.keys(endpoint?.sites ?? {});
   if (given.data !== undefined) {
     const folder = resolve(given.data);
-    const url = given.api ?? endpoint?.sites[basename(folder)];
+    const url = namedAddress(given.api, {}) ?? endpoint?.sites[basename(folder)];
     if (url === undefined) {
       throw new Problem(`the address of the site in ${folder} is not known: give it with --api URL`);
     }
     return { url, credentials: () => credentialsIn(folder) };
   }
-  const url =
-    given.api ?? environment['METALCTL_API_URL'] ?? (first === undefined ? undefined : endpoint?.sites[first]);
+  const url = namedAddress(given.api, environment) ?? (first === undefined ? undefined : endpoint?.sites[first]);
   const key = environment['METALCTL_HMAC'] ?? endpoint?.keys.admin;
   if (url === undefined || key === undefined) {
     throw new Problem('no running site is known here: run `npm start` first, or give --data FOLDER and --api URL');

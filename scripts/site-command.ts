@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { dataFolder, readEndpoint } from './endpoint.ts';
+import { dataFolder, namedAddress, readEndpoint } from './endpoint.ts';
 import { acceptLoss } from './federation-client.ts';
 import { credentialsIn } from './join.ts';
 import { clock, duration } from './inspect/table.ts';
@@ -150,7 +150,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .option('--yes', 'do not ask', false)
     .action(async ({ api, withoutPeers, yes }: { api?: string; withoutPeers: boolean; yes: boolean }) => {
       const place = placeOf(program.opts<Options>());
-      const url = api ?? readEndpoint(place.data)?.sites[place.site];
+      const url = namedAddress(api, {}) ?? readEndpoint(place.data)?.sites[place.site];
       if (url === undefined) throw new Problem(`the address of site ${place.site} is not known here: --api URL`);
       print(ACCEPTED);
       if (!yes && !(await confirm('Type yes to go on: ')))

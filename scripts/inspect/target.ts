@@ -2,7 +2,7 @@
 import { callApi, errorMessage, type Credentials } from '../api-client.ts';
 import { ROUTER_NAME } from '../../router/message.ts';
 import { credentialsIn } from '../join.ts';
-import { dataFolder, readEndpoint } from '../endpoint.ts';
+import { dataFolder, namedAddress, readEndpoint } from '../endpoint.ts';
 
 const ASK_MS = 60_000;
 
@@ -34,7 +34,7 @@ export function targetsOf(wish: Wish, environment: NodeJS.ProcessEnv = process.e
   const credentials =
     wish.data !== undefined ? credentialsIn(wish.data) : key === undefined ? undefined : { user, key };
   if (credentials === undefined) throw new Problem(NO_PLANT);
-  const url = wish.api ?? (wish.site === undefined ? environment['METALCTL_API_URL'] : undefined);
+  const url = namedAddress(wish.api, wish.site === undefined ? environment : {});
   if (url !== undefined) return [{ name: wish.site ?? url, url, credentials }];
   const known = Object.entries(endpoint?.sites ?? {});
   if (known.length === 0) throw new Problem(NO_PLANT);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { restAddress } from '../api-client.ts';
 
 export interface RackConfig {
   partition: string;
@@ -107,7 +108,9 @@ export const readConfig = (
     grpc,
     grpcServerName: given('grpc-server-name') ?? '',
     tls: { ca: pem('ca'), cert: pem('cert'), key: pem('key') },
-    urls: list(given('url') ?? 'http://127.0.0.1:8080').map((url) => new URL(url).href.replace(/\/$/, '')),
+    urls: list(given('url') ?? 'http://127.0.0.1:8080').map((url) =>
+      new URL(restAddress('--url', url, ['http:', 'https:'])).href.replace(/\/$/, ''),
+    ),
     keys: { view: needed('view-key'), edit: needed('edit-key') },
     nsqd: nsqd === '' ? null : { ...hostAndPort('nsqd', nsqd), tls: given('nsqd-tls') === 'true' },
     machines: {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { databaseUrl, ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
-import { databaseNameOf, siteFolder } from '../config.ts';
+import { DATABASE_URL_EXPECTED, databaseNameOf, isDatabaseUrl, siteFolder } from '../config.ts';
 import { dataFolder } from '../endpoint.ts';
 
 /** One sentence for the person at the terminal; no stack. */
@@ -73,6 +73,8 @@ export async function openDatabase(
 ): Promise<OpenDatabase> {
   const external = environment['DATABASE_URL'];
   if (external !== undefined) {
+    // Never the text itself: it may hold a password.
+    if (!isDatabaseUrl(external)) throw new Problem(`DATABASE_URL: ${DATABASE_URL_EXPECTED}`);
     const url = urlAt(external, place.site);
     if (create) await ensureDatabase(url, new URL(url).pathname.slice(1));
     return { url, close: async () => {} };

@@ -7,7 +7,7 @@ import type { Federation } from '../../router/federation/federation.ts';
 import { createInspection, type LeaseView, type MigrationView } from '../../storage/inspection.ts';
 import { openForAudit } from '../../storage/audit/index.ts';
 import { callApi } from '../api-client.ts';
-import { readEndpoint } from '../endpoint.ts';
+import { namedAddress, readEndpoint } from '../endpoint.ts';
 import { credentialsIn } from '../join.ts';
 import type { RestoredView } from './federation-routes.ts';
 import { openDatabase, type SitePlace } from './place.ts';
@@ -120,7 +120,7 @@ function lookAtKeys(folder: string): SiteStatus['keys'] {
 }
 
 export async function statusOf(place: SitePlace, api?: string): Promise<SiteStatus> {
-  const url = api ?? readEndpoint(place.data)?.sites[place.site];
+  const url = namedAddress(api, {}) ?? readEndpoint(place.data)?.sites[place.site];
   const [database, address] = await Promise.all([lookAtDatabase(place), lookAtAddress(place, url)]);
   const file = readStandingFile(place.folder);
   return {

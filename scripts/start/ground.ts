@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ensureDatabase } from '../../storage/engine/database.ts';
 import { startEngine } from '../../storage/engine/engine.ts';
-import { databaseNameOf } from '../config.ts';
+import { DATABASE_URL_EXPECTED, databaseNameOf, isDatabaseUrl } from '../config.ts';
 import { keepEngine } from './database.ts';
 import { Problem, type Options, type Ports } from './options.ts';
 import type { Progress } from './screen.ts';
@@ -65,9 +65,7 @@ export async function openDatabases(
   progress: Progress,
 ): Promise<Databases> {
   const external = process.env['DATABASE_URL'];
-  if (external !== undefined && !/^postgres(ql)?:\/\/[^/]+/.test(external)) {
-    throw new Problem('DATABASE_URL: expected postgres://user:password@host:port/database');
-  }
+  if (external !== undefined && !isDatabaseUrl(external)) throw new Problem(`DATABASE_URL: ${DATABASE_URL_EXPECTED}`);
   const keeper =
     external === undefined
       ? await keepEngine({
