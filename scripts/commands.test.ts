@@ -1,7 +1,7 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -96,4 +96,16 @@ test('a command that is given no address, or none that it can speak to, says whi
   const database = await runIn({ DATABASE_URL: 'a:secret@b' }, 'site-command.ts', 'backup', 'x', '--site', 'muc');
   assert.deepEqual([database.code, /^error: DATABASE_URL: expected postgres:/.test(database.err)], [1, true]);
   assert.doesNotMatch(database.err, /secret/);
+});
+
+test('a backup that has nowhere to lie says which folder is missing, before a database is opened', async () => {
+  const backup = (...words: string[]) => run('site-command.ts', 'backup', '--site', 'muc', ...words);
+  const missing = join(data, 'nowhere', 'deep');
+  const { code, out, err } = await backup(join(missing, 'muc.hanse'));
+  assert.deepEqual([code, out], [1, '']);
+  assert.equal(err, `error: there is no folder ${missing}: make it first, or name a file elsewhere\n`);
+  assert.match((await backup('--force', data)).err, /is a folder, expected the name of a file/);
+  writeFileSync(join(data, 'old.hanse'), '');
+  assert.match((await backup(join(data, 'old.hanse'))).err, /is there already: --force replaces it/);
+  assert.match((await backup(join(data, 'old.hanse', 'muc.hanse'))).err, /there is no folder .*old\.hanse:/);
 });

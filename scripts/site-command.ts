@@ -8,7 +8,7 @@ import { dataFolder, namedAddress, readEndpoint } from './endpoint.ts';
 import { acceptLoss } from './federation-client.ts';
 import { credentialsIn } from './join.ts';
 import { clock, duration } from './inspect/table.ts';
-import { backupSite } from './site/backup.ts';
+import { backupSite, requireRoom } from './site/backup.ts';
 import { DamagedArchive } from './site/archive.ts';
 import { openDatabase, placeOf, Problem, sitesIn } from './site/place.ts';
 import { planRestore, requireEnded, restoreSite } from './site/restore.ts';
@@ -84,7 +84,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .action(async (file: string, { force }: { force: boolean }) => {
       const place = placeOf(program.opts<Options>());
       const path = resolve(file);
-      if (existsSync(path) && !force) throw new Problem(`${path} is there already: --force replaces it`);
+      requireRoom(path, force);
       const opened = await openDatabase(place);
       try {
         const startMs = performance.now();

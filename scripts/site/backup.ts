@@ -1,6 +1,6 @@
 // Backup of a site: its whole database as of one moment, and its keys, in one file.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { dumpDatabase } from '../../storage/backup/index.ts';
 import { createArchive, type End, type Manifest } from './archive.ts';
 import { version } from './build-info.ts';
@@ -20,6 +20,17 @@ function identityFiles(folder: string): string[] {
     .filter((entry) => entry.isFile() && !entry.name.endsWith('.new'))
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .sort();
+}
+
+const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
+
+/** Before anything is read for it: can the file be made? Throws a `Problem`. */
+export function requireRoom(path: string, replaces: boolean): void {
+  const folder = dirname(path);
+  if (!isFolder(folder)) throw new Problem(`there is no folder ${folder}: make it first, or name a file elsewhere`);
+  if (isFolder(path))
+    throw new Problem(`${path} is a folder, expected the name of a file, e.g. ${join(path, 'muc.hanse')}`);
+  if (existsSync(path) && !replaces) throw new Problem(`${path} is there already: --force replaces it`);
 }
 
 /** Writes the backup; the file has its name only when it is whole. Rejects with a `Problem`. */
