@@ -9,6 +9,7 @@ export type PartitionId = Branded<string, 'PartitionId'>;
 
 export const partitionScope = (partition: string): Scope => `partition:${partition}`;
 export const siteScope = (site: string): Scope => `site:${site}`;
+export const isScope = (text: string): text is Scope => /^(partition|site):./.test(text);
 /** The id after the colon: of the partition, or of the site. */
 export const scopeId = (scope: Scope): string => scope.slice(scope.indexOf(':') + 1);
 export const isPartitionScope = (scope: Scope): boolean => scope.startsWith('partition:');

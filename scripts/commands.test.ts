@@ -67,6 +67,20 @@ test('inspect refuses what it does not understand instead of passing over it', a
   assert.deepEqual(asked, [], 'nobody was asked');
 });
 
+test('inspect takes the id of a scope for every scope that has it', async () => {
+  for (const [scope, query] of [
+    ['muc', 'scope=partition%3Amuc&scope=site%3Amuc'],
+    ['site:muc', 'scope=site%3Amuc'],
+  ] as const) {
+    asked.length = 0;
+    await run('inspect.ts', 'actors', '--scope', scope, '-o', 'json');
+    assert.deepEqual(
+      asked.map(({ line }) => line),
+      [`GET /v2/inspect/actors?limit=20&${query}`],
+    );
+  }
+});
+
 test('inspect says when it is a router that it asks', async () => {
   const site = await run('inspect.ts', 'links');
   assert.deepEqual([site.code, site.err], [0, '']);

@@ -1,7 +1,7 @@
 // `npm run -s inspect -- actors`: how the running sites are, for people and (with -o json) for programs.
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
-import { KINDS } from '../actors/address.ts';
+import { KINDS, partitionScope, siteScope } from '../actors/address.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
 import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
@@ -22,6 +22,9 @@ Examples:
 
 Asks every site of the plant that \`npm start\` runs, or the one that --site names. Elsewhere --api and --data name
 a site, or METALCTL_API_URL and METALCTL_HMAC do. It needs the admin role.`;
+
+/** The id of a scope stands for every scope that has it. */
+const scopesOf = (text: string): string[] => (text.includes(':') ? [text] : [partitionScope(text), siteScope(text)]);
 
 export function createProgram(print: (text: string) => void = console.log): Command {
   const program = new Command('inspect')
@@ -73,9 +76,11 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .addOption(new Option('--kind <KIND>', 'only actors of this kind').choices(KINDS))
     .option('--id <TEXT>', 'only actors whose id contains it')
     .option('--limit <N>', 'most actors of a kind that are listed', '20')
-    .action((filter: Record<string, string>) =>
-      each<ActorTree>(`/v2/inspect/actors?${String(new URLSearchParams(filter))}`, views.showActors),
-    );
+    .action(({ scope, ...filter }: Record<string, string>) => {
+      const query = new URLSearchParams(filter);
+      for (const one of scope === undefined ? [] : scopesOf(scope)) query.append('scope', one);
+      return each<ActorTree>(`/v2/inspect/actors?${String(query)}`, views.showActors);
+    });
 
   view('actor', 'one actor in full: KIND/ID, or SCOPE/KIND/ID where several scopes have one')
     .argument('<actor>', 'network/internet, partition:muc/allocator/muc, …')

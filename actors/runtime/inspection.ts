@@ -1,5 +1,5 @@
 // What a shard shows of itself: plain values that travel to the main thread.
-import { scopeId, type Kind, type Scope } from '../address.ts';
+import type { Kind, Scope } from '../address.ts';
 import type { Fence } from '../ports.ts';
 import { crashesOf, waitText, type Cell, type CellStatus } from './cell.ts';
 import type { Cells } from './cells.ts';
@@ -40,8 +40,8 @@ export interface ActorInspection extends ActorSummary {
 
 /** Which actors of a shard are listed. */
 export interface CellFilter {
-  /** A scope, or the id of one: `muc` means every scope with it. */
-  scope: string | null;
+  /** null, as with the others: all. */
+  scopes: readonly Scope[] | null;
   kind: string | null;
   /** Part of the id. */
   id: string | null;
@@ -113,12 +113,12 @@ const load = (cell: Cell): number => cell.inbox.length + cell.waiting.length + c
 const busiestFirst = (a: Cell, b: Cell): number =>
   Number(isBusy(b)) - Number(isBusy(a)) || load(b) - load(a) || b.touchedMs - a.touchedMs;
 
-const passes = ({ address }: Cell, { scope, kind, id }: CellFilter): boolean =>
-  (scope === null || address.scope === scope || scopeId(address.scope) === scope) &&
+const passes = ({ address }: Cell, { scopes, kind, id }: CellFilter): boolean =>
+  (scopes === null || scopes.includes(address.scope)) &&
   (kind === null || address.kind === kind) &&
   (id === null || address.id.includes(id));
 
-const ALL: CellFilter = { scope: null, kind: null, id: null, limit: 100 };
+const ALL: CellFilter = { scopes: null, kind: null, id: null, limit: 100 };
 
 export function inspectShard(parts: ShardParts, filter: CellFilter | null): ShardInspection {
   const { committer, coordinator, cells, observation, nowMs, ...own } = parts;

@@ -5,10 +5,9 @@ import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
+import { isScope, type Scope } from '../../actors/address.ts';
 
-const scope = z.custom<`partition:${string}` | `site:${string}`>(
-  (value) => typeof value === 'string' && /^(partition|site):/.test(value),
-);
+const scope = z.custom<Scope>((value) => typeof value === 'string' && isScope(value));
 const standing = z.object({
   epochs: z.array(z.object({ scope, epoch: z.number() })),
   ends: z.array(z.object({ scope, shard: z.number(), epoch: z.number(), n: z.number() })),

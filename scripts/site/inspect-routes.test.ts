@@ -7,7 +7,7 @@ import { notFound, unavailable } from '../../actors/refusal.ts';
 import type { IdempotencyKey } from '../../actors/ports.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import { createApp } from '../../http/app.ts';
-import { asUser, clientOf, createTestSite, rowOf } from '../../http/testing.ts';
+import { asUser, clientOf, createTestSite, errorOf, rowOf } from '../../http/testing.ts';
 import { allocationRecord, machineRecord, SCOPE } from '../../http/v1/machine.fixture.ts';
 import type { Inspection } from '../../storage/inspection.ts';
 import type { OverviewAnswer } from '../inspect/views.ts';
@@ -99,7 +99,7 @@ test('the tree adds the shards up, the busiest actors first, and names who does 
     ['m1'],
   );
   assert.deepEqual(tree.missing, [{ shard: 2, reason: 'shard 2 is being restarted' }]);
-  assert.deepEqual(asked[0], { scope: null, kind: 'machine', id: null, limit: 1 });
+  assert.deepEqual(asked[0], { scopes: null, kind: 'machine', id: null, limit: 1 });
 });
 
 test('one actor, wherever its shard is; what is asked wrongly is named', async () => {
@@ -121,6 +121,25 @@ test('one actor, wherever its shard is; what is asked wrongly is named', async (
     const { status } = await call('Metal-Admin', 'GET', `/v2/inspect/${path}`);
     assert.ok(status === 400 || status === 422, `${path}: ${status}`);
   }
+});
+
+test('a scope that has not the form of one is refused by name, as a kind is; several may be asked for at once', async () => {
+  const { app, asked } = start();
+  const get = (query: string) => app.request(`/v2/inspect/${query}`, asUser('Metal-Admin', 'GET'));
+  for (const query of [
+    'actors?scope=nonsense',
+    'actors?scope=site:a&scope=rack:p',
+    'actors?scope=partition:',
+    'actor?scope=p&kind=machine&id=m1',
+  ]) {
+    const answer = await get(query);
+    const { message } = await errorOf(answer);
+    assert.equal(answer.status, 400, `${query}: ${message}`);
+    assert.match(message, /scope:".*" is not valid, expected partition:ID or site:ID/);
+  }
+  assert.equal(asked.length, 0, 'no shard was asked');
+  assert.equal((await get('actors?scope=partition:p&scope=site:p')).status, 200);
+  assert.deepEqual(asked[0]?.scopes, ['partition:p', 'site:p']);
 });
 
 test('reliability.md F18: a message in quarantine is listed, tried again or dropped by an admin, once', async () => {

@@ -1,8 +1,9 @@
 // What people see of a running site: its actors, shards, log, links, blocks, and whether all adds up. Admin role.
-import { KINDS, type Kind, type Scope } from '../../actors/address.ts';
+import { isScope, KINDS, type Kind, type Scope } from '../../actors/address.ts';
 import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Admission } from '../../http/admission.ts';
+import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
@@ -66,6 +67,9 @@ function numberIn(
     : invalid(`${name}:"${text}" is not valid, expected a number from ${least} to ${most}`);
 }
 
+const refuseScope = (scope: string): Refusal =>
+  invalid(`scope:"${scope}" is not valid, expected partition:ID or site:ID, such as partition:muc`);
+
 const refuseKind = (kind: string | undefined): Refusal | undefined =>
   kind === undefined || (KINDS as readonly string[]).includes(kind)
     ? undefined
@@ -110,8 +114,11 @@ export const addInspectRoutes =
       if (typeof limit !== 'number') return refuse(limit);
       const unknown = refuseKind(request.query('kind'));
       if (unknown !== undefined) return refuse(unknown);
+      const scopes = request.context.req.queries('scope') ?? null;
+      const wrong = scopes?.find((scope) => !isScope(scope));
+      if (wrong !== undefined) return refuse(refuseScope(wrong));
       const asked = (name: string): string | null => request.query(name) ?? null;
-      const filter = { scope: asked('scope'), kind: asked('kind'), id: asked('id'), limit };
+      const filter: CellFilter = { scopes: scopes as Scope[] | null, kind: asked('kind'), id: asked('id'), limit };
       return { site: site.id, ...treeOf(await inspectShards(host, shards, filter), limit) };
     });
 
@@ -119,9 +126,10 @@ export const addInspectRoutes =
       const [scope, kind, id] = [query('scope'), query('kind'), query('id')];
       if (scope === undefined || kind === undefined || id === undefined)
         return refuse(invalid(`scope, kind and id are needed, e.g. ${EXAMPLE}`));
+      if (!isScope(scope)) return refuse(refuseScope(scope));
       const unknown = refuseKind(kind);
       if (unknown !== undefined) return refuse(unknown);
-      const actor = await inspectOne(host, shards, { scope: scope as Scope, kind: kind as Kind, id });
+      const actor = await inspectOne(host, shards, { scope, kind: kind as Kind, id });
       return (
         actor ??
         refuse(notFound(`no ${kind} "${id}" of ${scope} is in memory: it is loaded when it is asked for something`))

@@ -3,11 +3,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isScope } from '../../actors/address.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import { behind, highest, liftEpochs, readStanding, type Standing } from '../../storage/backup/index.ts';
 import { openForAudit } from '../../storage/audit/index.ts';
 
-const scope = z.custom<LogEntry['scope']>((value) => typeof value === 'string' && /^(partition|site):/.test(value));
+const scope = z.custom<LogEntry['scope']>((value) => typeof value === 'string' && isScope(value));
 const shape = z.object({
   /** New whenever the database was found behind. */
   incarnation: z.number().int().min(1),

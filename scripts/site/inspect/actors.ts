@@ -50,7 +50,7 @@ export const inspectShards = (host: Inspecting, shards: number, filter: CellFilt
   );
 
 /** Without any actor: what the sums tell. */
-export const NO_ACTORS: CellFilter = { scope: null, kind: null, id: null, limit: 0 };
+export const NO_ACTORS: CellFilter = { scopes: null, kind: null, id: null, limit: 0 };
 
 const isBusy = ({ status, inbox, waiting, held }: ActorSummary): boolean =>
   status !== 'idle' || inbox + waiting + held > 0;
