@@ -87,6 +87,10 @@ test('machines.md §1.1: unknown path 404, other method 405, both after authenti
   assert.deepEqual([unknown.status, (await errorOf(unknown)).statuscode], [404, 404]);
   const wrong = await echo.request('/v1/free/x', asUser('Metal-View', 'GET'));
   assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
+  // Two routes with GET fit here: that of the issues, and that of any machine.
+  const many = await createApp(createTestSite()).request('/v1/machine/issues', asUser('Metal-Edit', 'PUT'));
+  assert.deepEqual([many.status, many.headers.get('allow')], [405, 'GET, DELETE']);
+  assert.match((await errorOf(many)).message, /, only GET, DELETE$/);
 });
 
 test('an exception is 500 without its text', async () => {

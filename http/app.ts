@@ -28,12 +28,13 @@ function answerUnmatched(edge: Edge): (c: Context<EdgeEnv>) => Promise<Response>
   return async (c) => {
     const caller = await admit(edge, c, 'auth');
     if (caller instanceof Response) return caller;
-    const methods = known.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method.toUpperCase());
-    return methods.length === 0
-      ? errorResponse(404, `NotFound no operation at "${c.req.path}"`)
-      : errorResponse(405, `method ${c.req.method} is not allowed at "${c.req.path}", only ${methods.join(', ')}`, {
-          allow: methods.join(', '),
-        });
+    // A path may fit several routes of one method: /v1/machine/issues is also that of any machine.
+    const methods = new Set(
+      known.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method.toUpperCase()),
+    );
+    if (methods.size === 0) return errorResponse(404, `NotFound no operation at "${c.req.path}"`);
+    const allow = [...methods].join(', ');
+    return errorResponse(405, `method ${c.req.method} is not allowed at "${c.req.path}", only ${allow}`, { allow });
   };
 }
 
