@@ -10,11 +10,17 @@ import { projectRoot } from './root.ts';
 
 /** What stands for a site, or for a router in front of it. */
 const asked: Array<{ line: string; headers: IncomingHttpHeaders }> = [];
+const answers: Readonly<Record<string, object>> = {
+  'GET /v2/inspect/links': { links: [] },
+  'GET /v2/inspect/quarantine': { quarantine: [{ id: 'q1' }] },
+  'POST /v2/inspect/quarantine/q1/retry': { outcome: { stored: true } },
+  'DELETE /v2/inspect/quarantine/q1': { dropped: 'q1' },
+};
 let via: Record<string, string> = {};
 const server = createServer((request, response) => {
   asked.push({ line: `${request.method} ${request.url}`, headers: request.headers });
   response.writeHead(200, { 'content-type': 'application/json', 'x-hanse-dry-run': 'true', ...via });
-  response.end(JSON.stringify({ site: 'muc', links: [] }));
+  response.end(JSON.stringify({ site: 'muc', ...answers[`${request.method} ${request.url}`] }));
 });
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -78,6 +84,19 @@ test('inspect takes the id of a scope for every scope that has it', async () => 
       asked.map(({ line }) => line),
       [`GET /v2/inspect/actors?limit=20&${query}`],
     );
+  }
+});
+
+test('inspect tells of a message that was dropped or tried again as text, or as json when that is asked for', async () => {
+  for (const [word, answer, text] of [
+    ['drop', { site: 'muc', dropped: 'q1' }, /^dropped q1 of site muc\n$/],
+    ['retry', { site: 'muc', outcome: { stored: true } }, /done now: message q1 of site muc[^]*"stored": true/],
+  ] as const) {
+    const plain = await run('inspect.ts', word, 'q1');
+    assert.deepEqual([plain.code, plain.err], [0, '']);
+    assert.match(plain.out, text);
+    const json = await run('inspect.ts', word, 'q1', '-o', 'json');
+    assert.deepEqual(JSON.parse(json.out), [answer]);
   }
 });
 

@@ -3,6 +3,13 @@ import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import { KINDS, partitionScope, siteScope } from '../actors/address.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
+import {
+  showDropped,
+  showQuarantine,
+  showRetried,
+  type DroppedAnswer,
+  type RetriedAnswer,
+} from './inspect/quarantine.ts';
 import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
 import type { ActorTree } from './site/inspect/actors.ts';
@@ -63,6 +70,10 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     if (good.some(isBad)) process.exitCode = 1;
   }
 
+  /** What only one site answers; as json it is a list all the same. */
+  const printOne = <T>(answer: T, show: (answer: T) => string): void =>
+    print(program.opts<Options>().output === 'json' ? JSON.stringify([answer], null, 2) : show(answer));
+
   const view = (name: string, description: string): Command =>
     program.command(name).description(description).allowExcessArguments(false);
 
@@ -85,9 +96,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
   view('actor', 'one actor in full: KIND/ID, or SCOPE/KIND/ID where several scopes have one')
     .argument('<actor>', 'network/internet, partition:muc/allocator/muc, …')
     .action(async (text: string) => {
-      const options = program.opts<Options>();
-      const found = await findActor(targetsOf(options), text);
-      print(options.output === 'json' ? JSON.stringify([found], null, 2) : views.showActor(found));
+      printOne(await findActor(targetsOf(program.opts<Options>()), text), views.showActor);
     });
 
   view('shards', 'worker threads: groups sent, refused and in doubt, queue, loop delay').action(() =>
@@ -106,18 +115,16 @@ export function createProgram(print: (text: string) => void = console.log): Comm
   view(
     'quarantine',
     'messages that were set aside: their actor threw at them, or their thread died of them, thrice',
-  ).action(() => each('/v2/inspect/quarantine', views.showQuarantine));
+  ).action(() => each('/v2/inspect/quarantine', showQuarantine));
   view('retry', 'has a message of the quarantine tried again, and shows what came of it')
     .argument('<id>', 'as in the list of the quarantine')
     .action(async (id: string) => {
-      const { outcome } = await onItsSite<{ outcome: unknown }>(program, id, 'POST', '/retry');
-      print(JSON.stringify(outcome, null, 2));
+      printOne(await onItsSite<RetriedAnswer>(program, id, 'POST', '/retry'), (one) => showRetried(id, one));
     });
   view('drop', 'forgets a message of the quarantine: one that is equal is let in as any other')
     .argument('<id>', 'as in the list of the quarantine')
     .action(async (id: string) => {
-      await onItsSite(program, id, 'DELETE', '');
-      print(`dropped ${id}`);
+      printOne(await onItsSite<DroppedAnswer>(program, id, 'DELETE', ''), showDropped);
     });
   view('conflicts', 'directory ids that were created at two sites while they were cut apart').action(() =>
     each('/v2/inspect/conflicts', views.showConflicts),

@@ -1,7 +1,6 @@
 // What each view looks like on a terminal: pure, from the answer of one site to text.
 import type { ActorInspection, ShardInspection } from '../../actors/runtime/inspection.ts';
 import type { ShardPresence } from '../../actors/runtime/host/presence.ts';
-import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { AdmissionState } from '../../http/admission.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Federation } from '../../router/federation/federation.ts';
@@ -368,29 +367,6 @@ export const showConflicts = ({ conflicts }: { conflicts: Conflict[] }): string 
     [{ name: 'KIND' }, { name: 'ID' }, { name: 'IN FORCE FROM' }, { name: 'LOST, FROM' }, { name: 'CREATED THERE' }],
     conflicts.map((one) => [one.kind, one.id, one.winner ?? '', one.loser, clock(one.createdAtMs)]),
     'no id was created at two sites',
-  );
-
-export const showQuarantine = ({ quarantine }: { quarantine: QuarantinedMessage[] }): string =>
-  table(
-    [
-      { name: 'ID' },
-      { name: 'SINCE' },
-      { name: 'ACTOR' },
-      { name: 'MESSAGE' },
-      { name: 'FROM' },
-      { name: 'TIMES', right: true },
-      { name: 'WHY' },
-    ],
-    quarantine.map(({ id, atMs, to, name, who, crashes, error }) => [
-      id,
-      clock(atMs),
-      `${to.scope}/${to.kind}/${to.id}`,
-      name,
-      who,
-      crashes,
-      { text: error, paint: red },
-    ]),
-    'nothing is in quarantine',
   );
 
 export function showAudit({ isSound, findings, rows, memory, keys, tookMs }: AuditView): string {
