@@ -108,10 +108,12 @@ export interface Site {
   /** Messages of the partition-local bus, as they are published; answers how to stop listening. */
   onBusMessage(listener: (message: BusMessage) => void): () => void;
   /**
-   * Calls all idle blocks of a global network at home here back, or those of some of its prefixes (as stored); answers who
-   * could not be asked, in words.
+   * Calls all blocks of a global network at home here back, or those of some of its prefixes (as stored), unless one is in
+   * use; answers who could not be asked, in words, and whether any were called (`isCalled`).
    */
-  recallBlocks(network: string, prefixes?: readonly string[]): Promise<string[]>;
+  recallBlocks(network: string, prefixes?: readonly string[]): Promise<{ missing: string[]; isCalled: boolean }>;
+  /** Tells all partitions again of a global network at home here: whoever holds no block of it leases one. */
+  leaseBlocks(network: string): void;
   /** Starts to host a partition that was just created here. */
   host(partition: string): Promise<void>;
 }

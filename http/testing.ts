@@ -49,6 +49,8 @@ export interface TestSite extends Site {
   /** What the next proposals are answered with. */
   proposalRefusal: Refusal | undefined;
   spread: DirectoryRecord[];
+  /** Networks that the partitions were told of again. */
+  leased: string[];
   hostedNow: string[];
   /** Outcomes of asks that had a key and changed something, by `outcomeName`. */
   kept: Map<string, KeyedOutcome>;
@@ -131,6 +133,7 @@ export function createTestSite(script: Script = {}): TestSite {
     released: [],
     proposalRefusal: undefined,
     spread: [],
+    leased: [],
     hostedNow: ['p'],
     kept: new Map(),
     outcomes: createOutcomes(async (identity, key) => site.kept.get(outcomeName(identity, key))),
@@ -207,7 +210,8 @@ export function createTestSite(script: Script = {}): TestSite {
     health: async () => site.healthNow,
     onCommitted: () => () => undefined,
     onBusMessage: () => () => undefined,
-    recallBlocks: async () => [],
+    recallBlocks: async () => ({ missing: [], isCalled: true }),
+    leaseBlocks: (network) => void site.leased.push(network),
     host: async (partition) => void site.hostedNow.push(partition),
   };
   return site;

@@ -212,7 +212,7 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
-    recall(state, { count, family, keep = 0, prefix }, context) {
+    recall(state, { count, family, keep = 0, prefix, look = false }, context) {
       const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
       const idle = emptyHoldings(state, family, context.nowMs).filter(
         ({ value }) => prefix === undefined || value.prefix === prefix,
@@ -220,7 +220,7 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
       return {
         reply: { blocks: [...leaving, ...chosen].map(offerOf) },
-        changes: chosen.flatMap((holding) => [
+        changes: (look ? [] : chosen).flatMap((holding) => [
           holdingRow(state, context, holding.value.first, holding, { ...holding.value, state: 'returning' }),
           ...restedRows(state, context, holding),
         ]),

@@ -66,10 +66,10 @@ export interface BlockCommands extends IpCommands {
   };
   /**
    * The home asks for idle blocks back, of one of the network's prefixes or of all, for all but `keep` of them (default 0); answers all that are now `returning`,
-   * earlier ones included.
+   * earlier ones included. `look`: answers the same, and lets nothing go.
    */
   recall: {
-    ask: { count: number; family?: Family; keep?: number; prefix?: string };
+    ask: { count: number; family?: Family; keep?: number; prefix?: string; look?: boolean };
     reply: { blocks: Array<OfferedBlock & { h: string }> };
   };
   /** The home has taken the block back. */

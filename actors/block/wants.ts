@@ -188,10 +188,15 @@ export function askAhead(state: BlockState, family: Family, context: Context): C
   return [askAgain(state, want, context)];
 }
 
-/** The first blocks of the families of which nothing is held or asked. */
+/** The first blocks of the families of which nothing is held or asked. What is on its way home is as good as gone. */
 export const firstWants = (state: BlockState, families: readonly Family[], context: Context): Change[] =>
   families
-    .filter((family) => ![...state.holdings.values()].some(({ piece }) => piece.set.prefix.family === family))
+    .filter(
+      (family) =>
+        ![...state.holdings.values()].some(
+          ({ value, piece }) => value.state !== 'returning' && piece.set.prefix.family === family,
+        ),
+    )
     .map((family): Wanted => ({ family, address: null, ahead: true }))
     .filter((wanted) => openWant(state, wanted) === undefined && !isBeingWritten(state, wanted))
     .flatMap((wanted) => newWant(state, wanted, context));

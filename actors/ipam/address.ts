@@ -25,6 +25,9 @@ export const addressBits = (family: Family): 32 | 128 => (family === 'IPv4' ? 32
 /** Bytes of an address: 4 or 16. */
 export const addressLength = (family: Family): 4 | 16 => (family === 'IPv4' ? 4 : 16);
 
+/** The family of an address or prefix as it is stored. */
+export const familyOf = (text: string): Family => (text.includes(':') ? 'IPv6' : 'IPv4');
+
 /** The family that a request names, in any case (networks.md N13: one spelling inside). `undefined` for anything else. */
 export function parseFamily(text: string): Family | undefined {
   const lower = text.toLowerCase();

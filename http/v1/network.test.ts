@@ -313,7 +313,7 @@ test('networks.md §1.8: a global network shows what all partitions hold; design
   const found = await call('Metal-View', 'GET', '/v1/network/internet');
   assert.equal((found.body as { usage: { used_ips: number } }).usage.used_ips, 2 + 5 + 1 + 3);
 
-  site.recallBlocks = async () => ["partition q (site b) can't be reached"];
+  site.recallBlocks = async () => ({ missing: ["partition q (site b) can't be reached"], isCalled: false });
   const held = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
   assert.equal(held.status, 503);
   assert.match(JSON.stringify(held.body), /partition q \(site b\) can't be reached/);
@@ -324,7 +324,45 @@ test('networks.md §1.8: a global network shows what all partitions hold; design
   site.recallBlocks = () => assert.fail('a dry run calls blocks back');
   const dry = await call('Metal-Admin', 'DELETE', '/v2/network/internet?dryRun=true');
   assert.equal(dry.status, 200, JSON.stringify(dry.body));
-  site.recallBlocks = async () => [];
+  site.recallBlocks = async () => ({ missing: [], isCalled: true });
   const deleted = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
   assert.equal(deleted.status, 200, JSON.stringify(deleted.body));
+});
+
+test('design.md §6: whatever refuses the end of a global network after a recall, the partitions lease a block anew', async () => {
+  const internet = network('internet', { partition: '', prefixes: ['203.0.113.0/24', '198.51.100.0/24'] });
+  const view = { network: internet, usage: { IPv4: { ...USAGE }, IPv6: null } };
+  const site = createTestSite({
+    'network.get': view,
+    'network.ledger': { blocks: [], blockLength: {}, spare: [] },
+    'block.usage': { network: 'internet', ranges: [] },
+    'registry.deleteNetwork': conflict('another operation'),
+    'network.update': conflict('changed meanwhile'),
+  });
+  site.networkPlaces.set('internet', { partition: '', home: 'a' });
+  const call = clientOf(createApp(site));
+  const remove = () => call('Metal-Admin', 'DELETE', '/v1/network/internet');
+  const shrink = () => call('Metal-Admin', 'POST', '/v1/network', { id: 'internet', prefixes: ['203.0.113.0/24'] });
+
+  assert.deepEqual([(await remove()).status, (await shrink()).status], [409, 409]);
+  assert.deepEqual(site.leased, ['internet', 'internet']);
+  site.recallBlocks = async () => ({ missing: ["partition q (site b) can't be reached"], isCalled: true });
+  assert.deepEqual([(await remove()).status, (await shrink()).status], [503, 503]);
+  assert.equal(site.leased.length, 4);
+  site.script['registry.deleteNetwork'] = () => {
+    throw new Error('broken');
+  };
+  site.recallBlocks = async () => ({ missing: [], isCalled: true });
+  assert.equal((await remove()).status, 500);
+  assert.equal(site.leased.length, 5);
+
+  // Nothing was called, or it is done.
+  site.script['registry.deleteNetwork'] = conflict('in use');
+  site.recallBlocks = async () => ({ missing: [], isCalled: false });
+  assert.equal((await remove()).status, 409);
+  site.script['registry.deleteNetwork'] = view;
+  site.script['network.update'] = view;
+  site.recallBlocks = async () => ({ missing: [], isCalled: true });
+  assert.deepEqual([(await remove()).status, (await shrink()).status], [200, 200]);
+  assert.equal(site.leased.length, 5);
 });

@@ -19,6 +19,7 @@ import type { Edge } from '../env.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
 import { write } from '../write.ts';
+import { withBlocksCalledBack } from './block.ts';
 import { findEntry } from './directory.ts';
 import { listCopies, listNetworks } from './network-list.ts';
 import { networkAt } from './network-places.ts';
@@ -114,17 +115,11 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   }
   if (as === 'free') return notAChild(id);
   const { dry = false } = request.as;
-  if (isGlobal(view.network) && !dry) {
-    const missing = await site.recallBlocks(id);
-    if (missing.length > 0) {
-      return unreachable(`network ${id} can't be deleted while its blocks can't be called back: ${missing.join('; ')}`);
-    }
-  }
   const body = { id, partition, partitions: site.places.hosted() };
-  const deleted = await withWordGivenBack(site, id, () =>
-    site.ask(registryOf(site), 'deleteNetwork', body, request.as),
-  );
-  return dry && isGlobal(view.network) ? withoutRecall(deleted) : deleted;
+  const end = () => withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as));
+  if (!isGlobal(view.network)) return end();
+  if (dry) return withoutRecall(await end());
+  return withBlocksCalledBack(site, { network: id, what: `network ${id} can't be deleted while its` }, end);
 }
 
 /** Networks (networks.md §1). */
@@ -195,15 +190,6 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(stored)) return stored;
       const update = updatedNetwork(stored.network, first, site.wallMs());
       if (isRefusal(update)) return update;
-      if (isGlobal(stored.network) && update.removedPrefixes.length > 0 && !as.dry) {
-        // Partitions keep a block in hand: what is idle is no reason to keep the prefix.
-        const missing = await site.recallBlocks(id, update.removedPrefixes);
-        if (missing.length > 0) {
-          return unreachable(
-            `prefixes ${update.removedPrefixes.join(', ')} can't be removed from network ${id} while their blocks can't be called back: ${missing.join('; ')}`,
-          );
-        }
-      }
       const apply = async (h: string): Promise<NetworkView | Refusal> => {
         const asked = patch(h);
         if (isRefusal(asked)) return asked;
@@ -214,7 +200,11 @@ export function addNetworkRoutes(edge: Edge): void {
       const claims = prefixClaims(id, added, removed);
       const change = () =>
         added.length === 0 ? apply(site.uuid()) : withWordOfAll(site, claims, apply, (h) => isClaimed(site, h));
-      return removed.length === 0 ? change() : withWordGivenBack(site, id, change);
+      if (removed.length === 0) return change();
+      const shrink = () => withWordGivenBack(site, id, change);
+      if (!isGlobal(stored.network) || as.dry) return shrink();
+      const what = `prefixes ${removed.join(', ')} can't be removed from network ${id} while their`;
+      return withBlocksCalledBack(site, { network: id, prefixes: removed, what }, shrink);
     },
     answerUpdated,
   );

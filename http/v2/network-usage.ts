@@ -1,5 +1,5 @@
 // Sums of what the sites told of a network: by family, by prefix, by block, by partition. Each address counts once.
-import { addressBits, type Family } from '../../actors/ipam/address.ts';
+import { addressBits, familyOf, type Family } from '../../actors/ipam/address.ts';
 import { countOf, exactly, fragmentationOf, type Count } from '../../actors/ipam/count.ts';
 import { parsePrefix, size } from '../../actors/ipam/prefix.ts';
 import { hoursUntilFull, soonest, type Growth } from '../../actors/network/growth.ts';
@@ -27,7 +27,6 @@ function add(to: Sums, from: Sums): void {
 }
 const countsOf = (from: Sums): Counts => Object.fromEntries(NAMES.map((name) => [name, countOf(from[name])])) as Counts;
 
-const familyOf = (prefix: string): Family => (prefix.includes(':') ? 'IPv6' : 'IPv4');
 const sizeOf = (prefix: string): bigint => {
   const parsed = parsePrefix(prefix);
   return parsed === undefined ? 0n : size(parsed);

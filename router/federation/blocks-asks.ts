@@ -9,6 +9,7 @@ import type { KeptBlocks } from './blocks-kept.ts';
 import {
   deliveredSchema,
   giveSchema,
+  leaseSchema,
   offerSchema,
   recallSchema,
   returnedSchema,
@@ -26,6 +27,8 @@ export interface BlockAsksOptions {
   holder: BlockHolder;
   loans: Loans;
   kept: KeptBlocks;
+  /** Tells the partitions here of a global network once more. */
+  adopt(network: string): void;
   /** Why nothing is answered at the moment; undefined: it is. */
   fence(): string | undefined;
 }
@@ -156,6 +159,13 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
         const ask = recallSchema.parse(body);
         speaksForNetwork(peer, ask.network, ask.partition);
         return await holder.recall(ask);
+      },
+      'blocks.lease': (body, peer) => {
+        const { networks } = leaseSchema.parse(body);
+        const member = siteOf(peer);
+        // What is not known here as one of the member's yet is told when it is.
+        for (const id of networks) if (copy.entry('globalnetwork', id)?.home === member) options.adopt(id);
+        return {};
       },
       'blocks.returned': async (body, peer) => {
         const ask = returnedSchema.parse(body);

@@ -168,9 +168,9 @@ export function createBlockHolder(
       return { refused: orThrow(received).refused };
     },
 
-    async recall({ network, partition, count, family, keep = 0, prefix }) {
-      const only = prefix === undefined ? {} : { prefix };
-      return orThrow(await ports.ask(blockAt(partition, network), 'recall', { count, family, keep, ...only }));
+    async recall({ network, partition, count, family, keep = 0, prefix, look = false }) {
+      const ask = { count, family, keep, look, ...(prefix === undefined ? {} : { prefix }) };
+      return orThrow(await ports.ask(blockAt(partition, network), 'recall', ask));
     },
 
     async returned({ network, partition, first, h }) {

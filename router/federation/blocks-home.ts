@@ -3,6 +3,7 @@
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { BlockRecord } from '../../actors/block/record.ts';
 import { isRefusal } from '../../actors/refusal.ts';
+import { familyOf } from '../../actors/ipam/address.ts';
 import { refuseAsk } from '../link/failure.ts';
 import type { Attempt } from './blocks-attempts.ts';
 import type { KeptBlocks } from './blocks-kept.ts';
@@ -30,6 +31,15 @@ export interface LocalHolder {
   lendFree(ask: LendFreeAsk): Promise<LendFreeReply>;
 }
 
+export interface NotIdle {
+  /** Something of it is in use, or on its way. */
+  isHeld: boolean;
+  missing: string[];
+}
+
+/** All idle blocks that a holder may have. */
+export const ALL = 65_536;
+
 export interface BlockHome {
   give(ask: GiveAsk, site: string): Promise<GiveReply>;
   /** Forbidden when one of the blocks was not given to that site under this h. */
@@ -46,6 +56,11 @@ export interface BlockHome {
     family: GiveAsk['family'],
     options: { except?: string; count: number; keep?: number; prefix?: string },
   ): Promise<string[]>;
+  /**
+   * Whether holders have blocks of a global network, or of one of its prefixes, that a recall would not bring home; and who
+   * could not be asked, as text. Nothing is called back.
+   */
+  notIdle(network: string, only: { family: GiveAsk['family']; prefix?: string }): Promise<NotIdle>;
   /** Calls back what the holders keep idle beyond their share of a network of this site (design.md §6). */
   spareIdle(network: string): Promise<void>;
 }
@@ -84,21 +99,18 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     }
   }
 
-  async function recallRound(
+  /** Asks holders, all at once; answers who could not be asked, as text. */
+  async function askHolders(
     network: string,
-    family: GiveAsk['family'],
-    { except, count, keep = 0, prefix }: { except?: string; count: number; keep?: number; prefix?: string },
+    blocks: readonly BlockRecord[],
+    ask: (partition: string, holderSite: string) => Promise<void>,
   ): Promise<string[]> {
-    step('home.recall');
-    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
     const holders = new Map(blocks.map(({ holder, holderSite }) => [holder, holderSite]));
-    if (except !== undefined) holders.delete(except);
     const missing: string[] = [];
     await Promise.all(
       [...holders].map(async ([partition, holderSite]) => {
         try {
-          const only = prefix === undefined ? {} : { prefix };
-          await recallFrom(partition, holderSite, { network, partition, count, family, keep, ...only });
+          await ask(partition, holderSite);
         } catch (error) {
           missing.push(`partition ${partition} (site ${holderSite}) can't be reached`);
           if (holderSite === site) ports.odd(`idle blocks of network ${network} in partition ${partition}`, error);
@@ -108,16 +120,30 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     return missing.sort();
   }
 
+  async function recallRound(
+    network: string,
+    family: GiveAsk['family'],
+    { except, count, keep = 0, prefix }: { except?: string; count: number; keep?: number; prefix?: string },
+  ): Promise<string[]> {
+    step('home.recall');
+    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const others = blocks.filter(({ holder }) => holder !== except);
+    const ask = { network, count, family, keep, ...(prefix === undefined ? {} : { prefix }) };
+    return askHolders(network, others, (partition, holderSite) =>
+      recallFrom(partition, holderSite, { ...ask, partition }),
+    );
+  }
+
   /** Nobody keeps idle more than max(one block, free / (2 × members)). */
   async function spareIdle(network: string): Promise<void> {
     const { blocks, spare } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
     const members = Math.max(1, new Set(blocks.map(({ holder }) => holder)).size);
     for (const family of ['IPv4', 'IPv6'] as const) {
-      const own = spare.filter(({ prefix }) => prefix.includes(':') === (family === 'IPv6'));
+      const own = spare.filter(({ prefix }) => familyOf(prefix) === family);
       if (own.every(({ given }) => given <= members)) continue;
       const free = own.reduce((sum, one) => sum + Number(one.free), 0);
-      const keep = Math.min(65_536, Math.max(1, Math.floor(free / (2 * members))));
-      await recallRound(network, family, { count: 65_536, keep });
+      const keep = Math.min(ALL, Math.max(1, Math.floor(free / (2 * members))));
+      await recallRound(network, family, { count: ALL, keep });
     }
   }
 
@@ -227,6 +253,21 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
       for (const { first } of refused) await takeBack({ network, partition: holder, first, h });
       if (refused.length < sent.length) orThrow(await ports.ask(networkAt(network), 'blocksDelivered', { h }));
       return 'done';
+    },
+
+    async notIdle(network, { family, ...only }) {
+      const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+      const concerned = blocks.filter(
+        ({ prefix }) => familyOf(prefix) === family && (only.prefix === undefined || prefix === only.prefix),
+      );
+      let isHeld = false;
+      const missing = await askHolders(network, concerned, async (partition, holderSite) => {
+        const ask: RecallAsk = { network, partition, count: ALL, family, look: true, ...only };
+        const idle = await toHolder(holderSite, 'blocks.recall', ask, () => here.recall(ask), recallReplySchema);
+        const firsts = new Set(idle.blocks.map(({ first }) => first));
+        isHeld ||= concerned.some(({ first, holder }) => holder === partition && !firsts.has(first));
+      });
+      return { isHeld, missing };
     },
 
     recallIdle(network, family, options) {

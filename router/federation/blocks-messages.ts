@@ -48,7 +48,11 @@ export const recallSchema = z.object({
   keep: z.int().min(0).max(65_536).optional(),
   /** Only blocks of this prefix of the network, as stored there. */
   prefix: z.string().max(64).optional(),
+  /** Which ones would come; none does. */
+  look: z.boolean().optional(),
 });
+/** Home → site of holders: of these networks its partitions lease a first block where they hold none. */
+export const leaseSchema = z.object({ networks: z.array(id).max(65_536) });
 export const recallReplySchema = z.object({
   blocks: z.array(block.extend({ h: operation })).max(65_536),
 });
@@ -62,5 +66,6 @@ export type DeliveredAsk = z.infer<typeof deliveredSchema>;
 export type TakeBackAsk = z.infer<typeof takeBackSchema>;
 export type OfferAsk = z.infer<typeof offerSchema>;
 export type RecallAsk = z.infer<typeof recallSchema>;
+export type LeaseAsk = z.infer<typeof leaseSchema>;
 export type RecallReply = z.infer<typeof recallReplySchema>;
 export type ReturnedAsk = z.infer<typeof returnedSchema>;

@@ -226,7 +226,7 @@ export async function league(
   }
   await makeNetwork('internet', prefix);
   async function deleteNetwork(id: string): Promise<void> {
-    assert.deepEqual(await until(a.driver.recallAll(id)), []);
+    assert.deepEqual(await until(a.driver.recallAll(id)), { missing: [], isCalled: true });
     const registry = addressOf(siteScope('a'), 'registry', 'a');
     granted(await until(ask(a.plant, registry, 'deleteNetwork', { id, partition: '', partitions: ['pa'] })));
   }

@@ -254,7 +254,7 @@ test('an offer for blocks of a network that is gone meanwhile is over', async ()
   const [{ first } = { first: '' }] = (given as { blocks: Array<{ first: string }> }).blocks;
   const back = { network: 'internet', partition: 'pb', first, h: 'over' };
   await until(Promise.resolve(asks['blocks.takeBack']?.(back, peerOf('b'), 1_000)));
-  assert.deepEqual(await until(of('a').driver.recallAll('internet')), []);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
   await run(1_000);
   const registry = addressOf(siteScope('a'), 'registry', 'a');
   granted(of('a').plant.ask(registry, 'deleteNetwork', { id: 'internet', partition: '', partitions: ['pa'] }));
@@ -265,14 +265,16 @@ test('an offer for blocks of a network that is gone meanwhile is over', async ()
 
 test('what can not be asked at home is said, not thrown, when all blocks are called back', async () => {
   const { of, until, close } = await league('203.0.113.0/24');
-  assert.match((await until(of('a').driver.recallAll('nowhere'))).join(), /the ledger of network nowhere at site a/);
+  const { missing, isCalled } = await until(of('a').driver.recallAll('nowhere'));
+  assert.match(missing.join(), /the ledger of network nowhere at site a/);
+  assert.equal(isCalled, false);
   close();
 });
 
 test('a network that is gone: its idle blocks come home, and the partitions forget it', async () => {
   const { of, run, until, check, close } = await league('203.0.113.0/24');
   await run(300);
-  assert.deepEqual(await until(of('a').driver.recallAll('internet')), []);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
   await run(1_000);
   check();
   assert.equal(of('a').plant.store.live('block').length, 0);
@@ -280,6 +282,50 @@ test('a network that is gone: its idle blocks come home, and the partitions forg
   granted(of('a').plant.ask(registry, 'deleteNetwork', { id: 'internet', partition: '', partitions: ['pa'] }));
   await run(1_000);
   for (const id of ['a', 'b']) assert.equal(of(id).plant.store.live('global_network').length, 0, id);
+  close();
+});
+
+test('design.md §6: while an address is in use, or somebody is silent, no idle block is called back for a deletion', async () => {
+  const { of, run, until, acquire, free, check, close, weather } = await league('203.0.113.0/24', {
+    sites: ['a', 'b', 'c'],
+  });
+  await run(300);
+  const heldBy = () => ['a', 'b', 'c'].map((id) => of(id).plant.store.live('holding').length);
+  const address = addressIn(await until(acquire('b')));
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: false });
+  assert.deepEqual(heldBy(), [1, 1, 1]);
+  granted(await until(free('b', address)));
+  weather.cut.add('c');
+  const silent = await until(of('a').driver.recallAll('internet'));
+  assert.deepEqual(silent, { missing: ["partition pc (site c) can't be reached"], isCalled: false });
+  assert.deepEqual(heldBy(), [1, 1, 1]);
+  weather.cut.delete('c');
+  check();
+  close();
+});
+
+test('design.md §6: nothing came of a deletion: all partitions lease their first block anew', async () => {
+  const { of, run, until, acquire, check, close, weather } = await league('203.0.113.0/24', { sites: ['a', 'b', 'c'] });
+  await run(300);
+  const heldBy = () => ['a', 'b', 'c'].map((id) => of(id).plant.store.live('holding').length);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
+  await run(1_000);
+  assert.deepEqual(heldBy(), [0, 0, 0]);
+  of('a').driver.lease('internet');
+  await run(1_000);
+  assert.deepEqual(heldBy(), [1, 1, 1]);
+  // A process that ends in between has told nobody; the next one does.
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
+  await run(1_000);
+  assert.deepEqual(heldBy(), [0, 0, 0]);
+  await of('a').restart();
+  await run(1_000);
+  assert.deepEqual(heldBy(), [1, 1, 1]);
+  weather.cut.add('b');
+  addressIn(await until(acquire('b')));
+  weather.cut.delete('b');
+  await run(8_000);
+  check();
   close();
 });
 
@@ -317,7 +363,7 @@ test('design.md §6: prefixes are added and removed while blocks are out; only w
   await run(300);
   // Idle blocks are no reason to keep it.
   refused(await update([SECOND]), 'Unprocessable', `prefix ${FIRST} has block`);
-  assert.deepEqual(await until(of('a').driver.recallAll('internet', [FIRST])), []);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet', [FIRST])), { missing: [], isCalled: true });
   granted(await update([SECOND]));
   await run(1_100);
   refused(await until(acquire('b', { address: old })), 'Unprocessable', 'not contained in any');

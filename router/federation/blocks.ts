@@ -5,16 +5,17 @@ import type { WantRecord } from '../../actors/block/record.ts';
 import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
-import type { Family } from '../../actors/ipam/address.ts';
+import { familyOf, type Family } from '../../actors/ipam/address.ts';
 import { conflict, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
-import { createBlockHome, type BlockHome } from './blocks-home.ts';
+import { ALL, createBlockHome, type BlockHome } from './blocks-home.ts';
 import { createKeptBlocks } from './blocks-kept.ts';
 import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
-import { isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
+import { nothingSchema, type LeaseAsk } from './blocks-messages.ts';
+import { ASK_MS, isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
 import { createComparison } from './restored.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
@@ -24,6 +25,13 @@ export const notCompared = (site: string, missing: readonly string[]): Refusal =
   conflict(
     `site ${site} is not compared with every other site yet: ${missing.length === 0 ? 'it is being compared' : missing.join('; ')}`,
   );
+
+export interface Recalled {
+  /** Who could not be asked, in words. */
+  missing: string[];
+  /** Blocks were called back. Not where one is in use, or somebody can't be asked: nothing would come of it. */
+  isCalled: boolean;
+}
 
 export interface BlockDriver {
   /** To be served to the other sites; each speaks for its own partitions and networks only. */
@@ -43,7 +51,12 @@ export interface BlockDriver {
    * Calls all idle blocks of a network of this site home, e.g. before it is deleted, or those of prefixes that are to be
    * removed; answers who could not be asked.
    */
-  recallAll(network: string, prefixes?: readonly string[]): Promise<string[]>;
+  recallAll(network: string, prefixes?: readonly string[]): Promise<Recalled>;
+  /**
+   * Tells all partitions again of a network that is at home here: whoever has no block of it leases one. After a recall
+   * for a deletion that did not come about.
+   */
+  lease(network: string): void;
   /** Pieces of work that are not done yet; for inspection. */
   readonly open: number;
   /** Sites that a restored backup was not compared with yet, with the reason; null: nothing is fenced. */
@@ -200,6 +213,21 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     for (const partition of ports.hosted()) if (started.has(partition)) adopt(partition, network);
   }
 
+  /** Has the sites of all partitions tell them of these networks of this site. */
+  function lease(networks: readonly string[]): void {
+    if (networks.length === 0) return;
+    for (const id of networks) adoptEverywhere(id);
+    const homes = copy.list('partition').map(({ id }) => copy.entry('partition', id)?.home ?? site);
+    for (const member of new Set(homes)) {
+      if (member === site) continue;
+      const ask: LeaseAsk = { networks: [...networks] };
+      attempts.run(`lease|${member}|${networks.join('|')}`, async () => {
+        nothingSchema.parse(await ports.federation.ask(member, 'blocks.lease', ask, ASK_MS));
+        return 'done';
+      });
+    }
+  }
+
   async function take(partitions: readonly string[]): Promise<void> {
     if (partitions.length === 0 || isFenced) return;
     const scopes = partitions.map(partitionScope);
@@ -221,7 +249,10 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   async function takeUp(): Promise<void> {
     for (const row of await ports.rows.rows('block', { scopes: [siteScope(site)] })) see(row);
     await take([...ports.hosted()]);
-    for (const id of ownNetworks()) kept.tell(id);
+    const own = ownNetworks();
+    for (const id of own) kept.tell(id);
+    // A process that ended between a recall and what it was for has told nobody.
+    lease(own);
     isTakenUp = true;
   }
 
@@ -248,6 +279,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       holder,
       loans,
       kept,
+      adopt: adoptEverywhere,
       fence: () => (isFenced ? FENCED(site) : undefined),
     }),
     async start() {
@@ -277,23 +309,41 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     async hostedChanged() {
       await take(ports.hosted().filter((partition) => !started.has(partition)));
     },
+    lease: (network) => lease([network]),
     async recallAll(network, prefixes) {
-      if (isFenced) return [FENCED(site)];
-      const missing = new Set<string>();
+      if (isFenced) return { missing: [FENCED(site)], isCalled: false };
       const families: Family[] = ['IPv4', 'IPv6'];
       const wanted: Array<{ family: Family; prefix?: string }> =
         prefixes === undefined
           ? families.map((family) => ({ family }))
-          : prefixes.map((prefix) => ({ family: prefix.includes(':') ? 'IPv6' : 'IPv4', prefix }));
-      for (const { family, ...only } of wanted) {
-        try {
-          for (const one of await atHome.recallIdle(network, family, { count: 65_536, ...only })) missing.add(one);
-        } catch (error) {
-          if (!isTransient(error)) throw error;
-          missing.add(`the ledger of network ${network} at site ${site}: ${reasonOf(error)}`);
+          : prefixes.map((prefix) => ({ family: familyOf(prefix), prefix }));
+      const missing = new Set<string>();
+      const round = async (work: (one: (typeof wanted)[number]) => Promise<readonly string[]>): Promise<void> => {
+        for (const one of wanted) {
+          try {
+            for (const silent of await work(one)) missing.add(silent);
+          } catch (error) {
+            if (!isTransient(error)) throw error;
+            missing.add(`the ledger of network ${network} at site ${site}: ${reasonOf(error)}`);
+          }
         }
+      };
+      let isHeld = false;
+      await round(async (one) => {
+        const found = await atHome.notIdle(network, one);
+        isHeld ||= found.isHeld;
+        return found.missing;
+      });
+      // The network itself says what is in use.
+      if (isHeld) return { missing: [], isCalled: false };
+      if (missing.size > 0) return { missing: [...missing], isCalled: false };
+      try {
+        await round(({ family, ...only }) => atHome.recallIdle(network, family, { count: ALL, ...only }));
+      } catch (error) {
+        lease([network]);
+        throw error;
       }
-      return [...missing];
+      return { missing: [...missing], isCalled: true };
     },
     get open() {
       return attempts.open;

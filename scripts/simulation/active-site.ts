@@ -245,7 +245,8 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
       return () => void listeners.delete(listener);
     },
     onBusMessage: () => () => {},
-    recallBlocks: (network) => blocks.recallAll(network),
+    recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
+    leaseBlocks: (network) => blocks.lease(network),
     host: async () => {},
   };
   siteOf = site;

@@ -56,6 +56,7 @@ export function siteOf(
     onCommitted: parts.committed.add,
     onBusMessage: parts.messages.add,
     recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
+    leaseBlocks: (network) => blocks.lease(network),
     host: parts.hosting,
   };
 }
