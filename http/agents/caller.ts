@@ -3,6 +3,7 @@ import { Metadata, status, type ServerUnaryCall, type ServiceError, type sendUna
 import { createAsker, type Asker } from '../../actors/asker.ts';
 import { forbidden, invalid, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import { peerIdentity } from '../../router/link/certificates.ts';
+import { refuseId } from '../../router/naming.ts';
 import type { AskOptions, Site } from '../site.ts';
 
 export interface Agent {
@@ -48,7 +49,10 @@ export const refusePartition = (site: Site, agent: Agent, partition: string): Re
 export const partitionOfMachine = (site: Site, agent: Agent, machine: string): string | Refusal => {
   if (machine === '') return invalid('uuid is empty, expected the id of a machine');
   const own = agent.partitions.find((partition) => site.places.hosted().includes(partition)) ?? agent.partitions[0]!;
-  const partition = site.places.machine(machine) ?? own;
+  const known = site.places.machine(machine);
+  const unnamed = known === undefined ? refuseId('/v1/machine', machine) : undefined;
+  if (unnamed !== undefined) return unnamed;
+  const partition = known ?? own;
   const refused = refusePartition(site, agent, partition);
   return refused?.kind === 'Forbidden'
     ? forbidden(`machine "${machine}" belongs to partition "${partition}": ${refused.message}`)

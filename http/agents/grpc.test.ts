@@ -83,6 +83,17 @@ test('machines.md W35: an agent acts only for machines and boot images of its ow
   assert.equal(site.asked.length, asked);
 });
 
+test('reliability.md §9: an agent makes no machine that no path can name', async () => {
+  const asked = site.asked.length;
+  for (const uuid of ['a/b c', '..', 'a\\b', 'issues', '']) {
+    const whole = { uuid, partitionId: 'p1', hardware: {}, bios: {} };
+    assert.match((await failure(agent.boot('Register', whole))).details, /\bid\b/, uuid);
+    assert.match((await failure(agent.boot('Dhcp', { uuid }))).details, /\bid\b/, uuid);
+  }
+  assert.deepEqual(await agent.send({ events: { 'a/b': { event: 'Waiting' } } }), { events: 0, failed: ['a/b'] });
+  assert.equal(site.asked.length, asked);
+});
+
 test('machines.md §5.3: Dhcp tells of PXE booting, also of a machine nobody knows', async () => {
   site.answer = () => ({ known: false, stored: true });
   assert.deepEqual(await agent.boot('Dhcp', { uuid: 'new' }), {});

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { AskedKind, DirectoryRequests } from '../../actors/directory/messages.ts';
 import type { DirectoryEntities, DirectoryRecord } from '../../actors/directory/record.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { refuseId } from '../../router/naming.ts';
 import type { Role } from '../auth/roles.ts';
 import type { Edge } from '../env.ts';
 import { ok, route, type Answer, type RouteRequest } from '../route.ts';
@@ -21,6 +22,8 @@ export interface EntryRoutes<K extends AskedKind, B> {
   operations: Record<'list' | 'find' | 'create' | 'update' | 'delete', string>;
   /** Form of the body of create and update. */
   body: z.ZodType<B>;
+  /** The id in it. */
+  id: (body: B) => string | undefined;
   shape: (entity: DirectoryEntities[K]) => unknown;
   /** Answers the list. Default: the shape of each. */
   list?: (request: RouteRequest<undefined>) => Eventually<Answer | Refusal>;
@@ -53,7 +56,7 @@ export function addEntryRoutes<K extends AskedKind, B>(edge: Edge, declared: Ent
   write(
     edge,
     { method: 'put', path, role: roles.write, operation: operations.create, body, placeless: 'everywhere' },
-    declared.create,
+    (request) => refuseId(path, declared.id(request.body)) ?? declared.create(request),
     declared.created ?? answerCreated(kind, shape),
   );
 

@@ -25,6 +25,7 @@ export function addFilesystemLayoutRoutes(edge: Edge): void {
       delete: 'deleteFilesystemLayout',
     },
     body: layoutBody,
+    id: ({ id }) => id,
     shape: layoutResponse,
     create: (request) => createEntry(request, 'filesystemlayout', askedLayout(request.body), {}),
     update: (request) => {

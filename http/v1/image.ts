@@ -40,6 +40,7 @@ export function addImageRoutes(edge: Edge): void {
       delete: 'deleteImage',
     },
     body: imageBody,
+    id: ({ id }) => id,
     shape: (image) => imageResponse(image),
     list: ({ site, query }) => answered(site, site.directory.list('image'), query('show-usage')),
     create: async (request) => {

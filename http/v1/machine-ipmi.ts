@@ -4,6 +4,7 @@ import { addressOf, partitionScope } from '../../actors/address.ts';
 import type { BmcReport, MachineView } from '../../actors/machine/messages.ts';
 import type { PowerSupply } from '../../actors/machine/hardware.ts';
 import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { refuseId } from '../../router/naming.ts';
 import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
 import { write } from '../write.ts';
@@ -102,7 +103,7 @@ type Outcome = 'updated' | 'created' | 'skipped';
 /** One machine's trouble is not the others': it is left out of the answer, and the next report tries again. */
 async function tell(site: Site, machine: string, report: BmcReport, as: AskOptions): Promise<Outcome> {
   const elsewhere = (site.places.machine(machine) ?? report.partition) !== report.partition;
-  if (machine === '' || elsewhere) return 'skipped';
+  if (machine === '' || elsewhere || refuseId('/v1/machine', machine) !== undefined) return 'skipped';
   const to = addressOf(partitionScope(report.partition), 'machine', machine);
   // Each machine's report is an operation of its own.
   const asOwn = as.key === undefined ? as : { ...as, key: { ...as.key, key: `${as.key.key} ${machine}` } };

@@ -15,6 +15,7 @@ import {
 import { checkQuarantine } from '../../actors/network/quarantine.ts';
 import { updatedNetwork } from '../../actors/network/update-rules.ts';
 import { claimsOfNetwork } from '../../actors/registry/claims.ts';
+import { refuseId } from '../../router/naming.ts';
 import type { Edge } from '../env.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
@@ -156,6 +157,8 @@ export function addNetworkRoutes(edge: Edge): void {
       placeless: ({ body }) => (body.partitionid ? undefined : 'everywhere'),
     },
     async ({ site, as, body }) => {
+      const unnamed = refuseId(PATH, body.id);
+      if (unnamed !== undefined) return unnamed;
       const id = body.id || site.uuid();
       // Before every rule: a network that is created again overlaps with itself, and metalctl's apply waits for this.
       if (site.places.network(id) !== undefined) return alreadyExists();

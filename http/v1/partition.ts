@@ -63,6 +63,7 @@ export function addPartitionRoutes(edge: Edge): void {
       delete: 'deletePartition',
     },
     body: partitionBody,
+    id: ({ id }) => id,
     shape: partitionResponse,
     create: async (request) => {
       const { site } = request;

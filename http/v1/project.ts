@@ -47,6 +47,7 @@ export function addProjectRoutes(edge: Edge): void {
       delete: 'deleteProject',
     },
     body: projectBody,
+    id: ({ meta }) => meta?.id,
     shape: (project) => projectResponse(project),
     list: ({ site }) => ok(orNull(site.directory.list('project').map((project) => projectResponse(project)))),
     found: withUsage,

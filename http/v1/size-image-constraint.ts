@@ -29,6 +29,7 @@ export function addSizeImageConstraintRoutes(edge: Edge): void {
       delete: 'deleteSizeImageConstraint',
     },
     body: constraintBody,
+    id: ({ id }) => id,
     shape: constraintResponse,
     create: (request) => createEntry(request, 'sizeimageconstraint', constraintCreate(request.body), {}),
     update: (request) => {

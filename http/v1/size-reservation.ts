@@ -53,6 +53,7 @@ export function addSizeReservationRoutes(edge: Edge): void {
       delete: 'deleteSizeReservation',
     },
     body: reservationBody,
+    id: ({ id }) => id,
     shape: reservationResponse,
     create: (request) => {
       const asked = reservationCreate(request.body);

@@ -22,6 +22,7 @@ export function addSizeRoutes(edge: Edge): void {
       delete: 'deleteSize',
     },
     body: sizeBody,
+    id: ({ id }) => id,
     shape: sizeResponse,
     create: (request) => createEntry(request, 'size', sizeCreate(request.body), {}),
     update: (request) => {

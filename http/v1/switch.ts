@@ -4,6 +4,7 @@ import type { Ask, CommandName, Reply } from '../../actors/protocol.ts';
 import type { SwitchView } from '../../actors/switch/messages.ts';
 import type { PortRecord } from '../../actors/switch/record.ts';
 import { emptyStatus } from '../../actors/switch/state.ts';
+import { refuseId } from '../../router/naming.ts';
 import type { Edge } from '../env.ts';
 import { hostedScopes } from '../questions.ts';
 import { created, ok, route, type Answer } from '../route.ts';
@@ -110,6 +111,8 @@ export function addSwitchRoutes(edge: Edge): void {
     async ({ site, as, body }) => {
       const id = body.id ?? '';
       if (id === '') return invalid('uuid cannot be empty');
+      const unnamed = refuseId(PATH, id);
+      if (unnamed !== undefined) return unnamed;
       const registration = switchRegistration(body);
       const partition = await findEntry(site, 'partition', registration.partition);
       if (isRefusal(partition)) return partition;

@@ -26,6 +26,7 @@ export function addTenantRoutes(edge: Edge): void {
       delete: 'deleteTenant',
     },
     body: tenantBody,
+    id: ({ meta }) => meta?.id,
     shape: tenantResponse,
     list: ({ site }) => ok(orNull(site.directory.list('tenant').map(tenantResponse))),
     create: (request) => {
