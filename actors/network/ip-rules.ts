@@ -68,9 +68,11 @@ const isSuper = (network: NetworkRecord): Refusal =>
     `network ${network.id} is a private super network; addresses are taken from the networks allocated from it`,
   );
 
-/** Rules 3, 5, 6 and 8 of networks.md §2.2, and N11: a super network gives no addresses. */
-export function checkIpRequest(network: NetworkRecord, request: IpRequest): Refusal | undefined {
-  const { address, family, project } = request;
+/** Rules 3, 5 and 6 of networks.md §2.2, and N11: a super network gives no addresses. */
+export function checkIpForm(
+  network: NetworkRecord,
+  { address, family }: Pick<IpRequest, 'address' | 'family'>,
+): Refusal | undefined {
   if (network.prefixes.length === 0) return unprocessable(`network ${network.id} has no prefixes`);
   if (network.privateSuper) return isSuper(network);
   if (family !== undefined && !familiesOf(network).includes(family)) {
@@ -79,7 +81,14 @@ export function checkIpRequest(network: NetworkRecord, request: IpRequest): Refu
   if (family !== undefined && address !== undefined) {
     return invalid('it is not possible to specify specificIP and addressfamily');
   }
-  return ownsOrShares(network, project) ? undefined : foreignProject(network, project);
+  return undefined;
+}
+
+/** The same, then rule 8. */
+export function checkIpRequest(network: NetworkRecord, request: IpRequest): Refusal | undefined {
+  const refused = checkIpForm(network, request);
+  if (refused !== undefined || ownsOrShares(network, request.project)) return refused;
+  return foreignProject(network, request.project);
 }
 
 /** N17: metal-api never looks at it. `wanted`: new addresses. */

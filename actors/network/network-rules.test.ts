@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isRefusal } from '../refusal.ts';
-import { childLengths, networkToCreate, parseChildLengths, type NetworkCreateRequest } from './network-rules.ts';
+import {
+  checkNumbers,
+  childLengths,
+  networkToCreate,
+  parseChildLengths,
+  type NetworkCreateRequest,
+} from './network-rules.ts';
 import { createRequest, granted, newNetwork, refused } from './plant.fixture.ts';
 import type { NetworkPatch } from './messages.ts';
 import { updatedNetwork } from './update-rules.ts';
 
 const create = (request: Partial<NetworkCreateRequest>) =>
-  networkToCreate(createRequest(request), { id: 'n', nowMs: 1 });
+  checkNumbers(createRequest(request)) ?? networkToCreate(createRequest(request), { id: 'n', nowMs: 1 });
 const v4 = '172.0.0.0/24';
 const v6 = 'fdaa:bbcc::/50';
 
@@ -139,6 +145,7 @@ describe('networks.md §11.2: lengths of children', () => {
     assert.deepEqual(parseChildLengths('length', { ipv4: 29 }), { IPv4: 29 });
     refused(parseChildLengths('length', { x: 3 }), 'Invalid', 'addressfamily of length is invalid');
     refused(parseChildLengths('length', { IPv4: 300 }), 'Invalid');
+    refused(parseChildLengths('length', { x: 3, IPv4: 300 }), 'Invalid', 'length of IPv4 is 300');
   });
 });
 

@@ -49,19 +49,30 @@ export const checkVrf = (vrf: number): Refusal | undefined =>
     ? undefined
     : unprocessable(`could not acquire vrf: value '${vrf}' is outside of the allowed range '1 - ${HIGHEST_VRF}'`);
 
-/** Lengths by family as clients write them: keys in any case, values of eight bits. `field` is the one named in refusals. */
-export function parseChildLengths(field: string, given: Record<string, number>): ChildLengths | Refusal {
+/** Lengths are of eight bits: what is not, no request of metal-api can carry. */
+function checkLengthNumbers(field: string, given: Record<string, number>): Refusal | undefined {
+  const wrong = Object.entries(given).find(([, bits]) => !Number.isInteger(bits) || bits < 0 || bits > 255);
+  return wrong && invalid(`${field} of ${wrong[0]} is ${wrong[1]}, expected a number of bits from 0 to 255`);
+}
+
+const unknownFamily = (field: string, key: string): Refusal =>
+  invalid(`addressfamily of ${field} is invalid given addressfamily:"${key}" is invalid, expected IPv4 or IPv6`);
+
+/**
+ * Lengths by family as clients write them: keys in any case, values of eight bits. `field` is the one named in refusals;
+ * of a key that is no family, `refuseKey` says what an operation says of it.
+ */
+export function parseChildLengths(
+  field: string,
+  given: Record<string, number>,
+  refuseKey: (field: string, key: string, length: number) => Refusal = unknownFamily,
+): ChildLengths | Refusal {
+  const wrong = checkLengthNumbers(field, given);
+  if (wrong !== undefined) return wrong;
   const lengths: ChildLengths = {};
   for (const [key, length] of Object.entries(given)) {
-    if (!Number.isInteger(length) || length < 0 || length > 255) {
-      return invalid(`${field} of ${key} is ${length}, expected a number of bits from 0 to 255`);
-    }
     const family = parseFamily(key);
-    if (family === undefined) {
-      return invalid(
-        `addressfamily of ${field} is invalid given addressfamily:"${key}" is invalid, expected IPv4 or IPv6`,
-      );
-    }
+    if (family === undefined) return refuseKey(field, key, length);
     lengths[family] = length;
   }
   return lengths;
@@ -143,20 +154,22 @@ const typeOf = (request: NetworkCreateRequest): NetworkRecord['type'] =>
 
 const natTypeOf = (nat: boolean): NetworkRecord['natType'] => (nat ? 'ipv4-masq' : 'none');
 
-/** Checks 1 and 3 to 11, in order; the network as it will be stored, prefixes in the form given. */
+/** Check 1, as far as the form of the body leaves it; the project is looked for afterwards (check 2). */
+export function checkNumbers({
+  vrf,
+  defaultChildPrefixLength,
+}: Pick<NetworkCreateRequest, 'vrf' | 'defaultChildPrefixLength'>): Refusal | undefined {
+  if (!Number.isInteger(vrf) || vrf < 0) return invalid(`vrf is ${vrf}, expected 0 (none) or a positive number`);
+  return checkLengthNumbers('defaultchildprefixlength', defaultChildPrefixLength ?? {});
+}
+
+/** Checks 3 to 11, in order, after `checkNumbers`; the network as it will be stored, prefixes in the form given. */
 export function networkToCreate(
   request: NetworkCreateRequest,
   at: { id: string; nowMs: number },
 ): NetworkRecord | Refusal {
   const { prefixes, destinationPrefixes, additionalAnnouncableCidrs, privateSuper, vrf } = request;
   const given = request.defaultChildPrefixLength ?? null;
-  if (!Number.isInteger(vrf) || vrf < 0) return invalid(`vrf is ${vrf}, expected 0 (none) or a positive number`);
-  const tooLong = Object.entries(given ?? {}).find(([, bits]) => !Number.isInteger(bits) || bits < 0 || bits > 255);
-  if (tooLong !== undefined) {
-    return invalid(
-      `defaultchildprefixlength of ${tooLong[0]} is ${tooLong[1]}, expected a number of bits from 0 to 255`,
-    );
-  }
   if (prefixes.length === 0) return invalid('no prefixes given');
   const useless = checkKind(request);
   if (useless !== undefined) return useless;

@@ -51,6 +51,10 @@ function changedPrefixes(stored: NetworkRecord, given: readonly string[] | undef
   return { prefixes: [...wanted].map(([cidr, text]) => had.get(cidr) ?? text), added, removed };
 }
 
+/** What is said of lengths for a family that the network has no prefix of, or that is none. */
+export const absentFamily = (field: string, family: string, length: number): Refusal =>
+  unprocessable(`no addressfamily "${family}" present for ${field}: ${length}`);
+
 function changedLengths(
   stored: NetworkRecord,
   patch: NetworkPatch,
@@ -61,9 +65,8 @@ function changedLengths(
   if (!stored.privateSuper) return unprocessable('defaultchildprefixlength can only be set on privatesuper');
   const families = new Set(prefixes.map((cidr) => parsePrefix(cidr)?.family));
   for (const family of ['IPv4', 'IPv6'] as const) {
-    if (given[family] !== undefined && !families.has(family)) {
-      return unprocessable(`no addressfamily "${family}" present for defaultchildprefixlength: ${given[family]}`);
-    }
+    const length = given[family];
+    if (length !== undefined && !families.has(family)) return absentFamily('defaultchildprefixlength', family, length);
   }
   return given;
 }

@@ -101,6 +101,10 @@ describe('networks.md §11.1: what several actors decide', () => {
     granted(create(plant, 'super', aSuper));
     const [v4] = prefixesOf(granted(child(plant)));
     refused(create(plant, 'n', { prefixes: [v4!], partition: 'p2' }), 'Unprocessable', 'overlaps');
+    // Check 13 comes before 14.
+    const nowhere = { ...plant, partitions: [] };
+    refused(create(nowhere, 'n', { prefixes: [v4!], partition: 'p2' }), 'Unprocessable', 'overlaps');
+    refused(create(nowhere, 'n', { prefixes: ['10.77.0.0/24'], partition: 'p2' }), 'NotFound', 'no partition with id');
     granted(create(plant, 'n', { prefixes: ['::ffff:10.0.0.0/112'], partition: 'p2' }));
   });
   it('VRF: out of range, taken, shared; free only when the last owner is gone (N10)', () => {

@@ -75,11 +75,24 @@ test('networks.md §2.2: what is checked before the actor is asked', async () =>
   assert.deepEqual(messageOf(await allocate({ projectid: '' })), 'projectid should not be empty');
   assert.equal((await allocate({ networkid: 'none' })).status, 404);
   assert.equal((await allocate({ projectid: 'none' })).status, 404);
+  // What the network says comes first.
+  site.script['network.get'] = { network: { id: 'n', prefixes: ['10.0.0.0/24'], privateSuper: false }, usage: {} };
+  const noFamily = await allocate({ projectid: 'none', addressfamily: 'IPv6' });
+  assert.deepEqual(
+    [noFamily.status, messageOf(noFamily)],
+    [400, 'there is no prefix for the given addressfamily:IPv6 present in network:n'],
+  );
+  assert.equal((await allocate({ projectid: 'none', addressfamily: 'IPv4' }, '10.0.0.5')).status, 400);
+  assert.equal((await allocate({ projectid: 'none', addressfamily: 'IPv4' })).status, 404);
+  site.script['network.get'] = { network: { id: 'n', prefixes: [], privateSuper: false }, usage: {} };
+  assert.equal((await allocate({ projectid: 'none' })).status, 422);
+  site.script['network.get'] = unavailable('its shard starts');
+  assert.equal((await allocate({ projectid: 'none' })).status, 404);
   assert.equal((await allocate({ addressfamily: 'x' })).status, 422);
   assert.equal((await allocate({ tags: 'x' })).status, 400);
-  assert.equal(site.asked.length, 0);
+  assert.ok(site.asked.every(({ command }) => command === 'get'));
   assert.equal((await allocate({ addressfamily: '', machineid: '' })).status, 201);
-  assert.deepEqual(Object.keys(site.asked[0]!.body as object).sort(), [
+  assert.deepEqual(Object.keys(site.asked.at(-1)!.body as object).sort(), [
     'description',
     'name',
     'project',
@@ -161,7 +174,7 @@ test('networks.md §2.3, §2.5: read, update and free at the holder', async () =
   assert.equal((await call('Metal-Edit', 'POST', '/v1/ip', update)).status, 200);
   assert.deepEqual(site.asked.at(-1)?.body, { address: '10.0.0.1', tags: [] });
   const unnamed = await call('Metal-Edit', 'POST', '/v1/ip', {});
-  assert.deepEqual([unnamed.status, messageOf(unnamed)], [400, 'ipaddress should not be empty']);
+  assert.deepEqual([unnamed.status, messageOf(unnamed)], [404, 'NotFound no ip with id "" found']);
   assert.equal((await call('Metal-Edit', 'POST', '/v1/ip', { ipaddress: '10.9.9.9' })).status, 404);
 });
 

@@ -1,6 +1,8 @@
+import type { Address } from '../../actors/address.ts';
 import { noAddressLeft } from '../../actors/ipam/refusal-texts.ts';
-import { exhausted, invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
-import { canonicalAddress, checkIpRequestIds } from '../../actors/network/ip-rules.ts';
+import { exhausted, isRefusal, type Refusal } from '../../actors/refusal.ts';
+import { canonicalAddress, checkIpForm, checkIpRequestIds } from '../../actors/network/ip-rules.ts';
+import type { IpRequest } from '../../actors/network/messages.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import type { z } from 'zod';
@@ -9,6 +11,7 @@ import { ownScopes } from '../questions.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import { write } from '../write.ts';
 import { findEntry } from './directory.ts';
+import type { AskOptions, Site } from '../site.ts';
 import { withIpQuota } from './ip-quota.ts';
 import { holderOf, sourcesOf } from './network-places.ts';
 import {
@@ -41,6 +44,18 @@ function noneHasAny(network: string, refusals: readonly Refusal[]): Refusal {
   return { ...first!, message: [...new Set([first!.message, ...texts])].join('; ') };
 }
 
+/** What the network itself says against it: rules 2 to 6 come before that of the project. */
+async function refuseByNetwork(
+  site: Site,
+  source: Address<'network' | 'block'>,
+  request: IpRequest,
+  as: AskOptions,
+): Promise<Refusal | undefined> {
+  const view = await site.ask(source, 'get', {}, as);
+  if (isRefusal(view)) return view.kind === 'NotFound' ? view : undefined;
+  return checkIpForm(view.network, request);
+}
+
 /** Rules of networks.md §2.2 that need the directory or the form only; the actor decides the others. */
 async function allocate(
   { site, as, body }: RouteRequest<z.infer<typeof ipAllocateBody>>,
@@ -54,10 +69,10 @@ async function allocate(
   if (isRefusal(sources)) return sources;
   const family = askedFamily(body);
   if (isRefusal(family)) return family;
-  const project = site.directory.get('project', projectid) ?? (await findEntry(site, 'project', projectid));
-  if (isRefusal(project)) return project;
-  const machinePartition = machineid === '' ? undefined : site.places.machine(machineid);
   const request = ipRequest(body, address, family);
+  const project = site.directory.get('project', projectid) ?? (await findEntry(site, 'project', projectid));
+  if (isRefusal(project)) return (await refuseByNetwork(site, sources[0]!, request, as)) ?? project;
+  const machinePartition = machineid === '' ? undefined : site.places.machine(machineid);
   if (machinePartition !== undefined) request.machinePartition = machinePartition;
   return withIpQuota(site, project, 1, async (quota) => {
     if (quota !== undefined) request.quota = quota;
@@ -143,7 +158,6 @@ export function addIpRoutes(edge: Edge): void {
     { method: 'post', path: PATH, role: 'edit', operation: 'updateIP', body: ipUpdateBody },
     ({ site, as, body }) => {
       const address = canonicalAddress(body.ipaddress ?? '');
-      if (address === '') return invalid('ipaddress should not be empty');
       const holder = holderOf(site, address);
       if (isRefusal(holder)) return holder;
       return site.ask(holder, 'updateIp', ipPatch(body, address), as);

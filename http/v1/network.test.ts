@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { partitionScope, siteScope } from '../../actors/address.ts';
-import { conflict, notFound, unavailable } from '../../actors/refusal.ts';
+import { conflict, notFound, unavailable, unprocessable } from '../../actors/refusal.ts';
 import { unlimited } from '../../actors/directory/tenant.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
 import { createApp } from '../app.ts';
@@ -148,6 +148,35 @@ test('networks.md §1.3, design.md §11: create with the word of all, known ids 
   assert.deepEqual([again.status, messageOf(again)], [409, 'Conflict entity already exists']);
 });
 
+test('networks.md §1.3: of several mistakes the first check’s is told: 1, 2, 3, then 13, 14', async () => {
+  const { site, call } = start();
+  const put = async (change: object) => {
+    const { status, body } = await call('Metal-Admin', 'PUT', '/v1/network', { prefixes: ['10.0.0.0/25'], ...change });
+    return [status, (body as { message: string }).message];
+  };
+  const claims: Array<{ partitions: string[] }> = [];
+  site.script['registry.createNetwork'] = ({ body }: Asked) => {
+    claims.push(body as { partitions: string[] });
+    return unprocessable('10.0.0.0/25 overlaps 10.0.0.0/24');
+  };
+  const noProject = [404, 'NotFound no project with id "none" found'];
+  assert.deepEqual(await put({ projectid: 'none', prefixes: [] }), noProject);
+  assert.deepEqual(await put({ projectid: 'none', prefixes: ['x'], partitionid: 'none' }), noProject);
+  const lengths = { projectid: 'none', privatesuper: true, defaultchildprefixlength: { IPv4: 300 } };
+  assert.equal((await put(lengths))[0], 400);
+  assert.equal((await put({ projectid: 'none', vrf: -1 }))[0], 400);
+  assert.deepEqual(await put({ partitionid: 'none', prefixes: [] }), [400, 'no prefixes given']);
+  assert.equal(claims.length, 0);
+
+  assert.deepEqual(await put({ partitionid: 'none' }), [422, '10.0.0.0/25 overlaps 10.0.0.0/24']);
+  assert.deepEqual(await put({ partitionid: 'q' }), [422, '10.0.0.0/25 overlaps 10.0.0.0/24']);
+  // Whatever happens meanwhile, this question makes no network.
+  assert.deepEqual(claims[0]?.partitions, []);
+  site.script['registry.createNetwork'] = notFound('no partition with id "none" found');
+  assert.deepEqual(await put({ partitionid: 'none' }), [404, 'NotFound no partition with id "none" found']);
+  assert.equal((await put({ partitionid: 'q' }))[0], 503);
+});
+
 test('a create whose outcome is unknown settles only what the registry says', async () => {
   const { site, call } = start();
   site.members.set('b', () => ({ entry: null }));
@@ -275,9 +304,15 @@ test('networks.md §1.6: update: force is a boolean by Go’s rules, added prefi
   const patch = site.asked.at(-1)?.body as { h: string; site: string; force: boolean };
   assert.deepEqual([patch.h, patch.site, patch.force], [site.proposals[0]?.h, 'a', false]);
   assert.equal((await update({ defaultchildprefixlength: { IPv4: 28 } })).status, 422);
+  const noFamily = await update({ defaultchildprefixlength: { x: 23 } });
+  assert.deepEqual(
+    [noFamily.status, messageOf(noFamily)],
+    [422, 'no addressfamily "x" present for defaultchildprefixlength: 23'],
+  );
+  assert.equal((await update({ defaultchildprefixlength: { x: 23, IPv4: 256 } })).status, 400);
   assert.equal((await call('Metal-Admin', 'POST', '/v1/network', { id: 'none' })).status, 404);
   const unnamed = await call('Metal-Admin', 'POST', '/v1/network', { name: 'x' });
-  assert.deepEqual([unnamed.status, messageOf(unnamed)], [400, 'id should not be empty']);
+  assert.deepEqual([unnamed.status, messageOf(unnamed)], [404, 'NotFound no network with id "" found']);
 });
 
 test('design.md §2: a global network of another site is read from the copy, and never written here', async () => {

@@ -1,11 +1,13 @@
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
-import { alreadyExists, invalid, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
+import { alreadyExists, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { prefixClaims } from '../../actors/network/coordination.ts';
 import type { NetworkView } from '../../actors/network/messages.ts';
+import type { NetworkRecord } from '../../actors/network/record.ts';
 import {
   allocateFamily,
   checkAllocateIds,
   checkCidrs,
+  checkNumbers,
   isGlobal,
   networkToCreate,
   noSuchNetwork,
@@ -18,7 +20,7 @@ import { claimsOfNetwork } from '../../actors/registry/claims.ts';
 import { refuseId } from '../../router/naming.ts';
 import type { Edge } from '../env.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
-import type { Site } from '../site.ts';
+import type { AskOptions, Site } from '../site.ts';
 import { write } from '../write.ts';
 import { withBlocksCalledBack } from './block.ts';
 import { findEntry } from './directory.ts';
@@ -68,15 +70,26 @@ const answerUpdated = async (view: NetworkView, { site, as }: RouteRequest<unkno
 const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', site.id);
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
 
-/** Project and partition exist, and the partition is hosted here; '' is none. */
-async function refuseReferences(site: Site, of: { project: string; partition: string }): Promise<Refusal | undefined> {
-  const project = of.project === '' ? undefined : await findEntry(site, 'project', of.project);
-  if (isRefusal(project)) return project;
-  if (of.partition === '') return undefined;
-  const partition = await findEntry(site, 'partition', of.partition);
+/** '' is none. */
+async function refuseProject(site: Site, id: string): Promise<Refusal | undefined> {
+  const project = id === '' ? undefined : await findEntry(site, 'project', id);
+  return isRefusal(project) ? project : undefined;
+}
+
+/** It exists, and is hosted here; '' is none. */
+async function refusePartition(site: Site, id: string): Promise<Refusal | undefined> {
+  if (id === '') return undefined;
+  const partition = await findEntry(site, 'partition', id);
   if (isRefusal(partition)) return partition;
-  if (site.places.hosted().includes(of.partition)) return undefined;
-  return unreachable(`partition ${of.partition} is not hosted by site ${site.id}, and its site can't be reached`);
+  if (site.places.hosted().includes(id)) return undefined;
+  return unreachable(`partition ${id} is not hosted by site ${site.id}, and its site can't be reached`);
+}
+
+/** What is said of the id and the prefixes of a network that can't be made anyway (checks 12 and 13 come before 14). */
+async function refuseClaims(site: Site, network: NetworkRecord, as: AskOptions): Promise<Refusal | undefined> {
+  // In no partition: the registry refuses by its claims, then for the partition.
+  const answer = await site.ask(registryOf(site), 'createNetwork', { network, h: site.uuid(), partitions: [] }, as);
+  return isRefusal(answer) && answer.kind !== 'NotFound' ? answer : undefined;
 }
 
 async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answer | Refusal> {
@@ -162,10 +175,13 @@ export function addNetworkRoutes(edge: Edge): void {
       const id = body.id || site.uuid();
       // Before every rule: a network that is created again overlaps with itself, and metalctl's apply waits for this.
       if (site.places.network(id) !== undefined) return alreadyExists();
-      const network = networkToCreate(networkCreate(body), { id, nowMs: site.wallMs() });
+      const request = networkCreate(body);
+      const early = checkNumbers(request) ?? (await refuseProject(site, request.project));
+      if (early !== undefined) return early;
+      const network = networkToCreate(request, { id, nowMs: site.wallMs() });
       if (isRefusal(network)) return network;
-      const dangling = await refuseReferences(site, network);
-      if (dangling !== undefined) return dangling;
+      const dangling = await refusePartition(site, network.partition);
+      if (dangling !== undefined) return (await refuseClaims(site, network, as)) ?? dangling;
       return withWordOfAll(
         site,
         claimsOfNetwork(network),
@@ -183,7 +199,6 @@ export function addNetworkRoutes(edge: Edge): void {
       const force = queryFlag('force', query('force'));
       if (isRefusal(force)) return force;
       const id = body.id ?? '';
-      if (id === '') return invalid('id should not be empty');
       const at = networkAt(site, id);
       if (isRefusal(at)) return at;
       const patch = (h: string) => networkPatch(body, { force, site: site.id, h });
@@ -220,7 +235,8 @@ export function addNetworkRoutes(edge: Edge): void {
       const missing = checkAllocateIds({ project, partition });
       if (missing !== undefined) return missing;
       const dangling =
-        (await refuseReferences(site, { project, partition })) ??
+        (await refuseProject(site, project)) ??
+        (await refusePartition(site, partition)) ??
         checkCidrs('destinationprefixes', destinationprefixes) ??
         checkQuarantine(body.labels ?? {});
       if (dangling !== undefined) return dangling;

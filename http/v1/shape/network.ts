@@ -6,6 +6,7 @@ import { isRefusal, unprocessable, type Refusal } from '../../../actors/refusal.
 import type { NetworkPatch, NetworkView } from '../../../actors/network/messages.ts';
 import { checkCidrs, parseChildLengths, type NetworkCreateRequest } from '../../../actors/network/network-rules.ts';
 import type { NetworkRecord } from '../../../actors/network/record.ts';
+import { absentFamily } from '../../../actors/network/update-rules.ts';
 import { flag, given, labels, listed, text, texts, timesOf } from './fields.ts';
 
 /** Bits by family; the rules say which are right. */
@@ -92,7 +93,8 @@ export const networkPatch = (
   by: Pick<NetworkPatch, 'force' | 'site' | 'h'>,
 ): NetworkPatch | Refusal => {
   const defaultChildPrefixLength =
-    body.defaultchildprefixlength && parseChildLengths('defaultchildprefixlength', body.defaultchildprefixlength);
+    body.defaultchildprefixlength &&
+    parseChildLengths('defaultchildprefixlength', body.defaultchildprefixlength, absentFamily);
   if (isRefusal(defaultChildPrefixLength)) return defaultChildPrefixLength;
   return {
     ...given({
