@@ -5,7 +5,7 @@ import { createChildSpace } from './child-prefixes.ts';
 import type { ChildSpace } from './child-prefixes.ts';
 import { comparePrefixes, covers, overlaps, parsePrefix, size, splitAt } from './prefix.ts';
 import type { Prefix } from './prefix.ts';
-import { noChildPrefix } from './refusal-texts.ts';
+import { noChildPrefix, noSpecificChild } from './refusal-texts.ts';
 import { prefixUsage } from './usage.ts';
 
 const prefix = (text: string): Prefix => parsePrefix(text)!;
@@ -103,9 +103,17 @@ test('go-ipam AcquireSpecificChildPrefix v4/v6', () => {
     ['2001:db8:85a3::/116', ['2001:db8:85a3::/117', '2001:db8:85a3::800/117']],
   ] as const) {
     const parent = space(text);
+    const { length } = parent.parent;
     assert.equal(parent.acquireSpecific(parent.parent), false);
+    assert.equal(
+      noSpecificChild(parent, parent.parent),
+      `given length:${length} must be greater than prefix length:${length}`,
+    );
     for (const half of halves) assert.ok(parent.acquireSpecific(prefix(half)));
-    assert.equal(parent.acquireSpecific(prefix(halves[1])), false);
+    for (const half of halves) {
+      assert.equal(parent.acquireSpecific(prefix(half)), false);
+      assert.equal(noSpecificChild(parent, prefix(half)), `specific prefix ${half} is not available in prefix ${text}`);
+    }
   }
 });
 

@@ -31,6 +31,11 @@ export function noChildPrefix(space: ChildSpace, length: number): string {
   return `${wanted}, but ${listed(free)} ${free.length === 1 ? 'is' : 'are'} available`;
 }
 
+/** Why a child space did not give exactly this child. No operation of v1 asks for one by name. */
+export const noSpecificChild = ({ parent }: Pick<ChildSpace, 'parent'>, child: Prefix): string =>
+  impossibleLength(parent, child.length) ??
+  `specific prefix ${child.canonical} is not available in prefix ${parent.canonical}`;
+
 /** New first, then the stored one (networks.md §1.3, check 13). */
 export const prefixesOverlap = (added: Prefix, stored: Prefix): string =>
   `${added.canonical} overlaps ${stored.canonical}`;
@@ -55,6 +60,10 @@ export const reservedAddress = (address: Address, prefix: Prefix): string =>
 /** `counts`: why, e.g. `2 prefixes of /26, 124 of 124 addresses held`. */
 export const noAddressLeft = (network: string, counts: string): string =>
   `cannot allocate free ip in ipam, no ips left in network ${network}: ${counts}`;
+
+/** Nobody holds what is to be released. */
+export const notAllocated = (address: string, prefixes: readonly string[]): string =>
+  `unable to release ip:${address} because it is not allocated in prefix:${prefixes.join(',')}`;
 
 /** A child network (or a prefix) can't go while somebody holds an address in it. */
 export const prefixHasAddresses = (prefix: Prefix): string =>

@@ -81,12 +81,14 @@ test('go-ipam ReleaseIPFromPrefix v4/v6, AcquireAlreadyAcquired: foreign address
   ] as const) {
     const plant = createPlant();
     granted(newPrefix(plant, 'n', prefix));
-    for (const address of foreign) refused(releaseIp(plant, 'n', address), 'NotFound', address);
+    const notAllocated = (address: string) =>
+      `unable to release ip:${address} because it is not allocated in prefix:${prefix}`;
+    for (const address of foreign) refused(releaseIp(plant, 'n', address), 'NotFound', notAllocated(address));
     refused(releaseIp(plant, 'unknown', '4.5.6.7'), 'NotFound');
     const { address } = granted(acquireIp(plant, 'n'));
     refused(acquireIp(plant, 'n', address), 'Conflict', 'ip already allocated');
     granted(releaseIp(plant, 'n', address));
-    refused(releaseIp(plant, 'n', address), 'NotFound');
+    refused(releaseIp(plant, 'n', address), 'NotFound', notAllocated(address));
     assert.equal(granted(acquireIp(plant, 'n', address)).address, address);
   }
 });
@@ -217,7 +219,22 @@ test('so do those of a super network: children of the prefix, of them in operati
   );
 });
 
-test('go-ipam AcquireIPParallel, ConcurrentAcquireIP: 64 clients exhaust a /24, 254 get one and not one more', () => {
+test('go-ipam AcquireIPParallel: 50 at once on a /20, no error, no duplicate; all are released, and the prefix goes', () => {
+  const plant = createPlant();
+  granted(newPrefix(plant, 'n', '192.169.0.0/20'));
+  const acquiring = Array.from({ length: 50 }, () => plant.start(at('n'), 'allocateIp', request));
+  plant.settle(1_000);
+  const addresses = acquiring.map((answer) => granted(answer()!).address);
+  assert.equal(new Set(addresses).size, 50);
+  assert.equal(usageOf(plant, 'n').used_ips, 2 + 50);
+  const releasing = addresses.map((address) => plant.start(at('n'), 'freeIp', { address }));
+  plant.settle(1_000);
+  for (const answer of releasing) granted(answer()!);
+  assert.equal(usageOf(plant, 'n').used_ips, 2);
+  granted(deletePrefix(plant, 'n'));
+});
+
+test('go-ipam ConcurrentAcquireIP: 64 clients exhaust a /24, 254 get one and not one more', () => {
   const plant = createPlant();
   granted(newPrefix(plant, 'n', '10.0.0.0/24'));
   const answers: Array<() => IpRecord | Refusal | undefined> = [];

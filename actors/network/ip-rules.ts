@@ -2,7 +2,7 @@
 // blocks call the same ones.
 import { formatAddress, parseAddress, parseFamily, type Address, type Family } from '../ipam/address.ts';
 import { contains, parsePrefix, type Prefix } from '../ipam/prefix.ts';
-import { notInPrefixes, unparsableAddress } from '../ipam/refusal-texts.ts';
+import { notAllocated, notInPrefixes, unparsableAddress } from '../ipam/refusal-texts.ts';
 import { conflict, invalid, notFound, unprocessable, type Refusal } from '../refusal.ts';
 import type { IpPatch, IpQuota, IpRequest, IpsForMachine } from './messages.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
@@ -20,6 +20,17 @@ export const ipFamily = (text: string): Family | Refusal =>
   parseFamily(text) ?? unprocessable(`given addressfamily:"${text}" is invalid, expected IPv4 or IPv6`);
 
 export const noSuchIp = (address: string): Refusal => notFound(`no ip with id "${address}" found`);
+/** It can't be freed, for it is not in use: metal-api's words, then the IPAM's, with the prefix that it would lie in. */
+export function notHeld(network: Pick<NetworkRecord, 'prefixes'>, text: string): Refusal {
+  const address = parseAddress(text);
+  const around = prefixesOf(network).filter(({ prefix }) => address !== undefined && contains(prefix, address));
+  const prefixes = around.length > 0 ? around : prefixesOf(network);
+  const why = notAllocated(
+    text,
+    prefixes.map(({ prefix }) => prefix.canonical),
+  );
+  return notFound(`${noSuchIp(text).message}: ${why}`);
+}
 export const ipInOperation = (address: string): Refusal =>
   conflict(`ip ${address} is being changed by another operation; try again`);
 

@@ -213,7 +213,10 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
 
     freeIp(state: S, ask: { address: string }, context: Context): Decision<IpRecord> {
       const row = idleRow(state, ask.address, context);
-      if (isRefusal(row)) return row;
+      if (isRefusal(row)) {
+        const network = source.network(state);
+        return row.kind !== 'NotFound' || isRefusal(network) ? row : rules.notHeld(network, ask.address);
+      }
       const refused = rules.checkFreeIp(row.value);
       if (refused !== undefined) return refused;
       return {
