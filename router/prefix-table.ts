@@ -1,7 +1,8 @@
 // Which range contains an address: one map a prefix length, looked into from the longest to the shortest, so that a
 // look costs as many steps as there are different lengths, however many ranges there are.
-import { parseAddress, type Address } from '../actors/ipam/address.ts';
-import { parsePrefix, type Prefix } from '../actors/ipam/prefix.ts';
+import { addressBits, parseAddress, type Address } from '../actors/ipam/address.ts';
+import { blockIndex, blockKey, type BlockIndex } from '../actors/ipam/block-index.ts';
+import { firstAddress, parsePrefix, type Prefix } from '../actors/ipam/prefix.ts';
 
 export interface PrefixTable<V> {
   add(prefix: Prefix, value: V): void;
@@ -13,19 +14,16 @@ export interface PrefixTable<V> {
 
 interface Bucket<V> {
   readonly length: number;
-  readonly values: Map<number | bigint, V[]>;
+  readonly values: Map<BlockIndex, V[]>;
 }
 
 const NONE: readonly never[] = [];
 
-/** First address of the prefix of a length that contains the address. */
-function maskOf(address: Address, length: number): number | bigint {
-  if (address.family === 'IPv4') {
-    const size = 2 ** (32 - length);
-    return address.value - (address.value % size);
-  }
-  const host = BigInt(128 - length);
-  return (address.value >> host) << host;
+/** Of the prefix of a length that contains the address. */
+function keyOf(address: Address, length: number): BlockIndex {
+  // Every request looks here; the operator >> would make the upper half of the family negative.
+  if (address.family === 'IPv4') return Math.floor(address.value / 2 ** (32 - length));
+  return blockKey(blockIndex(address.value >> BigInt(addressBits(address.family) - length)));
 }
 
 export function createPrefixTable<V>(): PrefixTable<V> {
@@ -33,7 +31,8 @@ export function createPrefixTable<V>(): PrefixTable<V> {
   const buckets: Record<Address['family'], Array<Bucket<V>>> = { IPv4: [], IPv6: [] };
 
   return {
-    add({ family, length, first }, value) {
+    add(prefix, value) {
+      const { family, length } = prefix;
       const list = buckets[family];
       let bucket = list.find((candidate) => candidate.length === length);
       if (bucket === undefined) {
@@ -41,23 +40,26 @@ export function createPrefixTable<V>(): PrefixTable<V> {
         list.push(bucket);
         list.sort((a, b) => b.length - a.length);
       }
-      const there = bucket.values.get(first);
-      if (there === undefined) bucket.values.set(first, [value]);
+      const key = keyOf(firstAddress(prefix), length);
+      const there = bucket.values.get(key);
+      if (there === undefined) bucket.values.set(key, [value]);
       else there.push(value);
     },
-    remove({ family, length, first }, value) {
+    remove(prefix, value) {
+      const { family, length } = prefix;
       const list = buckets[family];
       const bucket = list.find((candidate) => candidate.length === length);
-      const there = bucket?.values.get(first);
+      const key = keyOf(firstAddress(prefix), length);
+      const there = bucket?.values.get(key);
       const index = there?.indexOf(value) ?? -1;
       if (bucket === undefined || there === undefined || index < 0) return;
       there.splice(index, 1);
-      if (there.length === 0) bucket.values.delete(first);
+      if (there.length === 0) bucket.values.delete(key);
       if (bucket.values.size === 0) list.splice(list.indexOf(bucket), 1);
     },
     longest(address) {
       for (const { length, values } of buckets[address.family]) {
-        const found = values.get(maskOf(address, length));
+        const found = values.get(keyOf(address, length));
         if (found !== undefined) return found;
       }
       return NONE;

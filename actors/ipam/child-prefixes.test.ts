@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { createChildSpace } from './child-prefixes.ts';
 import type { ChildSpace } from './child-prefixes.ts';
+import { mostHashedAlike } from './hashed-alike.fixture.ts';
 import { comparePrefixes, covers, overlaps, parsePrefix, size, splitAt } from './prefix.ts';
 import type { Prefix } from './prefix.ts';
 import { noChildPrefix, noSpecificChild } from './refusal-texts.ts';
@@ -167,6 +168,26 @@ test('a refusal lists a bounded number of free blocks', () => {
   const parent = space('10.0.0.0/16');
   for (let n = 0; n < 256; n += 2) parent.acquireSpecific(splitAt(parent.parent, 24, n));
   assert.match(noChildPrefix(parent, 23), /,10\.0\.63\.0\/24 and 96 more are available$/);
+});
+
+test('goal: a child costs as much with many held as with few: no two blocks are hashed alike', () => {
+  // One small child in each /64 leaves a free block of each length down to the child's.
+  for (const [text, length, step, many] of [
+    ['2001:db8::/48', 64, 1n, 1_000],
+    ['2001:db8::/32', 56, 2n, 1_000],
+    ['2001:db8::/32', 80, 1n << 16n, 1_000],
+    ['2001:db8::/32', 128, 1n << 64n, 200],
+  ] as const) {
+    const parent = space(text);
+    const children = Array.from({ length: many }, (_, n) => splitAt(parent.parent, length, BigInt(n) * step));
+    const alike = mostHashedAlike(() => {
+      for (const child of children) assert.ok(parent.acquireSpecific(child));
+      assert.ok(parent.acquire(length - 1));
+    });
+    assert.ok(alike <= 1, `/${length} of ${text}: ${alike} alike`);
+    assert.ok(children.every((child) => parent.has(child) && parent.release(child)));
+    assert.equal(parent.children, 1);
+  }
 });
 
 /** The maximal free blocks by walking down from the parent, as go-ipam's IP set would list them. */

@@ -1,10 +1,10 @@
 // The space of a parent prefix (a super network) from which child prefixes are cut: go-ipam's best fit as a buddy system. The free space is kept
 // as its maximal blocks by length; cutting splits one block, releasing joins halves again, so both touch at most one block a length.
 import { addressBits } from './address.ts';
-import type { Address } from './address.ts';
+import { blockIndex, blockKey, type BlockIndex } from './block-index.ts';
 import { createFreeBlocks } from './free-blocks.ts';
 import type { FreeBlocks } from './free-blocks.ts';
-import { comparePrefixes, covers, prefixOf } from './prefix.ts';
+import { comparePrefixes, covers, splitAt } from './prefix.ts';
 import type { Prefix } from './prefix.ts';
 import { smallestBlocks } from './usage.ts';
 import type { ChildUsage } from './usage.ts';
@@ -36,28 +36,31 @@ export function createChildSpace(parent: Prefix): ChildSpace {
   const bits = addressBits(parent.family);
   // Both by length; made when first needed, since most lengths of an IPv6 parent never are.
   const freeOf: (FreeBlocks | undefined)[] = [];
-  const acquiredOf: (Set<bigint> | undefined)[] = [];
+  const acquiredOf: (Set<BlockIndex> | undefined)[] = [];
   let children = 0;
 
-  const addressOf = (value: bigint): Address =>
-    parent.family === 'IPv4' ? { family: 'IPv4', value: Number(value) } : { family: 'IPv6', value };
-  const sizeOf = (length: number): bigint => 1n << BigInt(bits - length);
-  const addFree = (first: bigint, length: number): void => (freeOf[length] ??= createFreeBlocks()).add(first);
+  const addFree = (index: bigint, length: number): void => (freeOf[length] ??= createFreeBlocks()).add(index);
+  const keyOf = (index: bigint): BlockIndex => blockKey(blockIndex(index));
+  /** Only of a prefix in the parent. */
+  const indexOf = ({ first, length }: Prefix): bigint =>
+    (BigInt(first) - BigInt(parent.first)) >> BigInt(bits - length);
+  /** The block of a shorter length that covers it. */
+  const covering = (index: bigint, length: number, shorter: number): bigint => index >> BigInt(length - shorter);
 
-  /** Takes `first/length` out of the free block of length `from` that covers it; what is left stays free as maximal blocks. */
-  const cut = (first: bigint, length: number, from: number): void => {
-    freeOf[from]!.remove(first & -sizeOf(from));
-    for (let half = from + 1; half <= length; half++) addFree((first & -sizeOf(half)) ^ sizeOf(half), half);
-    (acquiredOf[length] ??= new Set()).add(first);
+  /** Takes the block out of the free one of length `from` that covers it; what is left stays free as maximal blocks. */
+  const cut = (index: bigint, length: number, from: number): void => {
+    freeOf[from]!.remove(covering(index, length, from));
+    for (let half = from + 1; half <= length; half++) addFree(covering(index, length, half) ^ 1n, half);
+    (acquiredOf[length] ??= new Set()).add(keyOf(index));
     children++;
   };
 
   const isChildLength = (length: number): boolean =>
     Number.isInteger(length) && length > parent.length && length <= bits;
   const isAcquired = (child: Prefix): boolean =>
-    covers(parent, child) && (acquiredOf[child.length]?.has(BigInt(child.first)) ?? false);
+    covers(parent, child) && (acquiredOf[child.length]?.has(keyOf(indexOf(child))) ?? false);
 
-  addFree(BigInt(parent.first), parent.length);
+  addFree(0n, parent.length);
 
   return {
     parent,
@@ -67,48 +70,50 @@ export function createChildSpace(parent: Prefix): ChildSpace {
     get availableSmallest() {
       let sum = 0n;
       freeOf.forEach((blocks, length) => {
-        if (blocks !== undefined) sum += BigInt(blocks.size) * smallestBlocks(prefixOf(addressOf(0n), length));
+        if (blocks !== undefined) sum += BigInt(blocks.size) * smallestBlocks({ family: parent.family, length });
       });
       return sum;
     },
     acquire(length) {
       if (!isChildLength(length)) return undefined;
       for (let from = length; from >= parent.length; from--) {
-        const first = freeOf[from]?.lowest();
-        if (first === undefined) continue;
-        cut(first, length, from);
-        return prefixOf(addressOf(first), length);
+        const block = freeOf[from]?.lowest();
+        if (block === undefined) continue;
+        const index = block << BigInt(length - from);
+        cut(index, length, from);
+        return splitAt(parent, length, index);
       }
       return undefined;
     },
     acquireSpecific(child) {
-      if (!isChildLength(child.length) || !covers(parent, child)) return false;
-      const first = BigInt(child.first);
-      for (let from = child.length; from >= parent.length; from--) {
-        if (!freeOf[from]?.has(first & -sizeOf(from))) continue;
-        cut(first, child.length, from);
+      const { length } = child;
+      if (!isChildLength(length) || !covers(parent, child)) return false;
+      const index = indexOf(child);
+      for (let from = length; from >= parent.length; from--) {
+        if (!freeOf[from]?.has(covering(index, length, from))) continue;
+        cut(index, length, from);
         return true;
       }
       return false;
     },
     release(child) {
       if (!isAcquired(child)) return false;
-      let first = BigInt(child.first);
-      let length = child.length;
-      acquiredOf[length]!.delete(first);
+      let { length } = child;
+      let index = indexOf(child);
+      acquiredOf[length]!.delete(keyOf(index));
       children--;
-      while (length > parent.length && freeOf[length]?.remove(first ^ sizeOf(length))) {
+      while (length > parent.length && freeOf[length]?.remove(index ^ 1n)) {
         length--;
-        first &= -sizeOf(length);
+        index >>= 1n;
       }
-      addFree(first, length);
+      addFree(index, length);
       return true;
     },
     has: isAcquired,
     free: () =>
       freeOf
         .flatMap((blocks, length) =>
-          blocks === undefined ? [] : Array.from(blocks, (first) => prefixOf(addressOf(first), length)),
+          blocks === undefined ? [] : Array.from(blocks, (index) => splitAt(parent, length, index)),
         )
         .sort(comparePrefixes),
   };

@@ -1,66 +1,47 @@
-// The free blocks of one length: a set whose lowest member is found in O(log n). Removed members stay in the heap until they surface.
+// The free blocks of one length. Each change costs O(log n), and nothing stays behind of what was removed.
+import { blockIndex, blockKey, type BlockIndex } from './block-index.ts';
+import { ascending, push, takeAt, type Heap } from './heap.ts';
 
+/** Of blocks by their number among those of that length. */
 export interface FreeBlocks {
   readonly size: number;
-  has(first: bigint): boolean;
-  add(first: bigint): void;
+  has(index: bigint): boolean;
+  /** It must not be a member. */
+  add(index: bigint): void;
   /** False if it is not a member. */
-  remove(first: bigint): boolean;
+  remove(index: bigint): boolean;
   lowest(): bigint | undefined;
-  [Symbol.iterator](): IterableIterator<bigint>;
+  /** Ascending; who takes a few walks over a few. No change meanwhile. */
+  [Symbol.iterator](): Generator<bigint, void>;
 }
 
-function siftUp(heap: bigint[], from: number): void {
-  const value = heap[from]!;
-  let at = from;
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    if (heap[parent]! <= value) break;
-    heap[at] = heap[parent]!;
-    at = parent;
-  }
-  heap[at] = value;
-}
-
-function siftDown(heap: bigint[]): void {
-  const value = heap[0]!;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
-    if (heap[child]! >= value) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = value;
-}
-
-/** First addresses (as integers) of free blocks that all have the same length. */
 export function createFreeBlocks(): FreeBlocks {
-  const members = new Set<bigint>();
-  let heap: bigint[] = [];
+  const places = new Map<BlockIndex, number>();
+  const heap: Heap<BlockIndex> = {
+    items: [],
+    isBefore: (one, other) => one < other,
+    moved: (index, place) => void places.set(blockKey(index), place),
+  };
   return {
     get size() {
-      return members.size;
+      return heap.items.length;
     },
-    has: (first) => members.has(first),
-    add(first) {
-      members.add(first);
-      // A sorted array is a heap: this bounds the entries that have been removed or stand there twice.
-      if (heap.length > 2 * members.size + 16) heap = [...members].sort((a, b) => (a < b ? -1 : 1));
-      else siftUp(heap, heap.push(first) - 1);
+    has: (index) => places.has(blockKey(blockIndex(index))),
+    add: (index) => push(heap, blockIndex(index)),
+    remove(index) {
+      const key = blockKey(blockIndex(index));
+      const place = places.get(key);
+      if (place === undefined) return false;
+      takeAt(heap, place);
+      places.delete(key);
+      return true;
     },
-    remove: (first) => members.delete(first),
     lowest() {
-      while (heap.length > 0 && !members.has(heap[0]!)) {
-        const last = heap.pop()!;
-        if (heap.length === 0) break;
-        heap[0] = last;
-        siftDown(heap);
-      }
-      return heap[0];
+      const [first] = heap.items;
+      return first === undefined ? undefined : BigInt(first);
     },
-    [Symbol.iterator]: () => members.values(),
+    *[Symbol.iterator]() {
+      for (const index of ascending(heap)) yield BigInt(index);
+    },
   };
 }

@@ -58,7 +58,8 @@ export function parsePrefix(text: string): Prefix | undefined {
 }
 
 /** Bits of the host part: 24 of a `/8`, 64 of an IPv6 `/64`. */
-export const hostBits = (prefix: Prefix): number => addressBits(prefix.family) - prefix.length;
+export const hostBits = (prefix: Pick<Prefix, 'family' | 'length'>): number =>
+  addressBits(prefix.family) - prefix.length;
 
 /** How many addresses the prefix has, reserved ones included. */
 export const size = (prefix: Prefix): bigint => 1n << BigInt(hostBits(prefix));

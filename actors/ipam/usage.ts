@@ -28,7 +28,7 @@ const SMALLEST_HOST_BITS = 2;
 export const reservedCount = (prefix: Prefix): 1 | 2 => (prefix.family === 'IPv4' && prefix.length < 32 ? 2 : 1);
 
 /** How many `/30` or `/126` blocks a prefix has, exact; none if it is smaller than one. */
-export function smallestBlocks(prefix: Prefix): bigint {
+export function smallestBlocks(prefix: Pick<Prefix, 'family' | 'length'>): bigint {
   const bits = hostBits(prefix);
   return bits < SMALLEST_HOST_BITS ? 0n : 1n << BigInt(bits - SMALLEST_HOST_BITS);
 }
