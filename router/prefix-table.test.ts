@@ -26,7 +26,7 @@ test('the longest prefix that contains the address, of either family and any len
   assert.deepEqual(table.longest(parseAddress('203.0.113.8')!), ['192.0.0.0/2']);
 });
 
-test('goal: a look-up does not walk over all other prefixes of the length', () => {
+test('a look-up does not walk over all other prefixes of the length', () => {
   for (const [parent, length] of [
     ['2001:db8::/32', 56],
     ['2001:db8::/48', 64],

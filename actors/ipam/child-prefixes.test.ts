@@ -168,9 +168,19 @@ test('a refusal lists a bounded number of free blocks', () => {
   const parent = space('10.0.0.0/16');
   for (let n = 0; n < 256; n += 2) parent.acquireSpecific(splitAt(parent.parent, 24, n));
   assert.match(noChildPrefix(parent, 23), /,10\.0\.63\.0\/24 and 96 more are available$/);
+  const asked: (number | undefined)[] = [];
+  const watched: ChildSpace = {
+    ...parent,
+    free(most) {
+      asked.push(most);
+      return parent.free(most);
+    },
+  };
+  assert.equal(noChildPrefix(watched, 23), noChildPrefix(parent, 23));
+  assert.deepEqual(asked, [32], 'and looks at no others: heap.test.ts counts');
 });
 
-test('goal: a child costs as much with many held as with few: no two blocks are hashed alike', () => {
+test('a child costs as much with many held as with few: no two blocks are hashed alike', () => {
   // One small child in each /64 leaves a free block of each length down to the child's.
   for (const [text, length, step, many] of [
     ['2001:db8::/48', 64, 1n, 1_000],
@@ -237,6 +247,22 @@ test('any sequence gives the answers of a naive model: best fit, specific childr
           assert.deepEqual(
             free(parent),
             left.map((block) => block.canonical),
+          );
+          assert.deepEqual(
+            parent.free(pick % 5).map((block) => block.canonical),
+            left.slice(0, pick % 5).map((block) => block.canonical),
+          );
+          const shortest = Math.min(...left.map((block) => block.length));
+          assert.equal(parent.largestFree?.canonical, left.find((block) => block.length === shortest)?.canonical);
+          assert.equal(parent.freeBlocks, left.length);
+          const fitting = left.filter((block) => block.length <= length);
+          assert.equal(
+            parent.room(length),
+            fitting.reduce((total, block) => total + (1n << BigInt(length - block.length)), 0n),
+          );
+          assert.equal(
+            parent.freeAddresses,
+            left.reduce((total, block) => total + size(block), 0n),
           );
           const sum = [...left, ...taken].reduce((total, block) => total + size(block), 0n);
           assert.equal(sum, size(parent.parent));

@@ -4,7 +4,8 @@ import { addressBits } from './address.ts';
 import { blockIndex, blockKey, type BlockIndex } from './block-index.ts';
 import { createFreeBlocks } from './free-blocks.ts';
 import type { FreeBlocks } from './free-blocks.ts';
-import { comparePrefixes, covers, splitAt } from './prefix.ts';
+import { push, takeAt, type Heap } from './heap.ts';
+import { covers, splitAt } from './prefix.ts';
 import type { Prefix } from './prefix.ts';
 import { smallestBlocks } from './usage.ts';
 import type { ChildUsage } from './usage.ts';
@@ -27,8 +28,25 @@ export interface ChildSpace extends ChildUsage {
   release(child: Prefix): boolean;
   /** Whether exactly this child is acquired. */
   has(child: Prefix): boolean;
-  /** The maximal free blocks, ascending. */
-  free(): Prefix[];
+  /** How many maximal free blocks there are. */
+  readonly freeBlocks: number;
+  /** Addresses in no child. */
+  readonly freeAddresses: bigint;
+  /** The lowest of the largest free blocks. */
+  readonly largestFree: Prefix | undefined;
+  /** How many children of that length can still be cut. */
+  room(length: number): bigint;
+  /** The lowest maximal free blocks, ascending; all unless `most` are enough. Others than these are not looked at. */
+  free(most?: number): Prefix[];
+}
+
+/** The lowest free block of a length that is not listed yet, and where those after it come from. */
+interface Candidate {
+  /** Counted from the parent's first address. */
+  readonly first: bigint;
+  readonly index: bigint;
+  readonly length: number;
+  readonly others: Iterator<bigint, void>;
 }
 
 /** A space without children. */
@@ -38,6 +56,16 @@ export function createChildSpace(parent: Prefix): ChildSpace {
   const freeOf: (FreeBlocks | undefined)[] = [];
   const acquiredOf: (Set<BlockIndex> | undefined)[] = [];
   let children = 0;
+
+  const sizeOf = (length: number): bigint => 1n << BigInt(bits - length);
+  /** Over all free blocks, from how many there are of each length. */
+  const sumOfFree = (each: (length: number) => bigint): bigint => {
+    let sum = 0n;
+    freeOf.forEach((blocks, length) => {
+      if (blocks !== undefined) sum += BigInt(blocks.size) * each(length);
+    });
+    return sum;
+  };
 
   const addFree = (index: bigint, length: number): void => (freeOf[length] ??= createFreeBlocks()).add(index);
   const keyOf = (index: bigint): BlockIndex => blockKey(blockIndex(index));
@@ -68,12 +96,20 @@ export function createChildSpace(parent: Prefix): ChildSpace {
       return children;
     },
     get availableSmallest() {
-      let sum = 0n;
-      freeOf.forEach((blocks, length) => {
-        if (blocks !== undefined) sum += BigInt(blocks.size) * smallestBlocks({ family: parent.family, length });
-      });
-      return sum;
+      return sumOfFree((length) => smallestBlocks({ family: parent.family, length }));
     },
+    get freeBlocks() {
+      return Number(sumOfFree(() => 1n));
+    },
+    get freeAddresses() {
+      return sumOfFree(sizeOf);
+    },
+    get largestFree() {
+      const length = freeOf.findIndex((blocks) => blocks !== undefined && blocks.size > 0);
+      const lowest = freeOf[length]?.lowest();
+      return lowest === undefined ? undefined : splitAt(parent, length, lowest);
+    },
+    room: (length) => sumOfFree((from) => (from <= length ? 1n << BigInt(length - from) : 0n)),
     acquire(length) {
       if (!isChildLength(length)) return undefined;
       for (let from = length; from >= parent.length; from--) {
@@ -110,11 +146,22 @@ export function createChildSpace(parent: Prefix): ChildSpace {
       return true;
     },
     has: isAcquired,
-    free: () =>
-      freeOf
-        .flatMap((blocks, length) =>
-          blocks === undefined ? [] : Array.from(blocks, (index) => splitAt(parent, length, index)),
-        )
-        .sort(comparePrefixes),
+    free(most = Infinity) {
+      // The lengths merged: of each one only as many blocks as are listed, and the next.
+      const next: Heap<Candidate> = { items: [], isBefore: (one, other) => one.first < other.first };
+      const advance = (length: number, others: Iterator<bigint, void>): void => {
+        const { value: index } = others.next();
+        if (index !== undefined) push(next, { first: index * sizeOf(length), index, length, others });
+      };
+      freeOf.forEach((blocks, length) => blocks && advance(length, blocks[Symbol.iterator]()));
+      const found: Prefix[] = [];
+      while (found.length < most) {
+        const lowest = takeAt(next, 0);
+        if (lowest === undefined) break;
+        found.push(splitAt(parent, lowest.length, lowest.index));
+        advance(lowest.length, lowest.others);
+      }
+      return found;
+    },
   };
 }

@@ -6,11 +6,6 @@ import { firstAddress, type Prefix } from './prefix.ts';
 // A fragmented /8 has a million free blocks; an answer that lists them all would be 17 MB.
 const MOST_LISTED = 32;
 
-function listed(free: readonly Prefix[]): string {
-  const shown = free.slice(0, MOST_LISTED).map((prefix) => prefix.canonical);
-  return free.length > MOST_LISTED ? `${shown.join(',')} and ${free.length - MOST_LISTED} more` : shown.join(',');
-}
-
 /** Why no child of that length can lie in the parent; undefined: it could. `field`: of the request. */
 export function impossibleLength(parent: Prefix, length: number, field = 'length'): string | undefined {
   const bits = addressBits(parent.family);
@@ -25,10 +20,12 @@ export function noChildPrefix(space: ChildSpace, length: number): string {
   const { parent } = space;
   const impossible = impossibleLength(parent, length);
   if (impossible !== undefined) return impossible;
-  const free = space.free();
   const wanted = `no prefix found in ${parent.canonical} with length:${length}`;
-  if (free.length === 0) return wanted;
-  return `${wanted}, but ${listed(free)} ${free.length === 1 ? 'is' : 'are'} available`;
+  const { freeBlocks: count } = space;
+  if (count === 0) return wanted;
+  const listed = space.free(MOST_LISTED).map(({ canonical }) => canonical);
+  const more = count > listed.length ? ` and ${count - listed.length} more` : '';
+  return `${wanted}, but ${listed.join(',')}${more} ${count === 1 ? 'is' : 'are'} available`;
 }
 
 /** Why a child space did not give exactly this child. No operation of v1 asks for one by name. */

@@ -4,14 +4,14 @@ import * as fc from 'fast-check';
 import { reservation } from '../runtime/behaviour.ts';
 import { addressAt, formatAddress, offsetIn, parseAddress } from '../ipam/address.ts';
 import { createAddressSet } from '../ipam/address-set.ts';
-import { parsePrefix, size } from '../ipam/prefix.ts';
+import { parsePrefix, size, splitAt } from '../ipam/prefix.ts';
 import { createAddressSpace, setPieces } from './address-space.ts';
 import { createBlockSpace } from '../block/block-space.ts';
-import { createChildSpace } from '../ipam/child-prefixes.ts';
+import { createChildSpace, type ChildSpace } from '../ipam/child-prefixes.ts';
 import { createGrowthLog, hoursUntilFull, soonest, type Taken } from './growth.ts';
 import { addressOf, partitionScope, siteScope } from '../address.ts';
-import { exactly } from '../ipam/count.ts';
-import { childrenUsage, spareUsage, takenIn, usagePart, type RangeUsage } from './usage.ts';
+import { countOf, exactly, fragmentationOf } from '../ipam/count.ts';
+import { childrenUsage, cutFrom, spareUsage, takenIn, usagePart, type RangeUsage } from './usage.ts';
 import { createPlant, granted, newNetwork } from './plant.fixture.ts';
 import { QUARANTINE_LABEL } from './quarantine.ts';
 
@@ -89,6 +89,49 @@ test('fragmentation: how much of the free space is not the largest block', () =>
   const usage = childrenUsage(parent, space, 26);
   assert.deepEqual([usage.largestFree, usage.fragmentation, usage.children], ['10.0.0.128/26', 0.5, 4]);
   assert.deepEqual([usage.held, usage.free, usage.room], [128, 128, 1]);
+});
+
+test('property: usage of a super network is that of a walk over its free blocks, without the walk', () => {
+  const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.nat(511), fc.boolean()), { maxLength: 60 });
+  fc.assert(
+    fc.property(
+      fc.constantFrom('10.0.0.0/8', '10.0.0.0/23', '2001:db8::/32', '2001:db8::/60'),
+      fc.integer({ min: 0, max: 9 }),
+      steps,
+      (text, longer, sequence) => {
+        const parent = parsePrefix(text)!;
+        const space = createChildSpace(parent);
+        for (const [length, at, takes] of sequence) {
+          const child = splitAt(parent, parent.length + length, at % 2 ** length);
+          if (takes) space.acquireSpecific(child);
+          else space.release(child);
+        }
+        const childLength = parent.length + longer;
+        const blocks = space.free();
+        const free = blocks.reduce((sum, block) => sum + size(block), 0n);
+        const largest = blocks.find((block) => blocks.every((other) => size(other) <= size(block)));
+        const oneChild = size(splitAt(parent, childLength, 0));
+        const walk = (): never => assert.fail('it walks over the free blocks');
+        const still: ChildSpace = { ...space, free: walk };
+        const usage = childrenUsage(parent, still, childLength);
+        assert.deepEqual(usage, {
+          prefix: text,
+          size: countOf(size(parent)),
+          children: space.children,
+          held: countOf(size(parent) - free),
+          free: countOf(free),
+          freeSmallest: countOf(blocks.reduce((sum, block) => sum + size(block) / 4n, 0n)),
+          largestFree: largest?.canonical ?? null,
+          fragmentation: fragmentationOf(largest === undefined ? 0n : size(largest), free),
+          childLength,
+          room: countOf(blocks.reduce((sum, block) => sum + size(block) / oneChild, 0n)),
+        });
+        const cut = cutFrom([still, still]);
+        assert.equal(cut[parent.family], 2 * Number(size(parent) - free));
+        assert.equal(cut.IPv4 + cut.IPv6, cut[parent.family]);
+      },
+    ),
+  );
 });
 
 test('held, resting, reserved and free are the size of each prefix', () => {

@@ -1,9 +1,8 @@
 // What an actor tells of the addresses it gives out, beyond the four numbers that metal-api knows. All counts are exact.
 import { addressBits, parseAddress, type Family } from '../ipam/address.ts';
-import type { ChildSpace } from '../ipam/child-prefixes.ts';
+import { createChildSpace, type ChildSpace } from '../ipam/child-prefixes.ts';
 import { countOf, fragmentationOf, type Count } from '../ipam/count.ts';
 import { contains, size, type Prefix } from '../ipam/prefix.ts';
-import { smallestBlocks } from '../ipam/usage.ts';
 import type { BlockSpace } from '../block/block-space.ts';
 import { hoursUntilFull, soonest, type Growth, type GrowthLog, type GrowthSample, type Taken } from './growth.ts';
 import type { AddressSpace } from './address-space.ts';
@@ -122,35 +121,30 @@ function rangesOf(space: AddressSpace): RangeUsage[] {
   });
 }
 
-const sizesOf = (prefixes: readonly Prefix[]): bigint => prefixes.reduce((sum, one) => sum + size(one), 0n);
-
-export function childrenUsage(parent: Prefix, space: ChildSpace | undefined, childLength?: number): ChildrenUsage {
-  const blocks = space?.free() ?? [parent];
-  const largest = blocks.reduce<Prefix | undefined>(
-    (best, one) => (!best || one.length < best.length ? one : best),
-    undefined,
-  );
-  const free = sizesOf(blocks);
-  const fitting = blocks.filter(({ length }) => childLength !== undefined && length <= childLength);
-  const bits = addressBits(parent.family);
+export function childrenUsage(
+  parent: Prefix,
+  space: ChildSpace = createChildSpace(parent),
+  childLength?: number,
+): ChildrenUsage {
+  const { children, freeAddresses, availableSmallest, largestFree } = space;
   return {
     prefix: parent.canonical,
     size: countOf(size(parent)),
-    children: space?.children ?? 0,
-    held: countOf(size(parent) - free),
-    free: countOf(free),
-    freeSmallest: countOf(space?.availableSmallest ?? smallestBlocks(parent)),
-    largestFree: largest?.canonical ?? null,
-    fragmentation: fragmentationOf(largest === undefined ? 0n : size(largest), free),
+    children,
+    held: countOf(size(parent) - freeAddresses),
+    free: countOf(freeAddresses),
+    freeSmallest: countOf(availableSmallest),
+    largestFree: largestFree?.canonical ?? null,
+    fragmentation: fragmentationOf(largestFree === undefined ? 0n : size(largestFree), freeAddresses),
     childLength: childLength ?? null,
-    room: childLength === undefined ? null : countOf(sizesOf(fitting) >> BigInt(bits - childLength)),
+    room: childLength === undefined ? null : countOf(space.room(childLength)),
   };
 }
 
 /** By family, what lies in children. */
 export function cutFrom(children: Iterable<ChildSpace>): Taken {
   const taken: Taken = { IPv4: 0, IPv6: 0 };
-  for (const space of children) taken[space.parent.family] += Number(size(space.parent) - sizesOf(space.free()));
+  for (const { parent, freeAddresses } of children) taken[parent.family] += Number(size(parent) - freeAddresses);
   return taken;
 }
 
