@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Compared } from './address-sets-compare.ts';
-import { DENSE, RATE, SPARSE, type Figure } from './ipam-memory.ts';
+import { CHILDREN, DENSE, LATE_TO_EARLY, NO_ROOM, RATE, SPARSE, USAGE, type Figure } from './ipam-memory.ts';
 import { atLeast, atMost, number, type Bench } from './report.ts';
 
 async function measuredAlone<T>(file: string, name: string): Promise<T> {
@@ -30,6 +30,10 @@ export const ipamMemory: Bench = {
       ]),
       verdicts: [
         atLeast('acquire + release in memory', figures[RATE] ?? NaN, 2_000_000, '/s'),
+        atLeast('IPv6 child prefixes in memory, 200,000 held', figures[CHILDREN] ?? NaN, 50_000, '/s'),
+        atMost('a late child prefix, times an early one', figures[LATE_TO_EARLY] ?? NaN, 3, ' ×'),
+        atMost('usage of a fragmented super network', figures[USAGE] ?? NaN, 5, ' ms'),
+        atMost('a refusal by it', figures[NO_ROOM] ?? NaN, 5, ' ms'),
         atMost('bytes a held address, dense', figures[DENSE] ?? NaN, 8, ' B'),
         atMost('bytes a held address, scattered over a /64', figures[SPARSE] ?? NaN, 64, ' B'),
       ],
