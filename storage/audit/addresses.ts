@@ -1,10 +1,11 @@
 // Networks, their prefixes and the addresses that are taken in them.
 import { isPartitionScope } from '../../actors/address.ts';
 import { parseAddress, type Address } from '../../actors/ipam/address.ts';
-import { contains, overlaps, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
+import { contains, covers, parsePrefix, type Prefix } from '../../actors/ipam/prefix.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import { entities } from '../entity/entities.ts';
+import { overlapping } from './overlaps.ts';
 import { at } from './place.ts';
 import { live, type LiveRow, type SiteRows } from './rows.ts';
 
@@ -16,53 +17,55 @@ function networksOf(site: SiteRows): Map<string, NetworkRecord> {
   return networks;
 }
 
-const isIn = (address: Address, cidr: string): boolean => {
-  const prefix = parsePrefix(cidr);
-  return prefix !== undefined && contains(prefix, address);
-};
+/** Whether an address lies in a prefix. Each text is parsed once: few prefixes have all the addresses. */
+function createIsIn(): (address: Address, cidr: string) => boolean {
+  const parsed = new Map<string, Prefix | undefined>();
+  return (address, cidr) => {
+    if (!parsed.has(cidr)) parsed.set(cidr, parsePrefix(cidr));
+    const prefix = parsed.get(cidr);
+    return prefix !== undefined && contains(prefix, address);
+  };
+}
 
 /** Each address lies in its network, once, and says the same in all its columns. */
-export function auditAddresses(site: SiteRows): string[] {
-  const violations: string[] = [];
+export function* auditAddresses(site: SiteRows): Generator<string> {
   const networks = networksOf(site);
+  const isIn = createIsIn();
   const seen = new Map<string, string>();
   for (const { scope, key, owner, value, columns } of live(site, 'ip')) {
     const name = `${value.address} (${scope})`;
     const network = networks.get(at(scope, value.network));
     const address = parseAddress(value.address);
     if (address === undefined) {
-      violations.push(`address: ${name} is none`);
+      yield `address: ${name} is none`;
       continue;
     }
-    if (network === undefined) violations.push(`address network: ${name} is of ${value.network}, which is not there`);
+    if (network === undefined) yield `address network: ${name} is of ${value.network}, which is not there`;
     else if (!network.prefixes.some((cidr) => isIn(address, cidr)))
-      violations.push(`address prefix: ${name} lies in none of ${network.prefixes.join(', ')}`);
-    if (!isIn(address, value.prefix)) violations.push(`address prefix: ${name} was taken from ${value.prefix}`);
+      yield `address prefix: ${name} lies in none of ${network.prefixes.join(', ')}`;
+    if (!isIn(address, value.prefix)) yield `address prefix: ${name} was taken from ${value.prefix}`;
     if (key !== `${value.network}|${value.address}` || owner !== value.network)
-      violations.push(`address key: ${name} lies under ${key} of ${owner}`);
+      yield `address key: ${name} lies under ${key} of ${owner}`;
     const [wantedNetwork, wantedAddress, wantedProject] = entities.ip.values(value, key);
     const stored = [columns['network'], `\\x${columns['address']}`, columns['project']];
     if (stored.join() !== [wantedNetwork, wantedAddress, wantedProject].join())
-      violations.push(`address columns: ${name} is searched as ${stored.join(' ')}`);
+      yield `address columns: ${name} is searched as ${stored.join(' ')}`;
     // Lent, on its way back, or kept back after its release: another row may show the address.
     if (!isInUseHere(value)) continue;
     const place = at(value.network, value.address);
     const before = seen.get(place);
-    if (before !== undefined)
-      violations.push(`address twice: ${value.address} of ${value.network} in ${before} and ${scope}`);
+    if (before !== undefined) yield `address twice: ${value.address} of ${value.network} in ${before} and ${scope}`;
     seen.set(place, scope);
   }
-  return violations;
 }
 
 /** A network keeps its prefixes as they were asked for (networks.md §1.3), rows are of canonical ones. */
 const canonical = (text: string): string => parsePrefix(text)?.canonical ?? text;
 
 /** Prefixes of one address space are disjoint and lie in it; networks and prefixes name each other. */
-export function auditPrefixes(site: SiteRows): string[] {
-  const violations: string[] = [];
+export function* auditPrefixes(site: SiteRows): Generator<string> {
   const networks = new Map(live(site, 'network').map((row) => [at(row.scope, row.key), row.value]));
-  const spaces = new Map<string, Array<{ cidr: string; prefix: Prefix }>>();
+  const spaces = new Map<string, Array<{ cidr: string; scope: string; prefix: Prefix }>>();
   const rows = new Map<string, LiveRow<'prefix'>>();
   for (const row of live(site, 'prefix')) {
     const { scope, key, value } = row;
@@ -70,28 +73,25 @@ export function auditPrefixes(site: SiteRows): string[] {
     const prefix = parsePrefix(value.cidr);
     const root = parsePrefix(value.root);
     if (key !== value.cidr || prefix === undefined || root === undefined) {
-      violations.push(`prefix key: ${key} (${scope}) says ${value.cidr} of ${value.root}`);
+      yield `prefix key: ${key} (${scope}) says ${value.cidr} of ${value.root}`;
       continue;
     }
     if (networks.get(at(scope, value.network))?.prefixes.some((text) => canonical(text) === value.cidr) !== true)
-      violations.push(`prefix leak: ${key} (${scope}) is of network ${value.network}, which does not have it`);
+      yield `prefix leak: ${key} (${scope}) is of network ${value.network}, which does not have it`;
     if (value.root === value.cidr) continue;
-    if (prefix.length < root.length || !overlaps(prefix, root))
-      violations.push(`prefix root: ${key} (${scope}) does not lie in ${value.root}`);
+    if (!covers(root, prefix)) yield `prefix root: ${key} (${scope}) does not lie in ${value.root}`;
     const space = spaces.get(at(scope, value.root)) ?? [];
-    for (const other of space)
-      if (overlaps(prefix, other.prefix)) violations.push(`prefix twice: ${key} and ${other.cidr} (${scope}) overlap`);
-    space.push({ cidr: value.cidr, prefix });
+    space.push({ cidr: value.cidr, scope, prefix });
     spaces.set(at(scope, value.root), space);
   }
+  for (const space of spaces.values())
+    for (const [{ cidr, scope }, other] of overlapping(space))
+      yield `prefix twice: ${cidr} and ${other.cidr} (${scope}) overlap`;
   for (const { scope, key, value } of live(site, 'network')) {
     for (const cidr of value.prefixes.map(canonical)) {
       const row = rows.get(at(scope, cidr));
       if (isPartitionScope(scope) && row?.value.network !== key)
-        violations.push(
-          `prefix owner: network ${key} (${scope}) has ${cidr}, which belongs to ${row?.value.network ?? 'nobody'}`,
-        );
+        yield `prefix owner: network ${key} (${scope}) has ${cidr}, which belongs to ${row?.value.network ?? 'nobody'}`;
     }
   }
-  return violations;
 }

@@ -8,29 +8,47 @@ import { auditClaims, auditKeptClaims } from './claims.ts';
 import { auditFold, auditStreams } from './log.ts';
 import { live, type SiteRows } from './rows.ts';
 
-function auditScopes(site: SiteRows): string[] {
+function* auditScopes(site: SiteRows): Generator<string> {
   const known = new Set(site.ownership.map(({ scope }) => scope));
   const strange = new Set<string>();
   for (const table of tableNames)
     for (const { scope } of site.rows[table]) if (!known.has(scope)) strange.add(`${table} of ${scope}`);
-  return [...strange].map((what) => `scope: there are rows in ${what}, which nobody ever owned`);
+  for (const what of strange) yield `scope: there are rows in ${what}, which nobody ever owned`;
 }
+
+const OF_A_SITE = [
+  auditScopes,
+  auditAddresses,
+  auditAllocations,
+  auditPools,
+  auditPrefixes,
+  auditClaims,
+  auditStreams,
+  auditFold,
+];
 
 export interface AuditOptions {
   /** Nothing is under way any more: hand-overs must be over, too, and what sites promised each other. Default false. */
   isQuiet?: boolean;
 }
 
-/** All sites of a federation, or some: what only another one's database could tell is left out. Empty: all is conserved. */
-export function audit(sites: readonly SiteRows[], { isQuiet = false }: AuditOptions = {}): string[] {
-  const perSite = sites.flatMap((site) =>
-    [auditScopes, auditAddresses, auditAllocations, auditPools, auditPrefixes, auditClaims, auditStreams, auditFold]
-      .flatMap((rule) => rule(site))
-      .map((violation) => `${violation} [site ${site.site}]`),
-  );
-  const kept = isQuiet ? auditKeptClaims(sites) : [];
-  return [...perSite, ...auditBlocks(sites, isQuiet), ...auditAcross(sites), ...kept];
+/**
+ * Violations one by one: a database that is in a bad way has more of them than anybody reads, or than there is room for.
+ * All sites of a federation, or some: what only another one's database could tell is left out. None: all is conserved.
+ */
+export function* violations(
+  sites: readonly SiteRows[],
+  { isQuiet = false }: AuditOptions = {},
+): Generator<string, void, undefined> {
+  for (const site of sites)
+    for (const rule of OF_A_SITE) for (const violation of rule(site)) yield `${violation} [site ${site.site}]`;
+  yield* auditBlocks(sites, isQuiet);
+  yield* auditAcross(sites);
+  if (isQuiet) yield* auditKeptClaims(sites);
 }
+
+/** All of them. */
+export const audit = (sites: readonly SiteRows[], options?: AuditOptions): string[] => [...violations(sites, options)];
 
 /** What is taken at the moment, by kind; addresses of allocations included. */
 export const countTaken = (sites: readonly SiteRows[]): { addresses: number; allocations: number; asns: number } => ({
