@@ -76,7 +76,8 @@ function* auditPorts(site: SiteRows): Generator<string> {
 }
 
 /** The number of an allocation's ASN in the pool. */
-const asnOf = (allocation: AllocationRecord | undefined): number | undefined => allocation && allocation.asn - ASN_BASE;
+const asnOf = (allocation: Pick<AllocationRecord, 'asn'> | undefined): number | undefined =>
+  allocation && allocation.asn - ASN_BASE;
 
 /** Every taken number has living owners, and every owner has its number. */
 export function* auditPools(site: SiteRows): Generator<string> {

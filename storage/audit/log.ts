@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Change } from '../../actors/records.ts';
 import { tableNames } from '../entity/entities.ts';
-import type { SiteRows } from './rows.ts';
+import { rowName, type SiteRows } from './rows.ts';
 
 const streamOf = (at: { scope: string; shard: number; epoch: number }): string =>
   `${at.scope} shard ${at.shard} epoch ${at.epoch}`;
@@ -29,8 +29,6 @@ export function* auditStreams({
 
 type Witness = Change & { operation: string; what: string };
 
-const nameOf = (row: { table: string; scope: string; key: string }): string => `${row.table} ${row.scope} ${row.key}`;
-
 /**
  * Every row is what its last change in the log says, and every change replaced exactly the one before it. Of a log whose
  * beginning was swept, or not read, only what it can know for certain.
@@ -43,7 +41,7 @@ export function* auditFold({
   const histories = new Map<string, Witness[]>();
   for (const { changes, operation, what } of log) {
     for (const change of changes) {
-      const name = nameOf(change);
+      const name = rowName(change);
       const list = histories.get(name);
       const witness: Witness = { ...change, operation, what };
       if (list === undefined) histories.set(name, [witness]);
@@ -65,7 +63,7 @@ export function* auditFold({
   const there = new Set<string>();
   for (const table of tableNames) {
     for (const row of rows[table]) {
-      const name = nameOf(row);
+      const name = rowName(row);
       const history = histories.get(name);
       const last = history?.[history.length - 1];
       if (last === undefined) {

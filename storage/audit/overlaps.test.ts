@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { formatAddress, parseAddress } from '../../actors/ipam/address.ts';
 import { contains, firstAddress, lastAddress, overlaps, prefixOf, type Prefix } from '../../actors/ipam/prefix.ts';
 import { test } from '../testing/register.ts';
