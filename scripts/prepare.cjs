@@ -1,6 +1,7 @@
 // What npm runs before start, test and bench. Read by every Node there is, so in its oldest words: an old one is told what
-// is missing. Then the built preparation if there is one (tsx alone would cost a third of a second), else the source.
-var existsSync = require('node:fs').existsSync;
+// is missing. Then the built preparation (tsx alone would cost a third of a second), or the source where there is none, or an
+// older one: that would build the programs that there were when it was built.
+var fs = require('node:fs');
 var join = require('node:path').join;
 var spawnSync = require('node:child_process').spawnSync;
 var pathToFileURL = require('node:url').pathToFileURL;
@@ -15,7 +16,12 @@ if (major < 20) {
   process.exit(1);
 }
 var built = join(__dirname, '..', 'dist', 'prepare.js');
-if (existsSync(built)) {
+var isCurrent =
+  fs.existsSync(built) &&
+  ['prepare.ts', 'build.ts'].every(function (name) {
+    return fs.statSync(join(__dirname, name)).mtimeMs <= fs.statSync(built).mtimeMs;
+  });
+if (isCurrent) {
   void import(pathToFileURL(built).href);
 } else {
   var run = spawnSync(
