@@ -2,13 +2,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join, relative } from 'node:path';
 import { projectRoot } from './root.ts';
 
-/** Programs that run built; each becomes `dist/<name>.js`. `shard` is what a worker thread loads. */
+/** Programs that run built; each becomes `dist/<name>.js`. `shard` and `audit` are what worker threads load. */
 export const entries = [
   'prepare',
   'start',
   'partition',
   'database',
   'shard',
+  'audit',
   'router',
   'rack',
   'join',

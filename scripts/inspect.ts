@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import { KINDS, partitionScope, siteScope } from '../actors/address.ts';
+import { showAudit } from './inspect/audit-view.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
 import {
   showDropped,
@@ -133,11 +134,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .option('--entries <N>', 'log entries that are folded, the newest ones', '20000')
     .option('--actors <N>', 'actors of each shard that are compared with their rows', '500')
     .action((limits: Record<string, string>) =>
-      each<AuditView>(
-        `/v2/inspect/audit?${String(new URLSearchParams(limits))}`,
-        views.showAudit,
-        ({ isSound }) => !isSound,
-      ),
+      each<AuditView>(`/v2/inspect/audit?${String(new URLSearchParams(limits))}`, showAudit, ({ isSound }) => !isSound),
     );
   return program;
 }

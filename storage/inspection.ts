@@ -2,7 +2,6 @@
 // decision.
 import type { Scope } from '../actors/address.ts';
 import type { KeyedOutcome, LogCursor } from '../actors/ports.ts';
-import { readSite, type SiteRows } from './audit/index.ts';
 import { createPool } from './driver/pool.ts';
 import { tableNames } from './entity/entities.ts';
 import { ALL_CURSORS } from './sweep.ts';
@@ -47,8 +46,6 @@ export interface Inspection {
   counts(): Promise<Record<string, number>>;
   /** The newest outcomes of Idempotency-Keys. */
   outcomes(most: number): Promise<KeyedOutcome[]>;
-  /** For `audit`. */
-  rows(entries: number): Promise<SiteRows>;
   close(): Promise<void>;
 }
 
@@ -115,7 +112,6 @@ export function createInspection(options: { url: string; applicationName: string
       Object.fromEntries(
         (await pool.run<{ name: string; rows: number }>(COUNTS)).map(({ name, rows }) => [name, rows]),
       ),
-    rows: (entries) => readSite(options.url, { entries }),
     close: () => pool.end(1_000),
   };
 }

@@ -5,7 +5,6 @@ import type { AdmissionState } from '../../http/admission.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { CursorView, LeaseView, StreamView } from '../../storage/inspection.ts';
-import type { AuditView } from '../site/audit.ts';
 import type { ActorTree } from '../site/inspect/actors.ts';
 import type { BlocksView } from '../site/inspect/blocks.ts';
 import type { Conflict } from '../site/inspect/conflicts.ts';
@@ -368,18 +367,3 @@ export const showConflicts = ({ conflicts }: { conflicts: Conflict[] }): string 
     conflicts.map((one) => [one.kind, one.id, one.winner ?? '', one.loser, clock(one.createdAtMs)]),
     'no id was created at two sites',
   );
-
-export function showAudit({ isSound, findings, rows, memory, keys, tookMs }: AuditView): string {
-  const log = `${rows.log} log entries${rows.isWholeLog ? '' : ', the newest'}`;
-  const left = memory.left + memory.busy === 0 ? '' : `; ${memory.busy} were busy, ${memory.left} beyond the limit`;
-  return paragraphs(
-    isSound ? green('sound: nothing is lost, nothing is given out twice') : red(`${findings.length} findings`),
-    findings.join('\n'),
-    ...keys.twice.map(
-      ({ identity, key, outcomes }) =>
-        `the key "${key}" of ${identity} has an outcome at ${outcomes.length} sites: ${outcomes.map(({ site, request, thing }) => `${site} ${request} ${thing}`).join('; ')}`,
-    ),
-    keys.missing.length === 0 ? '' : `keys were not compared with ${keys.missing.join(', ')}, which can't be reached`,
-    dim(`${rows.live} rows, ${log}, ${memory.compared} actors compared with their rows${left}; ${duration(tookMs)}`),
-  );
-}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from '../../storage/testing/register.ts';
 import { audit, auditDatabases } from './audit.ts';
 import { openForAudit, readRows, readSite, type Reading } from './audit-rows.ts';
+import type { AuditView } from '../site/audit.ts';
 import { until } from './child.ts';
 import { startFleet } from './fleet.ts';
 import { withPlant } from './plant.ts';
@@ -124,6 +125,11 @@ test('reliability.md §5.4: the audit passes a good database and notices each pl
       const answer = await site.ask('POST', '/v1/ip/allocate', { networkid: 'internet', projectid: seeded.project });
       return answer.status === 201;
     });
+    // The site's own audit, on a thread beside it; of a part of the log it says so.
+    const own = await site.call<AuditView>('GET', '/v2/inspect/audit');
+    assert.deepEqual([own.isSound, own.findings, own.more, own.rows.isWholeLog], [true, [], {}, true]);
+    const few = await site.call<AuditView>('GET', '/v2/inspect/audit?entries=2&actors=1');
+    assert.deepEqual([few.isSound, few.rows.isWholeLog, few.memory.left > 0], [true, false, true]);
     // An ended epoch and a new one.
     await site.kill();
     await site.start();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from '../../storage/testing/register.ts';
-import { showAudit } from '../inspect/views.ts';
+import { showAudit } from '../inspect/audit-view.ts';
 import type { AuditView } from '../site/audit.ts';
 import { until } from './child.ts';
 import { cutWire, healWires } from './global-load.ts';

@@ -1,15 +1,12 @@
 // The audit of a running site: what must be conserved in its rows, and its actors' memory compared with them.
+import { conflict, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
-import { audit } from '../../storage/audit/index.ts';
-import type { Inspection } from '../../storage/inspection.ts';
+import { briefOf, type RowsAudit } from '../../storage/audit/index.ts';
+import type { AuditThread } from './audit-thread.ts';
 import type { KeysView } from './inspect/keys.ts';
 
-export interface AuditView {
-  site: string;
+export interface AuditView extends RowsAudit {
   isSound: boolean;
-  /** Sentences that begin with the name of the rule that is broken; empty: sound. */
-  findings: string[];
-  rows: { live: number; log: number; isWholeLog: boolean };
   /** `busy`: in the middle of something each time, and not compared. `left`: beyond the limit. */
   memory: { compared: number; busy: number; left: number };
   /** Keys that were answered at two sites during a cut: as designed, and listed so that somebody resolves them. */
@@ -26,40 +23,48 @@ export interface AuditLimits {
 
 export const AUDIT_LIMITS: AuditLimits = { entries: 20_000, actors: 500 };
 
-/** Only one at a time: who asks meanwhile gets the answer of the one that runs. */
+/** Only one at a time: who asks meanwhile for the same gets the answer of the one that runs, who asks for more does not. */
 export function createAudit(
   host: Pick<ShardHost, 'auditMemory'>,
-  inspection: Pick<Inspection, 'rows'>,
+  thread: Pick<AuditThread, 'rows'>,
   findKeys: () => Promise<KeysView>,
 ) {
-  let running: Promise<AuditView> | undefined;
+  let running: { limits: AuditLimits; answer: Promise<AuditView | Refusal> } | undefined;
 
-  async function run(limits: AuditLimits): Promise<AuditView> {
+  async function run({ entries, actors }: AuditLimits): Promise<AuditView | Refusal> {
     const startMs = performance.now();
-    const [site, memory, keys] = await Promise.all([
-      inspection.rows(limits.entries),
-      host.auditMemory(limits.actors),
-      findKeys(),
-    ]);
-    const findings = [...audit([site]), ...memory.findings];
-    const live = Object.values(site.rows).reduce(
-      (sum, rows) => sum + rows.filter(({ value }) => value !== null).length,
-      0,
-    );
+    const parts = [thread.rows(entries), host.auditMemory(actors), findKeys()] as const;
+    // None of them is left running when another one fails: the next audit would run beside it.
+    await Promise.allSettled(parts);
+    const [rows, memory, keys] = await Promise.all(parts);
+    if (isRefusal(rows)) return rows;
+    const inMemory = briefOf(memory.findings);
+    const findings = [...rows.findings, ...inMemory.findings];
     const { compared, busy, left } = memory;
     return {
-      site: site.site,
+      ...rows,
       isSound: findings.length === 0,
       findings,
-      rows: { live, log: site.log.length, isWholeLog: site.isWholeLog },
+      more: { ...rows.more, ...inMemory.more },
       memory: { compared, busy, left },
       keys,
       tookMs: Math.round(performance.now() - startMs),
     };
   }
 
-  return (limits: AuditLimits = AUDIT_LIMITS): Promise<AuditView> =>
-    (running ??= run(limits).finally(() => {
-      running = undefined;
-    }));
+  return (limits: AuditLimits = AUDIT_LIMITS): Promise<AuditView | Refusal> => {
+    if (running === undefined) {
+      const answer = run(limits).finally(() => {
+        running = undefined;
+      });
+      running = { limits, answer };
+    }
+    const { entries, actors } = running.limits;
+    if (entries === limits.entries && actors === limits.actors) return running.answer;
+    return Promise.resolve(
+      conflict(
+        `an audit with entries=${entries} and actors=${actors} is running: ask for entries=${limits.entries} and actors=${limits.actors} when it is over`,
+      ),
+    );
+  };
 }

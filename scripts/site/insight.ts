@@ -1,4 +1,5 @@
 // Everything that shows how a running site is: inspection, metrics, audit. Opened by its active process.
+import { join } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Admission } from '../../http/admission.ts';
@@ -9,6 +10,8 @@ import type { Site } from '../../http/site.ts';
 import type { BlockDriver } from '../../router/federation/blocks.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import { createInspection } from '../../storage/inspection.ts';
+import { projectRoot } from '../root.ts';
+import { createAuditThread } from './audit-thread.ts';
 import { addInspectRoutes } from './inspect-routes.ts';
 import { createFigures } from './metrics/figures.ts';
 import { createRequestCounts, type RequestCounts } from './metrics/requests.ts';
@@ -45,6 +48,7 @@ export interface Insight {
 export async function openInsight(options: InsightOptions): Promise<Insight> {
   const { site, process } = options;
   const inspection = createInspection({ url: options.databaseUrl, applicationName: `hanse-${site.id}` });
+  const auditThread = createAuditThread({ program: join(projectRoot, 'dist', 'audit.js'), url: options.databaseUrl });
   const registry = new Registry();
   registry.setDefaultLabels({ site: site.id });
   collectDefaultMetrics({ register: registry });
@@ -75,7 +79,7 @@ export async function openInsight(options: InsightOptions): Promise<Insight> {
   return {
     addRoutes(edge) {
       edge.observe = requests.observe;
-      addInspectRoutes({ ...options, inspection })(edge);
+      addInspectRoutes({ ...options, inspection, auditThread })(edge);
       route(
         edge,
         { method: 'get', path: '/v2/metrics', role: 'view', operation: 'metrics' },
@@ -86,6 +90,7 @@ export async function openInsight(options: InsightOptions): Promise<Insight> {
     port: server?.port ?? null,
     async stop() {
       await server?.stop();
+      await auditThread.stop();
       await inspection.close();
     },
   };

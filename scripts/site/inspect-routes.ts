@@ -15,6 +15,7 @@ import type { Federation } from '../../router/federation/federation.ts';
 import type { Inspection } from '../../storage/inspection.ts';
 import { realWorld } from '../world.ts';
 import { AUDIT_LIMITS, createAudit } from './audit.ts';
+import type { AuditThread } from './audit-thread.ts';
 import { inspectOne, inspectShards, NO_ACTORS, treeOf } from './inspect/actors.ts';
 import { blocksOf } from './inspect/blocks.ts';
 import { conflictsOf } from './inspect/conflicts.ts';
@@ -30,6 +31,7 @@ export interface InspectOptions {
   bus: Pick<Bus, 'state'>;
   federation: Pick<Federation, 'status'>;
   inspection: Inspection;
+  auditThread: Pick<AuditThread, 'rows'>;
 }
 
 const MOST_ACTORS = 1_000;
@@ -76,10 +78,10 @@ const refuseKind = (kind: string | undefined): Refusal | undefined =>
     : invalid(`kind:"${kind}" is not valid, expected one of ${KINDS.join(', ')}`);
 
 export const addInspectRoutes =
-  ({ process, host, admission, shards, blocks, bus, federation, inspection }: InspectOptions) =>
+  ({ process, host, admission, shards, blocks, bus, federation, inspection, auditThread }: InspectOptions) =>
   (edge: Edge): void => {
     const { site } = edge;
-    const audit = createAudit(host, inspection, () => keysTwice(site, inspection.outcomes));
+    const audit = createAudit(host, auditThread, () => keysTwice(site, inspection.outcomes));
     const startedMs = site.wallMs();
 
     const view = (name: View, answer: (request: RouteRequest<undefined>) => unknown): void => {
@@ -201,6 +203,8 @@ export const addInspectRoutes =
       const entries = numberIn(request, 'entries', AUDIT_LIMITS.entries, [1, 1_000_000]);
       if (typeof entries !== 'number') return refuse(entries);
       const actors = numberIn(request, 'actors', AUDIT_LIMITS.actors, [1, 100_000]);
-      return typeof actors === 'number' ? audit({ entries, actors }) : refuse(actors);
+      if (typeof actors !== 'number') return refuse(actors);
+      const answer = await audit({ entries, actors });
+      return isRefusal(answer) ? refuse(answer) : answer;
     });
   };
