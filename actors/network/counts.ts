@@ -1,7 +1,7 @@
 // Why nothing is left, in numbers: a refusal that only says "exhausted" makes people count by hand.
-import type { Family } from '../ipam/address.ts';
+import { parseAddress, type Family } from '../ipam/address.ts';
 import type { AddressSet } from '../ipam/address-set.ts';
-import type { AddressSpace, Piece } from './address-space.ts';
+import { pieceOf, type AddressSpace, type Piece } from './address-space.ts';
 
 const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
 
@@ -26,6 +26,18 @@ export function oldestReservation(held: Iterable<{ sinceMs: number }>, nowMs: nu
   return oldestMs === Infinity ? undefined : `oldest reservation ${seconds(nowMs - oldestMs)}`;
 }
 
+/** How many addresses of the open pieces of a family are kept back, and when the next one's rest ends. */
+function restingIn(space: AddressSpace, family: Family, isOpen: (text: string) => boolean, isAllOpen: boolean) {
+  if (isAllOpen) return space.resting.ahead(family);
+  let [count, nextMs] = [0, Infinity];
+  for (const [text, { untilMs, isOver }] of space.resting) {
+    if (isOver || !isOpen(text)) continue;
+    count++;
+    nextMs = Math.min(nextMs, untilMs);
+  }
+  return { count, nextMs };
+}
+
 /**
  * `2 prefixes of /26, 124 of 124 addresses held, oldest reservation 3 s`; also how many are on their way out of the
  * network, kept back by its quarantine, or lent. `of`: what the pieces are called.
@@ -46,12 +58,17 @@ export function heldText(
   if (doubtful > 0) parts.push(`${plural(doubtful, of.one, of.many)} closed since the site was restored from a backup`);
   const leaving = pieces.length - open.length - doubtful;
   if (leaving > 0) parts.push(`${plural(leaving, of.one, of.many)} on the way out`);
-  const lent = [...space.loans.values()].filter(({ as }) => as === 'lent').length;
+  const isOpen = (text: string): boolean => {
+    const address = parseAddress(text);
+    return address?.family === family && pieceOf(space, address)?.open === true;
+  };
+  const lent = [...space.loans].filter(([text, { as }]) => as === 'lent' && isOpen(text)).length;
   if (lent > 0) parts.push(`${lent} lent`);
-  const { count: resting, nextMs } = space.resting.ahead;
+  const { count: resting, nextMs } = restingIn(space, family, isOpen, open.length === pieces.length);
   if (resting > 0)
     parts.push(`${resting} of them kept back after their release, the next for ${seconds(nextMs - nowMs)}`);
-  const oldest = oldestReservation(space.inFlight.values(), nowMs);
+  const reserved = [...space.inFlight].flatMap(([text, since]) => (isOpen(text) ? [since] : []));
+  const oldest = oldestReservation(reserved, nowMs);
   if (oldest !== undefined) parts.push(oldest);
   return parts.join(', ');
 }

@@ -11,9 +11,9 @@ const at = addressOf(partitionScope('p'), 'network', 'n');
 const registry = addressOf(siteScope('s'), 'registry', 's');
 const request = { project: 'q', name: '', description: '', type: 'ephemeral' as const, tags: [] };
 
-function scene(seconds: string) {
+function scene(seconds: string, prefixes = ['10.0.0.0/29']) {
   const plant = createPlant();
-  const network = newNetwork('n', { prefixes: ['10.0.0.0/29'], labels: { [QUARANTINE_LABEL]: seconds } });
+  const network = newNetwork('n', { prefixes, labels: { [QUARANTINE_LABEL]: seconds } });
   granted(plant.ask(registry, 'createNetwork', { network, h: 'h', partitions: ['p'] }));
   const acquire = (address?: string) =>
     plant.ask(at, 'allocateIp', { ...request, ...(address === undefined ? {} : { address }) });
@@ -74,6 +74,18 @@ test('a network goes with what rested in it, and not before', () => {
   plant.settle(6_000);
   granted(remove());
   assert.equal(plant.store.live('ip').length, 0);
+});
+
+test('exhaustion counts what is kept back of the family that it is about', () => {
+  const { acquire, free } = scene('30', ['10.20.0.0/30', 'fd20::/64']);
+  for (const end of ['1', '2', '3']) granted(acquire(`fd20::${end}`));
+  for (const end of ['1', '2', '3']) free(`fd20::${end}`);
+  granted(acquire());
+  granted(acquire());
+  const text = 'no ips left in network n: 1 prefix of /30, 2 of 2 addresses held';
+  refused(acquire(), 'Exhausted', new RegExp(`${text}$`));
+  free('10.20.0.2');
+  refused(acquire(), 'Exhausted', new RegExp(`${text}, 1 of them kept back after their release, the next for 30 s$`));
 });
 
 test('a label that names no time is refused', () => {

@@ -14,6 +14,19 @@ const secondsOf = (text: string): number | undefined =>
 export const quarantineMs = (network: Pick<NetworkRecord, 'labels'>): number =>
   1_000 * (secondsOf(network.labels[QUARANTINE_LABEL] ?? '0') ?? 0);
 
+/** From the release of an address, or of the last one of a block, to the end of its rest. */
+export interface Rest {
+  sinceMs: number;
+  untilMs: number;
+}
+
+/**
+ * When a rest ends while the network's label says `longestMs`: one that began under a longer quarantine ends with the
+ * shorter one. Rows say when it began, so a changed label needs none of them rewritten.
+ */
+export const restsUntilMs = ({ sinceMs, untilMs }: Rest, longestMs: number): number =>
+  Math.min(untilMs, sinceMs + longestMs);
+
 /** Refuses a label that names no time. */
 export function checkQuarantine(labels: Readonly<Record<string, string>>): Refusal | undefined {
   const text = labels[QUARANTINE_LABEL];
