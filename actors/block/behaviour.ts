@@ -1,7 +1,7 @@
 // The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
 // with local commits only, so a cut link costs nothing until they run out.
 import { addressOf } from '../address.ts';
-import { ipKey, rested, rowsIn, takeAddresses, wake } from '../network/address-space.ts';
+import { inUse, ipKey, leftovers, rowsIn, takeAddresses, wake, type Leftover } from '../network/address-space.ts';
 import { familiesOf } from '../network/ip-rules.ts';
 import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
@@ -16,6 +16,7 @@ import { freeLoanCommands, freeLoanNeeds } from './free-loans.ts';
 import { loanCommands, loanNeeds } from './loans.ts';
 import { checkOffer, isKnown } from './receive.ts';
 import { fenced, restoredCommands, restoredNeeds } from './restored.ts';
+import type { RecalledBlock } from './messages.ts';
 import type { HoldingRecord } from './record.ts';
 import {
   createBlockState,
@@ -108,22 +109,27 @@ function* adoption(state: BlockState, adopted: Adopted): Coordination<Record<str
   return isRefusal(granted) ? granted : { reply: {} };
 }
 
-const offerOf = ({ value: { first, length, prefix, h } }: Holding) => ({ first, length, prefix, h });
+const offerOf = ({ first, length, prefix, h, rest }: HoldingRecord): RecalledBlock => ({
+  first,
+  length,
+  prefix,
+  h,
+  ...(rest === undefined ? {} : { rest }),
+});
 
-/** Held, of the family if one is named, and nothing in it in use, reserved or resting. */
-function emptyHoldings(state: BlockState, family: string | undefined, nowMs: number): Holding[] {
-  wake(state.space, nowMs);
-  return [...state.holdings.values()].filter(
-    ({ value, piece }) =>
-      value.state === 'held' &&
-      piece.set.heldCount === 0 &&
-      (family === undefined || piece.set.prefix.family === family),
-  );
+/** A block that goes home. The home keeps it for as long as addresses in it rest, of which no row is left here. */
+function returning({ value }: Holding, left: readonly Leftover[]): HoldingRecord {
+  const rests = left.flatMap(({ rest }) => rest ?? []);
+  if (rests.length === 0) return { ...value, state: 'returning' };
+  const rest = rests.reduce((a, b) => ({
+    sinceMs: Math.max(a.sinceMs, b.sinceMs),
+    untilMs: Math.max(a.untilMs, b.untilMs),
+  }));
+  return { ...value, state: 'returning', rest };
 }
 
-/** What is left of addresses in a block that goes. */
-const restedRows = (state: BlockState, context: Context, { piece }: Holding): Change[] =>
-  rested(state.space, piece.set.prefix, context.nowMs).map(({ address, version }) =>
+const leftoverRows = (state: BlockState, context: Context, left: readonly Leftover[]): Change[] =>
+  left.map(({ address, version }) =>
     changeRow(
       at(state, context),
       'ip',
@@ -212,17 +218,26 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
-    recall(state, { count, family, keep = 0, prefix, look = false }, context) {
+    recall(state, { count, family, keep = 0, prefix, resting = false, look = false }, context) {
+      const left = leftovers(state.space, context.nowMs);
       const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
-      const idle = emptyHoldings(state, family, context.nowMs).filter(
-        ({ value }) => prefix === undefined || value.prefix === prefix,
+      const idle = [...state.holdings.values()].filter(
+        ({ value, piece }) =>
+          value.state === 'held' &&
+          (family === undefined || piece.set.prefix.family === family) &&
+          (prefix === undefined || value.prefix === prefix) &&
+          (resting ? inUse(piece, left.get(piece)) : piece.set.heldCount) === 0,
       );
       const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
+      const going = chosen.map((holding) => {
+        const rows = left.get(holding.piece) ?? [];
+        return { holding, rows, value: returning(holding, rows) };
+      });
       return {
-        reply: { blocks: [...leaving, ...chosen].map(offerOf) },
-        changes: (look ? [] : chosen).flatMap((holding) => [
-          holdingRow(state, context, holding.value.first, holding, { ...holding.value, state: 'returning' }),
-          ...restedRows(state, context, holding),
+        reply: { blocks: [...leaving, ...going].map(({ value }) => offerOf(value)) },
+        changes: (look ? [] : going).flatMap(({ holding, rows, value }) => [
+          holdingRow(state, context, value.first, holding, value),
+          ...leftoverRows(state, context, rows),
         ]),
       };
     },

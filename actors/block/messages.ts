@@ -1,6 +1,7 @@
 // A partition's actor for one global network: holds leased blocks and hands out their addresses with local commits only.
 import type { Family } from '../ipam/address.ts';
 import type { IpCommands, IpReservations, OfferedBlock } from '../network/messages.ts';
+import type { Rest } from '../network/quarantine.ts';
 import type { IpRecord, NetworkRecord } from '../network/record.ts';
 import type { Denial, HoldingRecord, Kept, Lender, WantRecord } from './record.ts';
 
@@ -20,6 +21,9 @@ export type GivenUp = { as: 'given'; ip: IpRecord } | { as: 'freed' } | { as: 'd
 
 /** A block that the ledger of the network's home gives to this partition. */
 export type ToldBlock = OfferedBlock & { h: string };
+
+/** `rest`: addresses in it are kept back. */
+export type RecalledBlock = ToldBlock & { rest?: Rest | undefined };
 
 /** An address that another partition says it has from here, or gave to here. */
 export interface ToldLoan {
@@ -66,11 +70,12 @@ export interface BlockCommands extends IpCommands {
   };
   /**
    * The home asks for idle blocks back, of one of the network's prefixes or of all, for all but `keep` of them (default 0); answers all that are now `returning`,
-   * earlier ones included. `look`: answers the same, and lets nothing go.
+   * earlier ones included. A block with addresses that are kept back is not idle, since elsewhere nobody would know of
+   * them, unless `resting` says so: the network or prefix is about to go. `look`: answers the same, and lets nothing go.
    */
   recall: {
-    ask: { count: number; family?: Family; keep?: number; prefix?: string; look?: boolean };
-    reply: { blocks: Array<OfferedBlock & { h: string }> };
+    ask: { count: number; family?: Family; keep?: number; prefix?: string; resting?: boolean; look?: boolean };
+    reply: { blocks: RecalledBlock[] };
   };
   /** The home has taken the block back. */
   returned: { ask: { first: string; h: string }; reply: Record<string, never> };

@@ -1,5 +1,6 @@
 // Global networks (design.md §6): the home's ledger of blocks, and what a partition holds of them.
 import type { Family } from '../ipam/address.ts';
+import type { Rest } from '../network/quarantine.ts';
 import type { NetworkRecord } from '../network/record.ts';
 
 /** A partition's copy of a global network, taken from the directory, so that it decides alone while cut off. */
@@ -38,8 +39,13 @@ export interface BlockRecord {
   holderSite: string;
   /** Operation id of the hand-over that gave it. */
   h: string;
-  /** `sent`: offered, not yet confirmed; `delivered`: the holder has it. */
-  state: 'sent' | 'delivered';
+  /**
+   * `sent`: offered, not yet confirmed; `delivered`: the holder has it. `resting`: it came home from `holder` with nothing
+   * but addresses that were kept back, and is given to nobody before their rest is over.
+   */
+  state: 'sent' | 'delivered' | 'resting';
+  /** Of `resting` ones. */
+  rest?: Rest;
 }
 
 /** A block that a partition holds. */
@@ -55,6 +61,8 @@ export interface HoldingRecord {
    * accepts that (reliability.md F24).
    */
   state: 'held' | 'returning' | 'doubtful';
+  /** Of `returning` ones, in which addresses rested: no row says that any more. */
+  rest?: Rest;
 }
 
 /** Why a request for blocks got none. */

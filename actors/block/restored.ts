@@ -1,7 +1,8 @@
 // What a partition does after its site was restored from a backup (reliability.md F24): it hands out nothing global, hears
 // from the others how things stand, and keeps every block of before closed, since what was handed out of it after the
 // backup nobody knows.
-import { formatAddress } from '../ipam/address.ts';
+import { formatAddress, parseAddress } from '../ipam/address.ts';
+import { contains } from '../ipam/prefix.ts';
 import { changeRow } from '../change.ts';
 import { ipKey } from '../network/address-space.ts';
 import { blockKey } from '../network/ledger.ts';
@@ -60,13 +61,20 @@ const lostBlocks = (state: BlockState, blocks: readonly ToldBlock[] | null): Hol
   return [...state.holdings].flatMap(([first, holding]) => (own.has(first) ? [] : [holding]));
 };
 
-const addressesIn = ({ piece }: Holding): string[] => Array.from(piece.set, formatAddress);
+/** Those that rested and were not given out since have a row, too. */
+const addressesIn = ({ space }: BlockState, { piece }: Holding): string[] => {
+  const resting = [...space.resting].flatMap(([text]) => {
+    const address = parseAddress(text);
+    return address !== undefined && contains(piece.set.prefix, address) ? [text] : [];
+  });
+  return [...new Set([...Array.from(piece.set, formatAddress), ...resting])];
+};
 
 function reconciledHoldings(state: BlockState, { blocks }: BlockReconciliation, context: Context): Change[] {
   const changes: Change[] = [];
   for (const holding of lostBlocks(state, blocks)) {
     changes.push(holdingRow(state, context, holding, holding.value.first, null));
-    for (const address of addressesIn(holding)) changes.push(...existing(ipRow(state, context, address, null)));
+    for (const address of addressesIn(state, holding)) changes.push(...existing(ipRow(state, context, address, null)));
   }
   for (const { first, length, prefix, h } of blocks ?? []) {
     const holding = state.holdings.get(first) ?? null;
@@ -82,7 +90,7 @@ const says = (row: RowOf<'ip'> | undefined, as: Loan['as'], h: string): boolean 
   row?.value.loan?.as === as && row.value.loan.h === h;
 
 function reconciledLoans(state: BlockState, ask: BlockReconciliation, context: Context): Change[] {
-  const lost = lostBlocks(state, ask.blocks).flatMap(addressesIn);
+  const lost = lostBlocks(state, ask.blocks).flatMap((holding) => addressesIn(state, holding));
   const done = new Set(lost);
   const changes: Change[] = [];
   const told = (as: Loan['as'], loans: readonly ToldLoan[], loanOf: (loan: ToldLoan) => Loan): void => {
@@ -181,6 +189,6 @@ export const restoredNeeds = {
     [
       ...state.space.loans.keys(),
       ...[...ask.lent, ...ask.borrowed].map(({ address }) => address),
-      ...lostBlocks(state, ask.blocks).flatMap(addressesIn),
+      ...lostBlocks(state, ask.blocks).flatMap((holding) => addressesIn(state, holding)),
     ].map((address) => ({ table: 'ip', key: ipKey(state.id, address) })),
 };

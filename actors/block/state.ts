@@ -8,6 +8,7 @@ import {
   createAddressSpace,
   evolveIp,
   holdIps,
+  limitRests,
   setPieces,
   unholdIps,
   type AddressSpace,
@@ -16,6 +17,7 @@ import {
 import { prefixesOf } from '../network/ip-rules.ts';
 import { prefixOfBlock } from '../network/ledger.ts';
 import type { NetworkView } from '../network/messages.ts';
+import { quarantineMs } from '../network/quarantine.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { liveAfter, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
@@ -91,6 +93,7 @@ export function evolveBlockActor(state: BlockState, change: Change): void {
   else if (change.table === 'holding') evolveHolding(state, change.key, change.version, change.value);
   else if (change.table === 'global_network') {
     state.copy = liveAfter(change);
+    if (change.value !== null) limitRests(state.space, quarantineMs(change.value.network));
   } else if (change.table === 'want') {
     const h = change.key.slice(change.key.lastIndexOf('|') + 1);
     if (change.value === null) state.wants.delete(h);

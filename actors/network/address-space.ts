@@ -10,11 +10,12 @@ import {
   type Family,
 } from '../ipam/address.ts';
 import type { AddressSet } from '../ipam/address-set.ts';
-import { comparePrefixes, contains, type Prefix } from '../ipam/prefix.ts';
+import { comparePrefixes, contains } from '../ipam/prefix.ts';
 import type { PackedAddresses } from '../ports.ts';
 import type { Change, ChangeOf } from '../records.ts';
 import { createGrowthLog, type GrowthLog } from './growth.ts';
 import type { Loan } from './record.ts';
+import type { Rest } from './quarantine.ts';
 import { createResting, type Resting } from './resting.ts';
 
 export interface Piece {
@@ -191,7 +192,7 @@ export function evolveIp(space: AddressSpace, change: Pick<ChangeOf<'ip'>, 'key'
     return;
   }
   if (!mark(space, address)) space.strays.set(text, address);
-  if (value.restingUntilMs !== undefined) space.resting.add(text, change.version, value.restingUntilMs);
+  if (value.restingUntilMs !== undefined) space.resting.add(text, change.version, value.restingUntilMs, value.changed);
 }
 
 /** Takes addresses of which only that they are held is known. */
@@ -217,20 +218,43 @@ export function wake(space: AddressSpace, nowMs: number): void {
   }
 }
 
-/** Rows of addresses whose rest is over and that nobody took since; they go with the prefix that they lie in. */
-export function rested(
-  space: AddressSpace,
-  prefix: Prefix,
-  nowMs: number,
-): Array<{ address: string; version: number }> {
-  wake(space, nowMs);
-  const rows: Array<{ address: string; version: number }> = [];
-  for (const [text, { version, untilMs }] of space.resting) {
-    const address = untilMs <= nowMs ? parseAddress(text) : undefined;
-    if (address !== undefined && contains(prefix, address)) rows.push({ address: text, version });
+/** The network's label says how long addresses rest; that holds for those that rest already. */
+export function limitRests(space: AddressSpace, longestMs: number): void {
+  if (!space.resting.limit(longestMs)) return;
+  // What had rested under a shorter quarantine rests on under a longer one: as the rows alone would say.
+  for (const [text] of space.resting) {
+    const address = parseAddress(text);
+    if (address !== undefined) mark(space, address);
   }
-  return rows;
 }
+
+/** All that is left of a released address that nobody is about to get. */
+export interface Leftover {
+  address: string;
+  version: number;
+  /** While it rests. */
+  rest?: Rest;
+}
+
+/** By the piece that they lie in and go with. */
+export function leftovers(space: AddressSpace, nowMs: number): Map<Piece, Leftover[]> {
+  wake(space, nowMs);
+  const left = new Map<Piece, Leftover[]>();
+  for (const [text, { version, sinceMs, untilMs, isOver }] of space.resting) {
+    const address = space.inFlight.has(text) ? undefined : parseAddress(text);
+    const piece = address === undefined ? undefined : pieceOf(space, address);
+    if (piece === undefined) continue;
+    const one: Leftover = { address: text, version, ...(isOver ? {} : { rest: { sinceMs, untilMs } }) };
+    const others = left.get(piece);
+    if (others === undefined) left.set(piece, [one]);
+    else others.push(one);
+  }
+  return left;
+}
+
+/** Addresses of a piece that somebody has or is about to get. */
+export const inUse = ({ set }: Piece, left: readonly Leftover[] = []): number =>
+  set.heldCount - left.filter(({ rest }) => rest !== undefined).length;
 
 /**
  * Addresses of a piece that have a row. Of those whose rest is over nothing but the row is left, and when that was noticed
@@ -263,7 +287,16 @@ export function unholdIps(space: AddressSpace, changes: readonly Change[]): void
     if (change.table !== 'ip') continue;
     const text = addressOfKey(change.key);
     space.inFlight.delete(text);
-    const address = space.acquiring.delete(text) ? parseAddress(text) : undefined;
-    if (address !== undefined) unmark(space, address);
+    const isAcquired = space.acquiring.delete(text);
+    const isResting = space.resting.untilMs(text) !== undefined;
+    const address = isAcquired || isResting ? parseAddress(text) : undefined;
+    if (address === undefined) continue;
+    if (!isResting) {
+      unmark(space, address);
+      continue;
+    }
+    // Its rest may be over, or be another one by now: the next look says so.
+    mark(space, address);
+    space.resting.again(text);
   }
 }

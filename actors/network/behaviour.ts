@@ -6,7 +6,7 @@ import type { BlockRecord } from '../block/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
-import { ipKey, rested, rowsIn, takeAddresses, wake } from './address-space.ts';
+import { inUse, ipKey, leftovers, rowsIn, takeAddresses, wake, type Leftover, type Piece } from './address-space.ts';
 import { heldText } from './counts.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
@@ -15,6 +15,7 @@ import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
 import { isGlobal, noSuchNetwork, notAChild, RELEASE_FAILED } from './network-rules.ts';
+import { quarantineMs, restsUntilMs, type Rest } from './quarantine.ts';
 import { reconciledBlocks } from './reconcile.ts';
 import type { IpRecord, NetworkRecord, PrefixRecord } from './record.ts';
 import {
@@ -72,20 +73,22 @@ const topLevelRows = (state: NetworkState, context: Context, prefixes: readonly 
     .filter((cidr) => made || state.prefixRows.has(cidr))
     .map((cidr) => prefixRow(state, context, cidr, made ? { cidr, network: state.id, root: cidr } : null));
 
-/** What is left of addresses in prefixes that go. Nothing of it is in use. */
-const restedRows = (state: NetworkState, context: Context, prefixes: readonly string[]): Change[] =>
-  prefixesOf({ prefixes: [...prefixes] }).flatMap(({ prefix }) =>
-    rested(state.space, prefix, context.nowMs).map(({ address, version }) =>
-      changeRow(
-        at(state, context),
-        'ip',
-        ipKey(state.id, address),
-        { version } as Live<IpRecord>,
-        context.version(),
-        null,
-      ),
-    ),
+type Left = ReadonlyMap<Piece, readonly Leftover[]>;
+
+/** What goes with prefixes that nobody uses any more: the rows of released addresses, and blocks that rest at home. */
+function leftoverRows(state: NetworkState, context: Context, prefixes: readonly string[], left: Left): Change[] {
+  const ips = [...left].flatMap(([piece, rows]) => (prefixes.includes(piece.prefix) ? rows : []));
+  const blocks = [...state.ledger.rows.values()].filter(
+    ({ value }) => value.state === 'resting' && prefixes.includes(value.prefix),
   );
+  return [
+    ...ips.map(({ address, version }) => {
+      const live = { version } as Live<IpRecord>;
+      return changeRow(at(state, context), 'ip', ipKey(state.id, address), live, context.version(), null);
+    }),
+    ...blocks.map(({ value }) => blockRow(state, context, value.first, null)),
+  ];
+}
 
 /** The allocator of the partition keeps in mind which networks are its super and its underlay. */
 function tellAllocator(network: NetworkRecord, exists: boolean, version: number, context: Context): Hint[] {
@@ -107,16 +110,16 @@ function idleNetwork(state: NetworkState): Live<NetworkRecord> | Refusal {
 }
 
 /** networks.md §1.5: child networks without addresses in use. */
-function notFreeable(state: NetworkState, network: NetworkRecord, nowMs: number): Refusal | undefined {
+function notFreeable(state: NetworkState, network: NetworkRecord, left: Left, nowMs: number): Refusal | undefined {
   if (network.parent === null) return notAChild(network.id);
-  const used = state.space.pieces.find((piece) => piece.set.heldCount > 0);
+  const used = state.space.pieces.find((piece) => inUse(piece, left.get(piece)) > 0);
   if (used === undefined) return undefined;
   const counts = heldText(state.space, used.set.prefix.family, nowMs);
   return unprocessable(`${RELEASE_FAILED}: ${prefixHasAddresses(used.set.prefix)}: ${counts}`);
 }
 
 /** networks.md §1.7. */
-function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
+function notDeletable(state: NetworkState, network: NetworkRecord, left: Left): Refusal | undefined {
   if ([...state.children.values()].some((space) => space.children > 0)) {
     const children = [...state.children.values()].reduce((sum, space) => sum + space.children, 0);
     return unprocessable(
@@ -124,7 +127,7 @@ function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | un
     );
   }
   return network.prefixes
-    .map((text) => prefixInUse(state, text, 'unable to delete network'))
+    .map((text) => prefixInUse(state, text, 'unable to delete network', left))
     .find((refused) => refused !== undefined);
 }
 
@@ -134,6 +137,12 @@ function globalOf(state: NetworkState) {
   if (isRefusal(network)) return network;
   return isGlobal(network) ? network : unprocessable(`network ${state.id} is not global: no blocks of it are leased`);
 }
+
+/** Whether what rested in a block that came home does not any more. */
+const isRestOver =
+  (network: NetworkRecord, nowMs: number) =>
+  (rest: Rest): boolean =>
+    restsUntilMs(rest, quarantineMs(network)) <= nowMs;
 
 const openPrefixes = (state: NetworkState, network: NetworkRecord): string[] =>
   network.prefixes.filter((text) => !state.leaving.has(canonicalCidr(text)));
@@ -174,11 +183,11 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
       const { value: stored, version: basedOn } = current;
-      wake(state.space, context.nowMs);
       const updated = updatedNetwork(stored, patch, context.nowMs);
       if (isRefusal(updated)) return updated;
+      const left = leftovers(state.space, context.nowMs);
       for (const removed of updated.removedPrefixes) {
-        const used = prefixInUse(state, removed, 'unable to update network');
+        const used = prefixInUse(state, removed, 'unable to update network', left);
         if (used !== undefined) return used;
       }
       const { network, addedPrefixes, removedPrefixes } = updated;
@@ -200,12 +209,17 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const given = rowsOfOperation(state.ledger, ask.h, ask.partition);
       if (given.length > 0) return { reply: { blocks: given.map(offered), exhausted: false, holder: null } };
       const prefixes = openPrefixes(state, network);
+      const over = isRestOver(network, context.nowMs);
       let blocks: OfferedBlock[];
-      if (ask.address === null) blocks = freeBlocks(state.ledger, prefixes, ask.family, ask.count);
+      if (ask.address === null) blocks = freeBlocks(state.ledger, prefixes, ask, over);
       else {
-        const found = blockContaining(state.ledger, prefixes, ask.address);
+        const found = blockContaining(state.ledger, prefixes, ask.address, over);
         if (found !== undefined && 'holder' in found) {
           return { reply: { blocks: [], exhausted: false, holder: found.holder } };
+        }
+        if (found !== undefined && 'rest' in found) {
+          const forMs = restsUntilMs(found.rest, quarantineMs(network)) - context.nowMs;
+          return { reply: { blocks: [], exhausted: false, holder: null, restsMs: forMs } };
         }
         blocks = found === undefined ? [] : [found.free];
       }
@@ -237,7 +251,12 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const row = state.ledger.rows.get(ask.first);
       // Given under another operation meanwhile: this is a late echo of an earlier life of the block.
       if (row === undefined || row.value.h !== ask.h || row.value.holder !== ask.partition) return { reply: {} };
-      return { reply: {}, changes: [blockRow(state, context, ask.first, null)] };
+      if (row.value.state === 'resting') return { reply: {} };
+      const network = state.network?.value;
+      const { rest } = ask;
+      const rests = rest !== undefined && network !== undefined && !isRestOver(network, context.nowMs)(rest);
+      const value: BlockRecord | null = rests ? { ...row.value, state: 'resting', rest } : null;
+      return { reply: {}, changes: [blockRow(state, context, ask.first, value)] };
     },
 
     ledger(state) {
@@ -299,13 +318,18 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
       const network = current.value;
-      const left = restedRows(state, context, network.prefixes);
-      const refused = ask.as === 'free' ? notFreeable(state, network, context.nowMs) : notDeletable(state, network);
+      const left = leftovers(state.space, context.nowMs);
+      const refused =
+        ask.as === 'free' ? notFreeable(state, network, left, context.nowMs) : notDeletable(state, network, left);
       if (refused !== undefined) return refused;
       const row = networkRow(state, context, null);
       return {
         reply: network,
-        changes: [row, ...left, ...topLevelRows(state, context, network.prefixes, false)],
+        changes: [
+          row,
+          ...leftoverRows(state, context, network.prefixes, left),
+          ...topLevelRows(state, context, network.prefixes, false),
+        ],
         hints: tellAllocator(network, false, row.version, context),
       };
     },
@@ -316,9 +340,9 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       if (current.version !== ask.basedOn) {
         return conflict(`network ${state.id} was changed meanwhile; read it and try again`);
       }
-      const left = restedRows(state, context, ask.removedPrefixes);
+      const left = leftovers(state.space, context.nowMs);
       for (const removed of ask.removedPrefixes) {
-        const used = prefixInUse(state, removed, 'unable to update network');
+        const used = prefixInUse(state, removed, 'unable to update network', left);
         if (used !== undefined) return used;
       }
       const row = networkRow(state, context, ask.network);
@@ -326,7 +350,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         reply: viewOf(state, ask.network),
         changes: [
           row,
-          ...left,
+          ...leftoverRows(state, context, ask.removedPrefixes, left),
           ...topLevelRows(state, context, ask.removedPrefixes, false),
           ...topLevelRows(state, context, ask.addedPrefixes, true),
         ],

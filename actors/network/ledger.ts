@@ -7,6 +7,7 @@ import type { BlockRecord } from '../block/record.ts';
 import type { Live } from '../change.ts';
 import type { ChangeOf } from '../records.ts';
 import type { OfferedBlock } from './messages.ts';
+import type { Rest } from './quarantine.ts';
 import { spareUsage, type SpareUsage } from './usage.ts';
 
 export interface Ledger {
@@ -59,7 +60,10 @@ export const offered = ({ first, length, prefix }: BlockRecord): OfferedBlock =>
 export const rowsOfOperation = (ledger: Ledger, h: string, partition?: string): BlockRecord[] =>
   [...ledger.rows.values()]
     .map(({ value }) => value)
-    .filter((record) => record.h === h && (partition === undefined || record.holder === partition));
+    .filter(
+      (record) =>
+        record.h === h && record.state !== 'resting' && (partition === undefined || record.holder === partition),
+    );
 
 const MOST_AT_ONCE = 16;
 
@@ -69,27 +73,43 @@ function shareOf(free: bigint, count: number): number {
   return Math.max(1, Math.min(count, MOST_AT_ONCE, share > BigInt(MOST_AT_ONCE) ? MOST_AT_ONCE : Number(share)));
 }
 
-/** The lowest free blocks of a family, from the prefixes in the order given. Nothing is taken by asking. */
-export function freeBlocks(ledger: Ledger, prefixes: readonly string[], family: Family, count: number): OfferedBlock[] {
+/** Of a block whose addresses rested when it came home. */
+type IsRestOver = (rest: Rest) => boolean;
+
+/**
+ * The lowest free blocks of a family, from the prefixes in the order given; then those whose rest is over. Nothing is
+ * taken by asking.
+ */
+export function freeBlocks(
+  ledger: Ledger,
+  prefixes: readonly string[],
+  { family, count }: { family: Family; count: number },
+  isOver: IsRestOver,
+): OfferedBlock[] {
   const spaces = prefixes.flatMap((text) => {
     const space = spaceOf(ledger, text);
     return space !== undefined && space.prefix.family === family ? [{ text, space }] : [];
   });
-  const free = spaces.reduce((sum, { space }) => sum + space.free, 0n);
+  const rested = [...ledger.rows.values()].filter(
+    ({ value: { prefix, rest } }) => rest !== undefined && isOver(rest) && spaces.some(({ text }) => text === prefix),
+  );
+  const free = spaces.reduce((sum, { space }) => sum + space.free, BigInt(rested.length));
+  const share = shareOf(free, count);
   const blocks: OfferedBlock[] = [];
   for (const { text, space } of spaces) {
-    const missing = shareOf(free, count) - blocks.length;
-    blocks.push(...space.lowest(missing).map((block) => offerOf(block, text)));
+    blocks.push(...space.lowest(share - blocks.length).map((block) => offerOf(block, text)));
   }
+  blocks.push(...rested.slice(0, share - blocks.length).map(({ value }) => offered(value)));
   return blocks;
 }
 
-/** The block that contains an address: free, or whose it is. undefined: no prefix contains it, or it is never given. */
+/** The block that contains an address: free, resting, or whose it is. undefined: no prefix contains it, or it is never given. */
 export function blockContaining(
   ledger: Ledger,
   prefixes: readonly string[],
   addressText: string,
-): { free: OfferedBlock } | { holder: string } | undefined {
+  isOver: IsRestOver,
+): { free: OfferedBlock } | { rest: Rest } | { holder: string } | undefined {
   const address = parseAddress(addressText);
   if (address === undefined) return undefined;
   for (const text of prefixes) {
@@ -97,6 +117,8 @@ export function blockContaining(
     if (space === undefined || !contains(space.prefix, address)) continue;
     const block = prefixOf(address, space.length);
     const row = ledger.rows.get(formatAddress(firstAddress(block)));
+    const rest = row?.value.rest;
+    if (row !== undefined && rest !== undefined) return isOver(rest) ? { free: offered(row.value) } : { rest };
     if (row !== undefined) return { holder: row.value.holder };
     return space.isFree(block) ? { free: offerOf(block, text) } : undefined;
   }

@@ -3,6 +3,7 @@ import type { Family } from '../ipam/address.ts';
 import type { Usage } from '../ipam/usage.ts';
 import type { BlockRecord, KeptBlock } from '../block/record.ts';
 import type { GrowthSample } from './growth.ts';
+import type { Rest } from './quarantine.ts';
 import type { IpRecord, NetworkRecord } from './record.ts';
 import type { SpareUsage, UsagePart } from './usage.ts';
 
@@ -121,13 +122,19 @@ export interface NetworkCommands extends IpCommands {
       address: string | null;
       count: number;
     };
-    /** `exhausted`: nothing free at the home. `holder`: partition whose block has the wanted address. */
-    reply: { blocks: OfferedBlock[]; exhausted: boolean; holder: string | null };
+    /**
+     * `exhausted`: nothing free at the home. `holder`: partition whose block has the wanted address. `restsMs`: that block
+     * is at home, and rests for so long.
+     */
+    reply: { blocks: OfferedBlock[]; exhausted: boolean; holder: string | null; restsMs?: number };
   };
   /** The receiver has written them. */
   blocksDelivered: { ask: { h: string }; reply: { delivered: number } };
-  /** A partition gives an empty block back; idempotent. */
-  takeBack: { ask: { partition: string; first: string; h: string }; reply: Record<string, never> };
+  /** A partition gives an empty block back; idempotent. `rest`: addresses in it were kept back. */
+  takeBack: {
+    ask: { partition: string; first: string; h: string; rest?: Rest | undefined };
+    reply: Record<string, never>;
+  };
   ledger: {
     ask: Record<string, never>;
     /** `version`: grows with every change of the ledger. */

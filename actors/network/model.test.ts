@@ -4,8 +4,10 @@ import * as fc from 'fast-check';
 import { addressOf, partitionScope } from '../address.ts';
 import { isRefusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
+import { registry } from './go-ipam.fixture.ts';
 import type { IpRequest } from './messages.ts';
 import { createPlant, granted, newNetwork, refused, type Plant } from './plant.fixture.ts';
+import { QUARANTINE_LABEL } from './quarantine.ts';
 
 const network = addressOf(partitionScope('p'), 'network', 'n');
 const PREFIX = '10.0.0.16/28';
@@ -148,6 +150,88 @@ describe('an actor of addresses against a naive model', () => {
           agrees(plant);
         },
       ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('with a quarantine that changes: nothing comes back too early, or is kept too long, and all of it goes with the network', () => {
+    const seconds = fc.constantFrom(0, 10, 60, 600);
+    const step = fc.oneof(
+      fc.constant({ what: 'any' as const }),
+      fc.constant({ what: 'any' as const }),
+      fc.record({ what: fc.constant('specific' as const), at: fc.nat(13) }),
+      fc.record({ what: fc.constant('free' as const), at: fc.nat(13) }),
+      fc.record({ what: fc.constant('free' as const), at: fc.nat(13) }),
+      fc.record({ what: fc.constant('label' as const), seconds }),
+      fc.record({ what: fc.constant('wait' as const), seconds: fc.constantFrom(3, 30, 300) }),
+      fc.record({ what: fc.constant('give up' as const) }),
+      fc.constant({ what: 'restart' as const }),
+    );
+    fc.assert(
+      fc.property(seconds, fc.array(step, { maxLength: 60 }), (first, steps) => {
+        const plant = createPlant();
+        const labels = (of: number) => ({ [QUARANTINE_LABEL]: String(of) });
+        const record = newNetwork('n', { prefixes: [PREFIX], labels: labels(first) });
+        granted(plant.ask(registry, 'createNetwork', { network: record, h: 'h', partitions: ['p'] }));
+        let quarantine = first;
+        const held = new Set<string>();
+        const released = new Map<string, { sinceMs: number; seconds: number }>();
+        const leftMs = (address: string): number => {
+          const one = released.get(address);
+          const longest = Math.min(one?.seconds ?? 0, quarantine) * 1_000;
+          return one === undefined ? 0 : one.sinceMs + longest - plant.world.wallMs();
+        };
+        const isFree = (address: string): boolean => !held.has(address) && leftMs(address) <= 0;
+        const take = (address: string): void => {
+          released.delete(address);
+          held.add(address);
+        };
+        for (const one of steps) {
+          // The model's clock is that of the answers: at the very end of a rest both may be right.
+          while (usable.some((address) => Math.abs(leftMs(address)) < 1_000 && released.has(address)))
+            plant.settle(1_500);
+          if (one.what === 'restart') plant.restart();
+          else if (one.what === 'wait') plant.settle(one.seconds * 1_000);
+          else if (one.what === 'label') {
+            const patch = { additionalAnnouncableCidrs: [], force: false, site: 's', h: 'h' };
+            granted(plant.ask(network, 'update', { ...patch, labels: labels(one.seconds) }));
+            quarantine = one.seconds;
+          } else if (one.what === 'any') {
+            const expected = usable.find(isFree);
+            const answer = plant.ask(network, 'allocateIp', request);
+            if (expected === undefined) refused(answer, 'Exhausted');
+            else {
+              assert.equal(granted(answer).address, expected);
+              take(expected);
+            }
+          } else if (one.what === 'give up') {
+            const answer = plant.reserve([reservation(network, 'acquireIps', machineAsk('m1'))], false);
+            refused(answer, usable.some(isFree) ? 'Conflict' : 'Exhausted');
+          } else {
+            const address = usable[one.at]!;
+            if (one.what === 'specific') {
+              const answer = plant.ask(network, 'allocateIp', { ...request, address });
+              if (isFree(address)) granted(answer);
+              else refused(answer, 'Conflict', held.has(address) ? 'is held' : 'is kept back for another');
+              if (!isRefusal(answer)) take(address);
+            } else if (!held.has(address)) refused(plant.ask(network, 'freeIp', { address }), 'NotFound');
+            else {
+              granted(plant.ask(network, 'freeIp', { address }));
+              held.delete(address);
+              released.set(address, { sinceMs: plant.world.wallMs(), seconds: quarantine });
+            }
+          }
+        }
+        const [lowest] = usable.filter((address) => held.has(address));
+        const remove = () => plant.ask(registry, 'deleteNetwork', { id: 'n', partition: 'p', partitions: ['p'] });
+        if (lowest !== undefined) {
+          const others = held.size === 1 ? '' : ` and ${held.size - 1} more`;
+          refused(remove(), 'Unprocessable', new RegExp(`has ip ${lowest} in use${others}$`));
+        }
+        for (const address of held) granted(plant.ask(network, 'freeIp', { address }));
+        granted(remove());
+        assert.deepEqual(plant.store.live('ip'), []);
+      }),
       { numRuns: 60 },
     );
   });

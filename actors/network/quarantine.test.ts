@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressOf, partitionScope, siteScope } from '../address.ts';
+import { isRefusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
+import { allocator, at as networkAt, childAsk, registry, releaseChild, request, superOf } from './go-ipam.fixture.ts';
+import type { NetworkPatch } from './messages.ts';
 import { createRequest, createPlant, granted, newNetwork, refused } from './plant.fixture.ts';
 import { networkToCreate } from './network-rules.ts';
 import { QUARANTINE_LABEL } from './quarantine.ts';
 import { createResting } from './resting.ts';
 
-const at = addressOf(partitionScope('p'), 'network', 'n');
-const registry = addressOf(siteScope('s'), 'registry', 's');
-const request = { project: 'q', name: '', description: '', type: 'ephemeral' as const, tags: [] };
+const at = networkAt('n');
+
+const forMachine = { machine: 'm', allocation: 'u', project: 'q', name: '', given: [] };
 
 function scene(seconds: string, prefixes = ['10.0.0.0/29']) {
   const plant = createPlant();
@@ -19,7 +21,9 @@ function scene(seconds: string, prefixes = ['10.0.0.0/29']) {
     plant.ask(at, 'allocateIp', { ...request, ...(address === undefined ? {} : { address }) });
   const free = (address: string) => granted(plant.ask(at, 'freeIp', { address }));
   const remove = () => plant.ask(registry, 'deleteNetwork', { id: 'n', partition: 'p', partitions: ['p'] });
-  return { plant, acquire, free, remove };
+  const update = (patch: Partial<NetworkPatch>) =>
+    plant.ask(at, 'update', { additionalAnnouncableCidrs: [], force: false, site: 's', h: 'h1', ...patch });
+  return { plant, acquire, free, remove, update };
 }
 
 test('0 by default: a released address is the next one', () => {
@@ -57,7 +61,7 @@ test('networks.md N18: a released address is kept back so long, over a restart t
 
 test('machines take and give back the same way; what was given up rests no longer', () => {
   const { plant, acquire } = scene('5');
-  const machine = { machine: 'm', allocation: 'u', project: 'q', name: '', auto: true, given: [] };
+  const machine = { ...forMachine, auto: true };
   plant.reserve([reservation(at, 'acquireIps', machine)]);
   plant.reserve([reservation(at, 'releaseIps', { machine: 'm', ips: ['10.0.0.1'] })]);
   assert.equal(granted(acquire()).address, '10.0.0.2');
@@ -66,14 +70,113 @@ test('machines take and give back the same way; what was given up rests no longe
   assert.equal(granted(acquire()).address, '10.0.0.1');
 });
 
-test('a network goes with what rested in it, and not before', () => {
-  const { plant, acquire, free, remove } = scene('5');
+test('networks.md §1.7: only an address that somebody has keeps a network; what rests, or did, goes with it', () => {
+  for (const pauseMs of [0, 6_000]) {
+    const { plant, acquire, free, remove } = scene('5');
+    for (let n = 0; n < 3; n++) granted(acquire());
+    free('10.0.0.1');
+    free('10.0.0.3');
+    refused(remove(), 'Unprocessable', /has ip 10\.0\.0\.2 in use$/);
+    free('10.0.0.2');
+    plant.settle(pauseMs);
+    plant.restart();
+    granted(remove());
+    assert.equal(plant.store.live('ip').length, 0);
+    const network = newNetwork('again', { prefixes: ['10.0.0.0/29'] });
+    granted(plant.ask(registry, 'createNetwork', { network, h: 'h2', partitions: ['p'] }));
+    assert.equal(granted(plant.ask(networkAt('again'), 'allocateIp', request)).address, '10.0.0.1');
+  }
+});
+
+test('networks.md N24: an address taken, or given back, while its network is deleted: never both', () => {
+  for (const what of ['take', 'give'] as const) {
+    for (const aheadMs of [0, 0.1, 0.2, 0.5]) {
+      const { plant, acquire, free, remove } = scene('5');
+      granted(acquire());
+      free('10.0.0.1');
+      plant.settle(6_000);
+      const taking = reservation(at, 'acquireIps', { ...forMachine, auto: true });
+      if (what === 'give') plant.reserve([taking]);
+      const giving = reservation(at, 'releaseIps', { machine: 'm', ips: ['10.0.0.1'] });
+      const answer = plant.startReserve([what === 'take' ? taking : giving]);
+      plant.settle(aheadMs);
+      const isDeleted = !isRefusal(remove());
+      plant.settle(10);
+      assert.equal(plant.store.live('ip').length, isDeleted ? 0 : 1, `${what} ${aheadMs}`);
+      // What was given back before rests only.
+      if (what === 'take') assert.equal(isRefusal(answer()), isDeleted, `${what} ${aheadMs}`);
+      else assert.equal(isRefusal(answer()), false, `${what} ${aheadMs}`);
+    }
+  }
+});
+
+test('networks.md §1.5: a child network is freed with what rests in it', () => {
+  const plant = createPlant();
+  superOf(plant, '192.168.0.0/20', 22);
+  const labels = { [QUARANTINE_LABEL]: '31536000' };
+  const child = granted(plant.ask(allocator(), 'allocateNetwork', { ...childAsk('c'), labels }));
+  const { address } = granted(plant.ask(networkAt('c'), 'allocateIp', request));
+  const other = granted(plant.ask(networkAt('c'), 'allocateIp', request));
+  granted(plant.ask(networkAt('c'), 'freeIp', { address }));
+  refused(releaseChild(plant, 'c'), 'Unprocessable', `prefix ${child.network.prefixes[0]} has ips`);
+  granted(plant.ask(networkAt('c'), 'freeIp', { address: other.address }));
+  granted(releaseChild(plant, 'c'));
+  assert.equal(plant.store.live('ip').length, 0);
+});
+
+test('what rests in a prefix goes with it when it is removed, what rests in others stays', () => {
+  const { plant, acquire, free, update } = scene('60', ['10.0.0.0/29', '10.0.1.0/29']);
+  for (const address of ['10.0.0.1', '10.0.1.1']) {
+    granted(acquire(address));
+    free(address);
+  }
+  granted(update({ prefixes: ['10.0.1.0/29'] }));
+  assert.deepEqual(
+    plant.store.live('ip').map(({ key }) => key),
+    ['n|10.0.1.1'],
+  );
+  refused(acquire('10.0.1.1'), 'Conflict', 'kept back for another');
+});
+
+test('a shorter quarantine, or none, holds for what rests already; a longer one not beyond what was said', () => {
+  const { plant, acquire, free, update } = scene('600');
+  const label = (seconds?: string) =>
+    granted(update({ labels: seconds === undefined ? {} : { [QUARANTINE_LABEL]: seconds } }));
+  const restsFor = (seconds: number) =>
+    refused(
+      acquire('10.0.0.1'),
+      'Conflict',
+      `10.0.0.1 of network n was released and is kept back for another ${seconds} s`,
+    );
   granted(acquire());
   free('10.0.0.1');
-  refused(remove(), 'Unprocessable', 'has ip 10.0.0.1 in use');
-  plant.settle(6_000);
-  granted(remove());
-  assert.equal(plant.store.live('ip').length, 0);
+  plant.settle(10_000);
+  label('60');
+  for (const again of [false, true]) {
+    if (again) plant.restart();
+    restsFor(50);
+  }
+  label('3600');
+  restsFor(590);
+  label('5');
+  granted(acquire('10.0.0.1'));
+  free('10.0.0.1');
+  restsFor(5);
+  label();
+  plant.restart();
+  assert.equal(granted(acquire()).address, '10.0.0.1');
+  assert.equal(plant.store.live('ip').length, 1);
+});
+
+test('what is longer again before anybody took the address holds it back again, whoever was about to', () => {
+  const { plant, acquire, free, update } = scene('600');
+  granted(acquire());
+  free('10.0.0.1');
+  granted(update({ labels: {} }));
+  refused(plant.reserve([reservation(at, 'acquireIps', { ...forMachine, auto: true })], false), 'Conflict', 'given up');
+  granted(update({ labels: { [QUARANTINE_LABEL]: '600' } }));
+  assert.equal(granted(acquire()).address, '10.0.0.2');
+  refused(acquire('10.0.0.1'), 'Conflict', 'kept back for another');
 });
 
 test('exhaustion counts what is kept back of the family that it is about', () => {

@@ -27,6 +27,8 @@ export function reconciledBlocks(
   }
   for (const [first, { value }] of ledger.rows) {
     if (records.has(first) || value.holderSite === site || silent.includes(value.holderSite)) continue;
+    // Nobody has it.
+    if (value.state === 'resting') continue;
     // Whoever was given it does not have it: it came back after the backup, or the answer is still under way. An offer
     // ends both.
     records.set(first, { ...value, state: 'sent' });

@@ -12,15 +12,19 @@ import {
   createAddressSpace,
   evolveIp,
   holdIps,
+  inUse,
+  limitRests,
   setPieces,
   unholdIps,
   type AddressSpace,
+  type Leftover,
   type Piece,
 } from './address-space.ts';
 import { prefixesOf } from './ip-rules.ts';
 import { createLedger, evolveBlock, type Ledger } from './ledger.ts';
 import type { NetworkView } from './messages.ts';
 import { isGlobal, noSuchNetwork } from './network-rules.ts';
+import { quarantineMs } from './quarantine.ts';
 import type { NetworkRecord, PrefixRecord } from './record.ts';
 
 export interface NetworkState {
@@ -105,6 +109,7 @@ export function evolveNetwork(state: NetworkState, change: Change): void {
   else if (change.table === 'network') {
     state.network = liveAfter(change);
     syncPieces(state);
+    if (change.value !== null) limitRests(state.space, quarantineMs(change.value));
   }
 }
 
@@ -146,23 +151,43 @@ export function unholdNetwork(state: NetworkState, changes: readonly Change[]): 
   opened(state);
 }
 
-/** Why a prefix can't leave the network: addresses, children or blocks of it are in use. `what` begins the text. */
-export function prefixInUse(state: NetworkState, text: string, what: string): Refusal | undefined {
+/** The lowest address of a piece that somebody has, and how many others there are. */
+function firstInUse(piece: Piece, left: readonly Leftover[]): { address: string; others: number } | undefined {
+  const used = inUse(piece, left);
+  if (used === 0) return undefined;
+  const resting = new Set(left.map(({ address }) => address));
+  for (const address of piece.set) {
+    const text = formatAddress(address);
+    if (!resting.has(text)) return { address: text, others: used - 1 };
+  }
+  return undefined;
+}
+
+/**
+ * Why a prefix can't leave the network: addresses, children or blocks of it are in use. `what` begins the text. What only
+ * rests is not in use (networks.md §1.7): `left` goes with the prefix.
+ */
+export function prefixInUse(
+  state: NetworkState,
+  text: string,
+  what: string,
+  left: ReadonlyMap<Piece, readonly Leftover[]>,
+): Refusal | undefined {
   const cidr = canonicalCidr(text);
   const piece = state.space.pieces.find((one) => one.prefix === text);
-  if (piece !== undefined && piece.set.heldCount > 0) {
-    const [address] = piece.set;
-    const others = piece.set.heldCount - 1;
-    return unprocessable(
-      `${what}: prefix ${text} has ip ${address === undefined ? '' : formatAddress(address)} in use${others === 0 ? '' : ` and ${others} more`}`,
-    );
+  const used = piece === undefined ? undefined : firstInUse(piece, left.get(piece) ?? []);
+  if (used !== undefined) {
+    const more = used.others === 0 ? '' : ` and ${used.others} more`;
+    return unprocessable(`${what}: prefix ${text} has ip ${used.address} in use${more}`);
   }
   const children = state.children.get(cidr);
   if (children !== undefined && children.children > 0) {
     // metal-api lets it go; its children can never be freed then (N04).
     return unprocessable(`${what}: prefix ${text} has childprefixes, ${children.children} of them`);
   }
-  const blocks = [...state.ledger.rows.values()].filter(({ value }) => value.prefix === text);
+  const blocks = [...state.ledger.rows.values()].filter(
+    ({ value }) => value.prefix === text && value.state !== 'resting',
+  );
   const [block] = blocks;
   return block === undefined
     ? undefined

@@ -88,9 +88,9 @@ const block = z.object({
   partition: z.string().describe('Who holds it.'),
   site: z.string().describe('Where that partition is.'),
   state: z
-    .enum(['sent', 'delivered', 'returning', 'doubtful'])
+    .enum(['sent', 'delivered', 'returning', 'resting', 'doubtful'])
     .describe(
-      'sent: offered, not confirmed yet; delivered: the holder has it; returning: on its way home; doubtful: closed since a backup was restored.',
+      'sent: offered, not confirmed yet; delivered: the holder has it; returning: on its way home; resting: at home, kept back since addresses in it were released; doubtful: closed since a backup was restored.',
     ),
   held: z.int().nullable().describe('null: the holder did not answer.'),
   free: count.nullable(),

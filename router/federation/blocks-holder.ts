@@ -82,7 +82,9 @@ export function createBlockHolder(
       }
       if (entry.entity === null) {
         // Its blocks go home first; each one that did may be the last.
-        for (const family of ['IPv4', 'IPv6'] as const) orThrow(await ports.ask(to, 'recall', { count: ALL, family }));
+        for (const family of ['IPv4', 'IPv6'] as const) {
+          orThrow(await ports.ask(to, 'recall', { count: ALL, family, resting: true }));
+        }
       } else if (answer.kind !== 'Unavailable') {
         // At first it is often being changed, and taken at the next try.
         const tries = (refusals.get(which) ?? 0) + 1;
@@ -168,8 +170,8 @@ export function createBlockHolder(
       return { refused: orThrow(received).refused };
     },
 
-    async recall({ network, partition, count, family, keep = 0, prefix, look = false }) {
-      const ask = { count, family, keep, look, ...(prefix === undefined ? {} : { prefix }) };
+    async recall({ network, partition, count, family, keep = 0, prefix, resting = false, look = false }) {
+      const ask = { count, family, keep, resting, look, ...(prefix === undefined ? {} : { prefix }) };
       return orThrow(await ports.ask(blockAt(partition, network), 'recall', ask));
     },
 

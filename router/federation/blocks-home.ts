@@ -37,6 +37,10 @@ export interface NotIdle {
   missing: string[];
 }
 
+export interface RecallOptions extends Pick<RecallAsk, 'count' | 'keep' | 'prefix' | 'resting'> {
+  except?: string;
+}
+
 /** All idle blocks that a holder may have. */
 export const ALL = 65_536;
 
@@ -48,17 +52,13 @@ export interface BlockHome {
   /** Brings blocks that stand as `sent` to their end: held by the receiver, or taken back. */
   offer(record: Pick<BlockRecord, 'network' | 'h' | 'holder' | 'holderSite'>): Promise<Attempt>;
   /**
-   * Calls idle blocks back from every holder but `except`, at most `count` of each; answers who could not be asked, as
-   * text. Before a global network is deleted: everything that is idle.
+   * Calls idle blocks back from every holder but `except`, at most `count` of each. Before a global network is deleted:
+   * everything that is idle, with what only rests.
    */
-  recallIdle(
-    network: string,
-    family: GiveAsk['family'],
-    options: { except?: string; count: number; keep?: number; prefix?: string },
-  ): Promise<string[]>;
+  recallIdle(network: string, family: GiveAsk['family'], options: RecallOptions): Promise<string[]>;
   /**
-   * Whether holders have blocks of a global network, or of one of its prefixes, that a recall would not bring home; and who
-   * could not be asked, as text. Nothing is called back.
+   * Whether holders have blocks of a global network, or of one of its prefixes, that a recall would not bring home, also of
+   * what only rests; and who could not be asked, as text. Nothing is called back.
    */
   notIdle(network: string, only: { family: GiveAsk['family']; prefix?: string }): Promise<NotIdle>;
   /** Calls back what the holders keep idle beyond their share of a network of this site (design.md §6). */
@@ -87,11 +87,18 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     orThrow(await ports.ask(networkAt(network), 'takeBack', body));
   }
 
+  /** The partitions that hold blocks, with their sites. */
+  async function holdersOf(network: string, except?: string): Promise<Map<string, string>> {
+    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const out = blocks.filter(({ state, holder }) => state !== 'resting' && holder !== except);
+    return new Map(out.map(({ holder, holderSite }) => [holder, holderSite]));
+  }
+
   async function recallFrom(holder: string, holderSite: string, ask: RecallAsk): Promise<void> {
     const { blocks } = await toHolder(holderSite, 'blocks.recall', ask, () => here.recall(ask), recallReplySchema);
-    for (const { first, h } of blocks) {
+    for (const { first, h, rest } of blocks) {
       const returned: ReturnedAsk = { network: ask.network, partition: holder, first, h };
-      await takeBack(returned);
+      await takeBack({ ...returned, rest });
       // Only sooner: the holder's own site brings a returning block to its end.
       await toHolder(holderSite, 'blocks.returned', returned, () => here.returned(returned), nothingSchema).catch(
         () => {},
@@ -102,10 +109,9 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
   /** Asks holders, all at once; answers who could not be asked, as text. */
   async function askHolders(
     network: string,
-    blocks: readonly BlockRecord[],
+    holders: ReadonlyMap<string, string>,
     ask: (partition: string, holderSite: string) => Promise<void>,
   ): Promise<string[]> {
-    const holders = new Map(blocks.map(({ holder, holderSite }) => [holder, holderSite]));
     const missing: string[] = [];
     await Promise.all(
       [...holders].map(async ([partition, holderSite]) => {
@@ -123,21 +129,19 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
   async function recallRound(
     network: string,
     family: GiveAsk['family'],
-    { except, count, keep = 0, prefix }: { except?: string; count: number; keep?: number; prefix?: string },
+    { except, ...wanted }: RecallOptions,
   ): Promise<string[]> {
     step('home.recall');
-    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
-    const others = blocks.filter(({ holder }) => holder !== except);
-    const ask = { network, count, family, keep, ...(prefix === undefined ? {} : { prefix }) };
-    return askHolders(network, others, (partition, holderSite) =>
-      recallFrom(partition, holderSite, { ...ask, partition }),
+    return askHolders(network, await holdersOf(network, except), (partition, holderSite) =>
+      recallFrom(partition, holderSite, { network, partition, family, ...wanted }),
     );
   }
 
   /** Nobody keeps idle more than max(one block, free / (2 × members)). */
   async function spareIdle(network: string): Promise<void> {
     const { blocks, spare } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
-    const members = Math.max(1, new Set(blocks.map(({ holder }) => holder)).size);
+    const held = blocks.filter(({ state }) => state !== 'resting');
+    const members = Math.max(1, new Set(held.map(({ holder }) => holder)).size);
     for (const family of ['IPv4', 'IPv6'] as const) {
       const own = spare.filter(({ prefix }) => familyOf(prefix) === family);
       if (own.every(({ given }) => given <= members)) continue;
@@ -161,9 +165,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
 
   /** Nothing is exhausted while another partition has a free address: one after the other is asked for some. */
   async function lendSingle(network: string, asked: Asked, given: Given, missing: string[]): Promise<GiveReply> {
-    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
-    const holders = new Map(blocks.map(({ holder, holderSite }) => [holder, holderSite]));
-    holders.delete(asked.partition);
+    const holders = await holdersOf(network, asked.partition);
     const unreachable = new Set(missing);
     let isComing = false;
     for (const [partition, holderSite] of holders) {
@@ -186,8 +188,7 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
 
   /** The address that is asked for lies in the block of another partition, which lends it if nobody has it. */
   async function askHolder(network: string, asked: Asked, given: Given): Promise<GiveReply> {
-    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
-    const holderSite = blocks.find(({ holder }) => holder === given.holder)?.holderSite;
+    const holderSite = given.holder === null ? undefined : (await holdersOf(network)).get(given.holder);
     if (given.holder === null || holderSite === undefined || given.holder === asked.partition)
       return { ...given, unreachable: [] };
     try {
@@ -216,6 +217,10 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
         return given;
       };
       const given = await giveBlocks();
+      if (given.restsMs !== undefined) {
+        const kept = `the block of ${asked.address} is kept back at site ${site} for another ${Math.ceil(given.restsMs / 1_000)} s, since addresses in it were released`;
+        return { ...given, unreachable: [kept] };
+      }
       if (given.holder !== null && asked.address !== null) return await askHolder(network, ask, given);
       if (!given.exhausted || asked.address !== null) return { ...given, unreachable: [] };
       const missing = await home.recallIdle(network, asked.family, { except: asked.partition, count: 1 });
@@ -258,11 +263,13 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     async notIdle(network, { family, ...only }) {
       const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
       const concerned = blocks.filter(
-        ({ prefix }) => familyOf(prefix) === family && (only.prefix === undefined || prefix === only.prefix),
+        ({ prefix, state }) =>
+          state !== 'resting' && familyOf(prefix) === family && (only.prefix === undefined || prefix === only.prefix),
       );
+      const holders = new Map(concerned.map(({ holder, holderSite }) => [holder, holderSite]));
       let isHeld = false;
-      const missing = await askHolders(network, concerned, async (partition, holderSite) => {
-        const ask: RecallAsk = { network, partition, count: ALL, family, look: true, ...only };
+      const missing = await askHolders(network, holders, async (partition, holderSite) => {
+        const ask: RecallAsk = { network, partition, count: ALL, family, look: true, resting: true, ...only };
         const idle = await toHolder(holderSite, 'blocks.recall', ask, () => here.recall(ask), recallReplySchema);
         const firsts = new Set(idle.blocks.map(({ first }) => first));
         isHeld ||= concerned.some(({ first, holder }) => holder === partition && !firsts.has(first));
@@ -271,7 +278,8 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     },
 
     recallIdle(network, family, options) {
-      const key = `${network}|${family}|${options.except ?? ''}|${options.count}|${options.keep ?? 0}|${options.prefix ?? ''}`;
+      const { except = '', count, keep = 0, prefix = '', resting = false } = options;
+      const key = `${network}|${family}|${except}|${count}|${keep}|${prefix}|${resting}`;
       let running = recalls.get(key);
       if (running === undefined) {
         running = recallRound(network, family, options).finally(() => recalls.delete(key));

@@ -36,7 +36,7 @@ export function createKeptBlocks(ports: BlockPorts, attempts: Attempts): KeptBlo
   async function keptOf(network: string): Promise<Kept | undefined> {
     const ledger = await ports.ask(addressOf(siteScope(site), 'network', network), 'ledger', {});
     if (isRefusal(ledger)) return undefined;
-    const own = ledger.blocks.filter(({ holderSite }) => holderSite === site);
+    const own = ledger.blocks.filter(({ holderSite, state }) => holderSite === site && state !== 'resting');
     const blocks = own.map(({ first, length, prefix, holder, h }) => ({ first, length, prefix, holder, h }));
     return { version: ledger.version, blocks };
   }

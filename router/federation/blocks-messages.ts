@@ -6,6 +6,8 @@ const operation = z.string().min(1).max(128);
 const family = z.enum(['IPv4', 'IPv6']);
 const first = z.string().min(2).max(64);
 const block = z.object({ first, length: z.int().min(0).max(128), prefix: z.string().max(64) });
+/** How long addresses in a block that goes home are kept back. */
+const rest = z.object({ sinceMs: z.number(), untilMs: z.number() });
 /** More than a home ever gives at once. */
 const blocks = z.array(block).max(256);
 
@@ -34,7 +36,13 @@ export const giveReplySchema = z.object({
 
 /** The receiver wrote these blocks of `h`. */
 export const deliveredSchema = z.object({ network: id, h: operation, firsts: z.array(first).min(1).max(256) });
-export const takeBackSchema = z.object({ network: id, partition: id, first, h: operation });
+export const takeBackSchema = z.object({
+  network: id,
+  partition: id,
+  first,
+  h: operation,
+  rest: rest.optional(),
+});
 
 /** Home → holder. */
 export const offerSchema = z.object({ network: id, partition: id, h: operation, blocks: blocks.min(1) });
@@ -50,11 +58,13 @@ export const recallSchema = z.object({
   prefix: z.string().max(64).optional(),
   /** Which ones would come; none does. */
   look: z.boolean().optional(),
+  /** Also blocks in which nothing but released addresses is kept back. */
+  resting: z.boolean().optional(),
 });
 /** Home → site of holders: of these networks its partitions lease a first block where they hold none. */
 export const leaseSchema = z.object({ networks: z.array(id).max(65_536) });
 export const recallReplySchema = z.object({
-  blocks: z.array(block.extend({ h: operation })).max(65_536),
+  blocks: z.array(block.extend({ h: operation, rest: rest.optional() })).max(65_536),
 });
 export const returnedSchema = z.object({ network: id, partition: id, first, h: operation });
 

@@ -1,10 +1,11 @@
 // Sites of one partition each for tests of blocks and loans: real actors, a wire that loses, doubles and delays.
 import assert from 'node:assert/strict';
 import { addressOf, partitionScope, siteScope, type Address, type Kind } from '../../actors/address.ts';
+import type { BlockRecord } from '../../actors/block/record.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { contains, parsePrefix } from '../../actors/ipam/prefix.ts';
 import { parseAddress } from '../../actors/ipam/address.ts';
-import type { IpRequest } from '../../actors/network/messages.ts';
+import type { IpRequest, NetworkPatch } from '../../actors/network/messages.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere, standingOf } from '../../actors/network/standing.ts';
 import { createPlant, granted, newNetwork, type Plant } from '../../actors/network/plant.fixture.ts';
@@ -43,7 +44,12 @@ export interface Spot {
 /** Sites of one partition each, `a` being home of the network; real actors, one virtual clock in steps of a millisecond. */
 export async function league(
   prefix: string,
-  { sites = ['a', 'b'], seed = 1, onStep = (_site: string, _name: BlockStep): void => {} } = {},
+  {
+    sites = ['a', 'b'],
+    seed = 1,
+    labels = {} as Record<string, string>,
+    onStep = (_site: string, _name: BlockStep): void => {},
+  } = {},
 ) {
   const random = seededRandom(seed);
   const weather: Weather = { lose: 0, duplicate: 0, delayMs: 1, cut: new Set() };
@@ -220,7 +226,7 @@ export async function league(
   }
   const a = of('a');
   async function makeNetwork(id: string, cidr: string): Promise<void> {
-    const network = newNetwork(id, { partition: '', prefixes: [cidr], nat: true });
+    const network = newNetwork(id, { partition: '', prefixes: [cidr], nat: true, labels });
     const registry = addressOf(siteScope('a'), 'registry', 'a');
     granted(await until(ask(a.plant, registry, 'createNetwork', { network, h: `h-${id}`, partitions: ['pa'] })));
   }
@@ -232,9 +238,10 @@ export async function league(
   }
 
   /** As an operator changes the prefixes of `internet` at its home. */
-  const update = (prefixes: string[]) =>
+  const update = (prefixes: string[], to: Partial<NetworkPatch> = {}) =>
     until(
       ask(a.plant, addressOf(siteScope('a'), 'network', 'internet'), 'update', {
+        ...to,
         prefixes,
         additionalAnnouncableCidrs: [],
         force: false,
@@ -257,9 +264,8 @@ export async function league(
 
   /** No address lost or double: ledger and holdings tell the same story, and no two partitions gave out one address. */
   function check(settled = true): void {
-    const ledger = new Map(
-      a.plant.store.live('block').map((row) => [(row.value as { first: string }).first, row.value]),
-    );
+    const given = a.plant.store.live('block').map(({ value }) => value as BlockRecord);
+    const ledger = new Map(given.filter(({ state }) => state !== 'resting').map((row) => [row.first, row]));
     const held = new Map<string, string>();
     const addresses = new Map<string, string>();
     for (const spot of spots.values()) {
@@ -267,7 +273,7 @@ export async function league(
       for (const { value } of spot.plant.store.live('holding')) {
         const holding = value as { first: string; length: number; h: string; state: 'held' | 'returning' };
         own.push(holding);
-        const block = ledger.get(holding.first) as { holder: string; h: string; state: string } | undefined;
+        const block = ledger.get(holding.first);
         if (holding.state === 'held') {
           assert.equal(held.get(holding.first), undefined, `${holding.first} is held twice`);
           held.set(holding.first, spot.partition);
@@ -281,7 +287,7 @@ export async function league(
         const { address } = ip;
         if (!isInUseHere(ip)) {
           assert.ok(
-            !settled || ip.loan?.as === 'lent',
+            !settled || ip.loan?.as === 'lent' || standingOf(ip) === 'resting',
             `${address} is ${standingOf(ip)} in ${spot.partition} for ever`,
           );
           continue;

@@ -49,7 +49,7 @@ export interface BlockDriver {
   hostedChanged(): Promise<void>;
   /**
    * Calls all idle blocks of a network of this site home, e.g. before it is deleted, or those of prefixes that are to be
-   * removed; answers who could not be asked.
+   * removed; also those with addresses that are only kept back, if no address is in use. Answers who could not be asked.
    */
   recallAll(network: string, prefixes?: readonly string[]): Promise<Recalled>;
   /**
@@ -189,8 +189,8 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       if (row.table !== 'holding') return;
       const name = `holding|${scope}|${key}`;
       if (row.value?.state !== 'returning') return attempts.drop(name);
-      const { network, first, h } = row.value;
-      return attempts.run(name, () => holder.giveBack({ network, partition: scopeId(scope), first, h }));
+      const { network, first, h, rest } = row.value;
+      return attempts.run(name, () => holder.giveBack({ network, partition: scopeId(scope), first, h, rest }));
     }
     if (scope !== siteScope(site)) return;
     if (row.table === 'block' && row.value !== null) {
@@ -338,7 +338,9 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       if (isHeld) return { missing: [], isCalled: false };
       if (missing.size > 0) return { missing: [...missing], isCalled: false };
       try {
-        await round(({ family, ...only }) => atHome.recallIdle(network, family, { count: ALL, ...only }));
+        await round(({ family, ...only }) =>
+          atHome.recallIdle(network, family, { count: ALL, resting: true, ...only }),
+        );
       } catch (error) {
         lease([network]);
         throw error;

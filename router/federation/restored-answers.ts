@@ -36,8 +36,9 @@ async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: B
     items.push({ is: 'holding', partition: scopeId(scope), isReturning: state === 'returning', ...block });
   }
   for (const { value } of await rows.rows('block', { scopes: [siteScope(site)] })) {
-    const { network, first, length, prefix, holder, holderSite, h } = value;
-    if (holderSite === member) items.push({ is: 'block', partition: holder, network, first, length, prefix, h });
+    const { network, first, length, prefix, holder, holderSite, h, state } = value;
+    if (holderSite === member && state !== 'resting')
+      items.push({ is: 'block', partition: holder, network, first, length, prefix, h });
   }
   const standing = ['lent', 'borrowed', 'idle', 'freed', 'recalled'] as const;
   for (const { scope, value } of await rows.rows('ip', { scopes, standing: [...standing] })) {
