@@ -147,6 +147,25 @@ describe('design.md §6: blocks', () => {
     granted(plant.ask(block('a'), 'freeIp', { address: '212.34.80.3' }));
     assert.equal(granted(plant.ask(block('a'), 'allocateIp', request())).address, '212.34.80.3');
   });
+  it('prefixes without a usable address: said at once, by family, with what is reserved', () => {
+    const plant = plantWith(['212.34.80.0/31', '212.34.80.9/32', '2001:db8::/64', '2001:db8:1::/128']);
+    granted(adopt(plant, plant.network));
+    refused(
+      plant.ask(block('a'), 'allocateIp', request({ family: 'IPv4' })),
+      'Exhausted',
+      /no ips left in network internet: none of its IPv4 prefixes has a usable address \(212\.34\.80\.0\/31, 212\.34\.80\.9\/32\): the first and the last address of each are reserved$/,
+    );
+    serve(plant);
+    assert.equal(granted(plant.ask(block('a'), 'allocateIp', request({ family: 'IPv6' }))).address, '2001:db8::1');
+    const many = Array.from({ length: 10 }, (_, i) => `2001:db8::${i}/128`);
+    const useless = plantWith(many);
+    granted(adopt(useless, useless.network));
+    refused(
+      useless.ask(block('a'), 'allocateIp', request()),
+      'Exhausted',
+      '2001:db8::7/128, 2 more): the first address',
+    );
+  });
   it('a prefix more ends what was denied before it: nobody hears of an exhausted network any longer', () => {
     const plant = plantWith(['212.34.80.0/30']);
     const grow = (partition: string, prefixes: string[]) =>

@@ -1,7 +1,7 @@
 // Into what blocks a global prefix is cut, and which of them are given (design.md §6).
 import { addressAt, addressBits, type Address } from '../ipam/address.ts';
 import { createAddressSet, defaultReserved } from '../ipam/address-set.ts';
-import { firstAddress, hostBits, lastAddress, prefixOf, splitAt, type Prefix } from '../ipam/prefix.ts';
+import { firstAddress, hostBits, lastAddress, prefixOf, size, splitAt, type Prefix } from '../ipam/prefix.ts';
 
 /** A federation is expected to grow to so many sites; the length of blocks can't be changed once some are out. */
 export const EXPECTED_MEMBERS = 4;
@@ -12,6 +12,10 @@ const SHARE_BITS = 4;
 /** Length of the blocks of a prefix: the largest of 1 to 4,096 addresses that gives four per expected member. */
 export const blockLength = (prefix: Prefix): number =>
   addressBits(prefix.family) - Math.max(0, Math.min(LARGEST_BLOCK_BITS, hostBits(prefix) - SHARE_BITS));
+
+/** Whether anybody may acquire an address of the prefix: not where all are reserved. */
+export const hasUsable = (prefix: Prefix): boolean =>
+  size(prefix) > (defaultReserved(prefix) === 'network-and-broadcast' ? 2n : 1n);
 
 export interface BlockSpace {
   readonly prefix: Prefix;

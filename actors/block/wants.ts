@@ -1,7 +1,9 @@
 // Asking the home for blocks: ahead of need, or because a request found nothing (design.md §6). A request stays open
 // under one h until blocks came for it, so that an answer that comes late, or twice, still finds it.
 import { parseAddress, type Family } from '../ipam/address.ts';
+import { hasUsable } from './block-space.ts';
 import { noAddressLeft } from '../ipam/refusal-texts.ts';
+import { prefixesOf } from '../network/ip-rules.ts';
 import { heldText } from '../network/counts.ts';
 import { freeAddresses, lastPiece, pieceOf, type Piece } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
@@ -21,6 +23,8 @@ const AHEAD_AGAIN_MS = 10_000;
 /** Blocks wanted within this time of the last ones are wanted in greater number. */
 const SOON_MS = 1_000;
 const MOST_BLOCKS = 16;
+/** So many prefixes a refusal names. */
+const MOST_NAMED = 8;
 const BLOCKS = { one: 'block', many: 'blocks' };
 
 interface Wanted {
@@ -103,10 +107,11 @@ function needed(state: BlockState, want: Live<WantRecord>, context: Context): Ch
 
 function refusalOf(state: BlockState, denial: Denial, home: string, wanted: Wanted, nowMs: number): Refusal {
   const counts = `partition ${partitionOf(state)} holds ${heldText(state.space, wanted.family, nowMs, BLOCKS)}`;
-  if (denial.reason === 'exhausted')
-    return exhausted(
-      noAddressLeft(state.id, `${counts}, site ${home} has no block left, and no partition has an address left`),
-    );
+  if (denial.reason === 'exhausted') {
+    const others = denial.detail === '' ? '' : ` (${denial.detail})`;
+    const why = `${counts}, site ${home} has no block left${others}, and no partition has an address left`;
+    return exhausted(noAddressLeft(state.id, why));
+  }
   if (denial.reason === 'elsewhere') return conflict(denial.detail);
   return unreachable(
     `partition ${partitionOf(state)} holds no free address of network ${state.id}, and its home, site ${home}, can't give more: ${denial.detail} (${counts})`,
@@ -119,13 +124,27 @@ function closedPiece(state: BlockState, text: string | null): Piece | undefined 
   return address === undefined ? undefined : pieceOf(state.space, address);
 }
 
+/** Said at once: nobody has, or ever gets, an address of these prefixes. */
+function useless({ id, prefixes }: NetworkRecord, { family, address }: Wanted): Refusal | undefined {
+  const own = prefixesOf({ prefixes }).filter(({ prefix }) => prefix.family === family);
+  if (address !== null || own.length === 0 || own.some(({ prefix }) => hasUsable(prefix))) return undefined;
+  const named = own.slice(0, MOST_NAMED).map(({ text }) => text);
+  if (own.length > MOST_NAMED) named.push(`${own.length - MOST_NAMED} more`);
+  const ends = family === 'IPv4' ? 'the first and the last address of each are' : 'the first address of each is';
+  return exhausted(
+    noAddressLeft(id, `none of its ${family} prefixes has a usable address (${named.join(', ')}): ${ends} reserved`),
+  );
+}
+
 /** Nothing here serves the request: waits for blocks, or says why none come. */
 export function shortage(
   state: BlockState,
   wanted: Wanted,
-  _network: NetworkRecord,
+  network: NetworkRecord,
   context: Context,
 ): Refusal | Waiting {
+  const never = useless(network, wanted);
+  if (never !== undefined) return never;
   const home = state.copy?.value.home ?? '';
   const what = wanted.address ?? `free ${wanted.family} address`;
   const wait = `partition ${partitionOf(state)} holds no block with ${what} of network ${state.id}; its home, site ${home}, was asked for one and has not answered yet`;

@@ -133,7 +133,7 @@ export function createBlockHolder(
           await deny('unreachable', answer.unreachable.join('; '));
           return 'later';
         }
-        await deny('exhausted', '');
+        await deny('exhausted', answer.others ?? '');
         // Whoever asks the next time clears the denial, and the changed row brings us back.
         return 'done';
       }

@@ -65,6 +65,10 @@ export interface BlockHome {
   spareIdle(network: string): Promise<void>;
 }
 
+/** So many partitions a refusal names. */
+const MOST_NAMED = 8;
+const blocksText = (count: number): string => `${count} ${count === 1 ? 'block' : 'blocks'}`;
+
 export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick<KeptBlocks, 'told'>): BlockHome {
   const { site } = ports;
   const step = (name: Parameters<NonNullable<BlockPorts['step']>>[0]): void => ports.step?.(name);
@@ -163,6 +167,24 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
     return await toHolder(lender.site, 'addresses.lendFree', ask, () => here.lendFree(ask), lendFreeReplySchema);
   }
 
+  /** `partition muc holds 6 blocks, partition fra holds 1 block`: why nothing is left for the one that asks. */
+  async function othersText(network: string, { partition: asker, family }: Asked): Promise<string> {
+    const { blocks } = orThrow(await ports.ask(networkAt(network), 'ledger', {}));
+    const held = new Map<string, number>();
+    let resting = 0;
+    for (const { holder, first, state } of blocks) {
+      if (first.includes(':') !== (family === 'IPv6')) continue;
+      if (state === 'resting') resting++;
+      else if (holder !== asker) held.set(holder, (held.get(holder) ?? 0) + 1);
+    }
+    const most = [...held].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+    const named = most.slice(0, MOST_NAMED).map(([holder, count]) => `partition ${holder} holds ${blocksText(count)}`);
+    const more = most.slice(MOST_NAMED).reduce((sum, [, count]) => sum + count, 0);
+    if (more > 0) named.push(`${most.length - MOST_NAMED} others hold ${blocksText(more)}`);
+    if (resting > 0) named.push(`${blocksText(resting)} at home kept back by the quarantine`);
+    return named.join(', ');
+  }
+
   /** Nothing is exhausted while another partition has a free address: one after the other is asked for some. */
   async function lendSingle(network: string, asked: Asked, given: Given, missing: string[]): Promise<GiveReply> {
     const holders = await holdersOf(network, asked.partition);
@@ -183,7 +205,8 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
         unreachable.add(silent);
       }
     }
-    return { ...given, unreachable: [...unreachable].sort(), ...(isComing ? { isComing } : {}) };
+    const others = await othersText(network, asked);
+    return { ...given, unreachable: [...unreachable].sort(), others, ...(isComing ? { isComing } : {}) };
   }
 
   /** The address that is asked for lies in the block of another partition, which lends it if nobody has it. */

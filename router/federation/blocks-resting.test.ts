@@ -87,7 +87,11 @@ test('a block with an address that rests is not called home for others, until th
   await run(300);
   const resting = await released(world, 'b');
   const { taken, why } = await takeAll(world, 'a');
-  refused(why, 'Exhausted');
+  refused(
+    why,
+    'Exhausted',
+    /partition pa holds 13 blocks of \/32, 13 of 13 addresses held, site a has no block left \(partition pb holds 1 block\), and/,
+  );
   assert.ok(!taken.includes(resting));
   refused(await until(acquire('a', { address: resting })), 'Conflict', 'partition pb holds');
   await run(21_000);
@@ -111,7 +115,7 @@ for (const end of ['the rest is over', 'the label is removed'] as const) {
     assert.equal(ledgerOf(world).filter(({ state }) => state === 'resting').length, 1);
     for (const id of ['a', 'b']) await of(id).restart();
     const { taken, why } = await takeAll(world, 'a');
-    refused(why, 'Exhausted');
+    refused(why, 'Exhausted', '(1 block at home kept back by the quarantine)');
     assert.equal(taken.length, 13);
     for (const id of ['a', 'b']) {
       const text = `the block of ${resting} is kept back at site a for another`;
