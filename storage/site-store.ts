@@ -31,6 +31,8 @@ export interface SiteStoreOptions {
 
 /** What still runs is cut after this. */
 const CLOSING_MS = 1000;
+/** As long as somebody who starts is waited for. */
+const TAKE_OVER_MS = 5_000;
 
 export interface OpenSiteStore extends SiteStore {
   /** The highest epoch that stands in each scope: for the log line of a process that was replaced. */
@@ -104,7 +106,9 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
     takeOver: async (scopes, shards) => {
       const holder = lastHeld;
       const fences = await retrying(() => takeOwnership(control, scopes, shards, holder), {
-        deadlineMs: controlMs,
+        deadlineMs: TAKE_OVER_MS,
+        // Each group of an owner that lives and writes on may win against it; the first try that wins ends those.
+        conflicts: Infinity,
         // Raising once more than needed does no harm.
         on: ['retry', 'unsent', 'unknown'],
       });

@@ -95,7 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
         },
       })),
     wishes: faults('storm', 'doubt', 'down', 'crash'),
-    caughtBy: ['I06', 'I15'],
+    caughtBy: ['I06', 'I14', 'I15'],
     withinSeeds: 10,
   },
   {

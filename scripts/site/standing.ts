@@ -7,6 +7,7 @@ import { isScope } from '../../actors/address.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import { behind, highest, liftEpochs, readStanding, type Standing } from '../../storage/backup/index.ts';
 import { openForAudit } from '../../storage/audit/index.ts';
+import { retrying } from '../../storage/retry.ts';
 
 const scope = z.custom<LogEntry['scope']>((value) => typeof value === 'string' && isScope(value));
 const shape = z.object({
@@ -48,6 +49,7 @@ export interface StandingCheck {
   restoredMs?: number;
 }
 
+const COMPARE_MS = 5_000;
 const NO_FILE = 'the site has written before, and the file that says how far it had come is missing';
 
 /**
@@ -61,8 +63,8 @@ export async function checkStanding(
 ): Promise<StandingCheck> {
   const file = readStandingFile(siteFolder);
   const sql = openForAudit(databaseUrl);
-  try {
-    return await sql.begin('isolation level serializable', async (tx) => {
+  const compare = (): Promise<StandingCheck> =>
+    sql.begin('isolation level serializable', async (tx) => {
       const found = await readStanding(tx);
       const lost = file === undefined ? (found.epochs.length > 0 ? [NO_FILE] : []) : behind(found, file);
       if (lost.length === 0) {
@@ -76,6 +78,9 @@ export async function checkStanding(
       await liftEpochs(tx, highest(found, known));
       return { ...restored, lost };
     });
+  try {
+    // An owner that lives and writes on may win against it, until the takeover that comes next.
+    return await retrying(compare, { deadlineMs: COMPARE_MS, conflicts: Infinity, on: ['retry'] });
   } finally {
     await sql.end({ timeout: 1 });
   }
