@@ -72,3 +72,14 @@ export type ChangeOf<T extends TableName> = Extract<Change, { table: T }>;
 /** `<table>:<scope>:<key>`: names one row in a process. */
 export const rowName = (row: { table: TableName; scope: Scope; key: string }): string =>
   `${row.table}:${row.scope}:${row.key}`;
+
+/** Of several changes of one row, decided on the same state, the first: a second one could never be written. */
+export function oncePerRow(changes: readonly Change[]): Change[] {
+  const seen = new Set<string>();
+  return changes.filter((change) => {
+    const name = rowName(change);
+    if (seen.has(name)) return false;
+    seen.add(name);
+    return true;
+  });
+}

@@ -12,7 +12,10 @@ import type { Socket } from 'node:net';
 import { headOf, type Gate, type Refused, type RequestHead } from './gate.ts';
 
 export interface WaitingLimits {
-  /** So long a request waits for room. Default 1 s: half of it makes twice as many refusals (measured: 0.46 instead of 0.82 of the capacity over 8,000 connections). */
+  /**
+   * So long a request waits for room. Default 1 s: half of it makes twice as many refusals (measured: 0.46 instead of 0.82 of
+   * the capacity over 8,000 connections).
+   */
   waitMs?: number;
   /**
    * So many wait at a time; more are refused at once. Default 10,000, as many as there are connections (connections.ts): once

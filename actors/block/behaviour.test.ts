@@ -276,6 +276,28 @@ describe('design.md §6: blocks', () => {
     ]) as Array<{ ips: string[] }>;
     assert.deepEqual(reply?.ips, ['212.34.80.1', '2001:db8::1']);
   });
+  it('a machine makes both families ask ahead; the request that both clear away is cleared once', () => {
+    // Blocks of one address each, so that every acquisition asks ahead.
+    const plant = plantWith(['212.34.80.0/27', '2001:db8::/123']);
+    granted(adopt(plant, plant.network));
+    serve(plant);
+    const stale = plant.start(block('a'), 'allocateIp', request({ address: '212.34.80.9' }));
+    plant.settle(20);
+    const [want] = wantsOf(plant).filter(({ address }) => address !== null);
+    plant.ask(block('a'), 'denied', { h: want!.h, reason: 'elsewhere', detail: 'held by partition b' });
+    plant.settle(20);
+    refused(stale(), 'Conflict', 'held by partition b');
+    plant.settle(11_000);
+    const machine = { machine: 'm', allocation: 'u', project: 'q', name: 'n', auto: true, given: [] };
+    const [reply] = granted(plant.reserve([reservation(block('a'), 'acquireIps', machine)])) as Array<{
+      ips: string[];
+    }>;
+    assert.equal(reply?.ips.length, 2);
+    assert.deepEqual(
+      wantsOf(plant).map(({ family, address }) => `${family} ${address}`),
+      ['IPv4 null', 'IPv6 null'],
+    );
+  });
 });
 
 describe('reliability.md §7.2: the hand-over', () => {

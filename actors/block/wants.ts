@@ -8,7 +8,7 @@ import { heldText } from '../network/counts.ts';
 import { freeAddresses, lastPiece, pieceOf, type Piece } from '../network/address-space.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { changeRow, type Live } from '../change.ts';
-import type { Change } from '../records.ts';
+import { oncePerRow, type Change } from '../records.ts';
 import { conflict, exhausted, notFound, unavailable, unreachable, type Refusal } from '../refusal.ts';
 import type { Context, Waiting } from '../runtime/behaviour.ts';
 import type { Denial, Lender, WantRecord } from './record.ts';
@@ -209,13 +209,15 @@ export function askAhead(state: BlockState, family: Family, context: Context): C
 
 /** The first blocks of the families of which nothing is held or asked. What is on its way home is as good as gone. */
 export const firstWants = (state: BlockState, families: readonly Family[], context: Context): Change[] =>
-  families
-    .filter(
-      (family) =>
-        ![...state.holdings.values()].some(
-          ({ value, piece }) => value.state !== 'returning' && piece.set.prefix.family === family,
-        ),
-    )
-    .map((family): Wanted => ({ family, address: null, ahead: true }))
-    .filter((wanted) => openWant(state, wanted) === undefined && !isBeingWritten(state, wanted))
-    .flatMap((wanted) => newWant(state, wanted, context));
+  oncePerRow(
+    families
+      .filter(
+        (family) =>
+          ![...state.holdings.values()].some(
+            ({ value, piece }) => value.state !== 'returning' && piece.set.prefix.family === family,
+          ),
+      )
+      .map((family): Wanted => ({ family, address: null, ahead: true }))
+      .filter((wanted) => openWant(state, wanted) === undefined && !isBeingWritten(state, wanted))
+      .flatMap((wanted) => newWant(state, wanted, context)),
+  );

@@ -5,7 +5,7 @@ import { alreadyAllocated, reservedAddress } from '../ipam/refusal-texts.ts';
 import { contains, type Prefix } from '../ipam/prefix.ts';
 import type { RowKey } from '../ports.ts';
 import { changeRow } from '../change.ts';
-import type { Change, RowOf } from '../records.ts';
+import { oncePerRow, type Change, type RowOf } from '../records.ts';
 import { conflict, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
 import { acquireAttached, detachByRequest, type IpHolder } from './attachment.ts';
@@ -262,7 +262,8 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
         ips.push(ip.address);
         changes.push(acquired(state, context, ip), ...source.ahead(state, family, context));
       }
-      return { reply: { network, ips }, changes };
+      // Both families may clear away the same earlier request for blocks.
+      return { reply: { network, ips }, changes: oncePerRow(changes) };
     },
 
     releaseIps(

@@ -15,7 +15,7 @@ const counts = {
   resting: count.describe('Released, and kept back by the quarantine of the network.'),
   free: count.describe('Can be acquired now.'),
   closed: count.describe(
-    'Free, but given to nobody: the prefix or block is on its way out, or closed since a backup was restored.',
+    'Free, but given to nobody: the prefix or block is on its way out, at home while released addresses in it are kept back, or closed since a backup was restored.',
   ),
   unknown: count.describe(
     'In blocks whose holder, or the home of the network, did not answer, or that are on their way between sites.',

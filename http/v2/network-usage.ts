@@ -43,8 +43,12 @@ function rangeSums({ size: all, reserved, held, resting, free, open }: RangeUsag
   });
 }
 
-const blockSums = ({ block, told }: KnownBlock): Sums =>
-  told === undefined ? sums({ size: sizeOf(block), unknown: sizeOf(block) }) : rangeSums(told);
+function blockSums({ block, told, ledger }: KnownBlock): Sums {
+  if (told !== undefined) return rangeSums(told);
+  const all = sizeOf(block);
+  // At home, given to nobody while addresses in it are kept back.
+  return ledger?.state === 'resting' ? sums({ size: all, closed: all }) : sums({ size: all, unknown: all });
+}
 
 function spareSums({ freeAddresses, reservedAddresses }: SpareUsage): Sums {
   const [free, reserved] = [exactly(freeAddresses), BigInt(reservedAddresses)];

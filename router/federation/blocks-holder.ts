@@ -131,7 +131,8 @@ export function createBlockHolder(
         }
         if (answer.unreachable.length > 0) {
           await deny('unreachable', answer.unreachable.join('; '));
-          return 'later';
+          // A rest may last a year: whoever asks the next time clears the denial, and the changed row brings us back.
+          return answer.restsMs === undefined ? 'later' : 'done';
         }
         await deny('exhausted', answer.others ?? '');
         // Whoever asks the next time clears the denial, and the changed row brings us back.

@@ -30,6 +30,8 @@ export const giveReplySchema = z.object({
   unreachable: z.array(z.string().max(512)).max(1_024),
   /** No block, but free addresses out of another partition's. */
   lent: z.object({ partition: id, site: id, addresses: z.array(first).min(1).max(256) }).optional(),
+  /** The block of the wanted address is kept back at the home for so long. */
+  restsMs: z.number().min(0).optional(),
   /** Where nothing is left: what the other partitions hold, as text for people. */
   others: z.string().max(2_048).optional(),
   /** One is on its way back to where it can be lent again. */

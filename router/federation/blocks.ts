@@ -197,7 +197,8 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       const record = row.value;
       const name = `block|${record.network}|${record.h}|${record.holder}`;
       if (record.state === 'sent') attempts.run(name, () => atHome.offer(record), OFFER_AFTER_MS);
-      else attempts.drop(name);
+      // The others of the same h may still be on their way when one comes home to rest.
+      else if (record.state === 'delivered') attempts.drop(name);
     }
     if (row.table === 'block') kept.tell(row.key.slice(0, row.key.lastIndexOf('|')));
     if (row.table !== 'directory' || row.value === null) return;

@@ -142,7 +142,8 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
       const ledger = await ports.ask(networkAt(network), 'ledger', {});
       // Deleted: what it says of a block here was true before.
       if (isRefusal(ledger) && ledger.kind === 'NotFound') return [];
-      return orThrow(ledger).blocks.filter(({ holder: of }) => of === partition);
+      // One that rests at home is nobody's, whoever had it.
+      return orThrow(ledger).blocks.filter(({ holder: of, state }) => of === partition && state !== 'resting');
     }
     const answer = told.find(({ from }) => from === home);
     if (answer === undefined) return null;
