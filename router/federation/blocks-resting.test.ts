@@ -131,6 +131,28 @@ for (const end of ['the rest is over', 'the label is removed'] as const) {
   });
 }
 
+test('reliability.md F24: a restored home hands no block that rests with it back to who had it', async () => {
+  const world = await league('203.0.113.0/28', { labels });
+  const { of, run, until, acquire, check, close } = world;
+  await run(300);
+  const resting = await released(world, 'a');
+  granted(
+    of('a').plant.ask(addressOf(partitionScope('pa'), 'block', 'internet'), 'recall', { count: 16, resting: true }),
+  );
+  await run(1_000);
+  const block = ledgerOf(world).find(({ state }) => state === 'resting')!;
+  await of('a').restoreFrom(of('a').backup());
+  await run(3_000);
+  assert.equal(of('a').driver.restored, null, 'compared');
+  assert.ok(!rowsOf(world, 'a', 'holding').includes(`internet|${block.first}`));
+  granted(await until(of('a').driver.acceptLoss({ without: false })));
+  await run(1_000);
+  assert.ok((await takeAll(world, 'a')).taken.every((address) => address !== resting));
+  refused(await until(acquire('a', { address: resting })), 'Unavailable', 'is kept back at site a');
+  check();
+  close();
+});
+
 test('a label that is removed ends what rests in partitions, over a restart too', async () => {
   const world = await league('203.0.113.0/24', { labels });
   const { of, run, until, acquire, update, close } = world;
