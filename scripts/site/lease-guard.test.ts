@@ -6,18 +6,15 @@ import { crashResponse } from '../../http/route.ts';
 import { refusalResponse } from '../../http/wire-errors.ts';
 import { guardByLease } from './lease-guard.ts';
 
+type Options = Parameters<typeof guardByLease>[0];
+
+const guardOf = (given: Pick<Options, 'app' | 'isHeld' | 'problem' | 'world'>): ReturnType<typeof guardByLease> =>
+  guardByLease({ site: 'muc', basePath: '/', isCurrent: () => true, ...given });
+
 async function refusedWrite(problem: string | undefined): Promise<string> {
   const world = createVirtualWorld();
   const app = { fetch: () => new Response('{}') };
-  const guard = guardByLease({
-    app,
-    site: 'muc',
-    basePath: '/',
-    isHeld: () => false,
-    isCurrent: () => true,
-    problem: () => problem,
-    world,
-  });
+  const guard = guardOf({ app, isHeld: () => false, problem: () => problem, world });
   let answered = false;
   const answer = guard.fetch(new Request('http://muc/v1/ip/allocate', { method: 'POST' }), {});
   const response = Promise.resolve(answer).finally(() => (answered = true));
@@ -52,15 +49,8 @@ async function lostMeanwhile(answered: Response, [method, path]: [method: string
       return answered;
     },
   };
-  const guard = guardByLease({
-    app,
-    site: 'muc',
-    basePath: '/',
-    isHeld: () => isHeld,
-    isCurrent: () => true,
-    problem: () => 'no answer came within 1000 ms',
-    world: createVirtualWorld(),
-  });
+  const problem = (): string => 'no answer came within 1000 ms';
+  const guard = guardOf({ app, isHeld: () => isHeld, problem, world: createVirtualWorld() });
   return await saidBy(await guard.fetch(new Request(`http://muc${path}`, { method }), {}));
 }
 
