@@ -33,7 +33,10 @@ function ownPlace(ask: LocateAsk, site: string, places: PlaceIndex): Place | und
 /** Answers another site or a router: only for what is at home here, never by hearsay. */
 export function answerLocate(ask: LocateAsk, site: string, places: PlaceIndex): LocateReply {
   const place = ownPlace(ask, site, places);
-  if (place?.site !== site) return { here: false };
+  if (place?.site !== site) {
+    const passing = ask.by === 'address' ? places.passing(ask.id) : undefined;
+    return { here: false, ...(passing && { passing: passing.partition }) };
+  }
   const holder = ask.by === 'address' ? places.address(ask.id) : undefined;
   return {
     here: true,

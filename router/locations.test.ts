@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { createLocations, type Place } from './locations.ts';
 import type { LocateReply } from './peers.ts';
 
@@ -39,4 +40,32 @@ test('an address of two networks is in two places, also when one of them has it 
   assert.deepEqual(await placesOf({ b: at('pb'), d: at('pd') }), both);
   // One of the version before does not say of which network it is.
   assert.deepEqual(await placesOf({ b: at('pb', { loan: true }), d: { here: true, partition: 'pd' } }), both);
+});
+
+test('an address that moves by a loan is asked of the partition that it passes, unless somebody says that he has it', async () => {
+  const passing: LocateReply = { here: false, passing: 'pb' };
+  assert.deepEqual(await placesOf({ a: { here: false }, b: passing }), [
+    { site: 'b', partition: 'pb', isPassing: true },
+  ]);
+  assert.deepEqual(await placesOf({ a: at('pa'), b: passing }), [{ site: 'a', partition: 'pa' }]);
+});
+
+test('that nobody has it holds for those who asked before: who asks meanwhile is told anew, all of them once', async () => {
+  const waiting: Array<(reply: LocateReply) => void> = [];
+  const locations = createLocations({
+    peers: {
+      members: () => [{ site: 'a', partitions: [], up: true }],
+      ask: () => new Promise((resolve) => waiting.push(resolve)),
+    },
+    monotonicMs: () => 0,
+  });
+  const early = locations.find(ask);
+  const late = [locations.find(ask), locations.find(ask)];
+  waiting[0]!({ here: false });
+  assert.deepEqual(await early, { places: [] });
+  await setImmediate();
+  assert.equal(waiting.length, 2);
+  waiting[1]!(at('pa'));
+  const there = { places: [{ site: 'a', partition: 'pa' }] };
+  assert.deepEqual(await Promise.all(late), [there, there]);
 });

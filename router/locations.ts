@@ -6,6 +6,8 @@ import { LOCATE_ASK, locateReplySchema, type LocateAsk, type Member, type PeerEx
 export interface Place {
   readonly site: string;
   readonly partition: string;
+  /** Of an address: nobody said that it is there, but by a loan it comes there, or goes away. */
+  readonly isPassing?: true;
 }
 
 /** What asking gave. `unreachable`: nobody has it, but not everybody could say so. */
@@ -14,7 +16,10 @@ export type Found = { readonly places: readonly Place[] } | { readonly unreachab
 export interface Locations {
   /** A remembered place. */
   known(ask: LocateAsk): Place | undefined;
-  /** Asks all members at once; the same question is asked once at a time. No place: all answered that it is not there. */
+  /**
+   * Asks all members at once; the same question is asked once at a time. No place: all answered that it is not there, to a
+   * question that was asked after this.
+   */
   find(ask: LocateAsk): Promise<Found>;
   /** It was not there. */
   forget(ask: LocateAsk): void;
@@ -43,6 +48,11 @@ interface Told {
   loan: true | undefined;
 }
 
+/** Nobody may have it while it moves; where it passes then knows most of it. */
+interface Passing {
+  passing: Place;
+}
+
 /**
  * Until the holder of a block has heard that a lent address came, both ends say that it is theirs: the one that has it by the
  * loan is right. Addresses of several networks stay several.
@@ -63,11 +73,16 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
     if (remembered.size > capacity) remembered.delete(remembered.keys().next().value!);
   };
 
-  const askOne = async (member: Member, ask: LocateAsk): Promise<Told | 'elsewhere' | 'unreachable'> => {
+  const askOne = async (member: Member, ask: LocateAsk): Promise<Told | Passing | 'elsewhere' | 'unreachable'> => {
     if (!member.up) return 'unreachable';
     try {
       const reply = locateReplySchema.parse(await peers.ask(member.site, LOCATE_ASK, ask, LOCATE_MS));
-      if (!reply.here) return 'elsewhere';
+      if (!reply.here) {
+        const { passing } = reply;
+        return passing === undefined
+          ? 'elsewhere'
+          : { passing: { site: member.site, partition: passing, isPassing: true } };
+      }
       const { partition, network, loan } = reply;
       return { place: { site: member.site, partition }, network, loan };
     } catch (error) {
@@ -79,11 +94,19 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
   const askAll = async (name: string, ask: LocateAsk): Promise<Found> => {
     const members = peers.members();
     const answers = await Promise.all(members.map((member) => askOne(member, ask)));
-    const places = placesOf(answers.filter((answer) => typeof answer === 'object'));
+    const places = placesOf(answers.filter((answer) => typeof answer === 'object' && 'place' in answer));
     if (places.length === 1) remember(name, places[0]!);
     if (places.length > 0) return { places };
     const unreachable = members.filter((_, i) => answers[i] === 'unreachable');
-    return unreachable.length > 0 ? { unreachable } : { places: [] };
+    if (unreachable.length > 0) return { unreachable };
+    const passing = answers.find((answer) => typeof answer === 'object' && 'passing' in answer);
+    return { places: passing === undefined ? [] : [passing.passing] };
+  };
+
+  const begin = (name: string, ask: LocateAsk): Promise<Found> => {
+    const found = askAll(name, ask).finally(() => asking.delete(name));
+    asking.set(name, found);
+    return found;
   };
 
   return {
@@ -96,13 +119,15 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
       remembered.set(name, entry);
       return entry.place;
     },
-    find(ask) {
+    async find(ask) {
       const name = askName(ask);
       const pending = asking.get(name);
-      if (pending !== undefined) return pending;
-      const found = askAll(name, ask).finally(() => asking.delete(name));
-      asking.set(name, found);
-      return found;
+      if (pending !== undefined) {
+        const found = await pending;
+        // Nowhere was said before this was asked: it may have come somewhere since. A place shows whether it is right.
+        if (!('places' in found) || found.places.length > 0) return found;
+      }
+      return await (asking.get(name) ?? begin(name, ask));
     },
     forget(ask) {
       remembered.delete(askName(ask));

@@ -54,7 +54,11 @@ export type LocateAsk = z.infer<typeof locateAskSchema>;
 
 /** `partition` is '' for what belongs to the site as a whole: directory entries, global networks. */
 export const locateReplySchema = z.union([
-  z.object({ here: z.literal(false) }),
+  z.object({
+    here: z.literal(false),
+    /** Of an address: it comes to this partition, or goes away from it, by a loan. Who says that it has it is right. */
+    passing: z.string().max(128).optional(),
+  }),
   z.object({
     here: z.literal(true),
     partition: z.string().max(128),

@@ -179,3 +179,22 @@ test('an address that was lent out of a block of one address has one place', () 
     [['f', 'fra']],
   );
 });
+
+test('design.md §6: for a block that goes home its partition does not speak any more: another one may have it already', () => {
+  const index = createPlaceIndex('muc', ['a', 'b']);
+  const block = { network: 'internet', first: '1.2.3.0', length: 24 };
+  index.filled();
+  const holding = (partition: string, version: number, state: string): void =>
+    index.put(row('holding', `partition:${partition}`, 'internet|1.2.3.0', version, { ...block, state }));
+  holding('a', 1, 'held');
+  assert.equal(index.address('1.2.3.9')?.partition, 'a');
+  holding('a', 2, 'returning');
+  assert.equal(index.address('1.2.3.9'), undefined);
+  holding('b', 1, 'held');
+  assert.deepEqual(
+    index.holders('1.2.3.9').map(({ partition }) => partition),
+    ['b'],
+  );
+  index.put(row('holding', 'partition:a', 'internet|1.2.3.0', 3, null));
+  assert.equal(index.address('1.2.3.9')?.partition, 'b');
+});

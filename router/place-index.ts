@@ -1,9 +1,11 @@
 // The places that a process knows: filled from the rows at the start, kept by the log. Rows and log entries may come in
 // any order and twice; the version of a row decides.
 import { isPartitionScope, partitionScope, siteScope, type Scope } from '../actors/address.ts';
+import type { HoldingRecord } from '../actors/block/record.ts';
 import type { DirectoryKind } from '../actors/directory/record.ts';
 import { parseAddress } from '../actors/ipam/address.ts';
 import { parsePrefix, type Prefix } from '../actors/ipam/prefix.ts';
+import type { PrefixRecord } from '../actors/network/record.ts';
 import type { LogEntry, RowReader } from '../actors/ports.ts';
 import type { Change, Row } from '../actors/records.ts';
 import type { AddressPlace, NetworkPlace, Places } from './places.ts';
@@ -40,6 +42,16 @@ interface Range {
 interface Entry {
   readonly home: string;
   readonly revision: number;
+}
+
+/**
+ * What a partition speaks for. A block that goes home has no address in use here, and whoever gets it next may hold it
+ * before the home's word that it came arrives.
+ */
+function rangeOf(value: PrefixRecord | HoldingRecord | null): Prefix | undefined {
+  if (value === null) return undefined;
+  if ('cidr' in value) return parsePrefix(value.cidr);
+  return value.state === 'returning' ? undefined : blockPrefix(value.first, value.length);
 }
 
 export function createPlaceIndex(site: string, partitions: Iterable<string> = []): PlaceIndex {
@@ -139,13 +151,7 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
         const { value } = row;
         const network = value?.network ?? '';
         const isBlock = row.table === 'holding';
-        const prefix =
-          value === null
-            ? undefined
-            : 'cidr' in value
-              ? parsePrefix(value.cidr)
-              : blockPrefix(value.first, value.length);
-        return putRange(row, prefix, { network, partition, holder: isBlock ? 'block' : 'network' });
+        return putRange(row, rangeOf(value), { network, partition, holder: isBlock ? 'block' : 'network' });
       }
       default:
     }

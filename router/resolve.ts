@@ -69,7 +69,8 @@ export function resolve({ at, class: type }: Pick<Located, 'at' | 'class'>, know
     const ask: LocateAsk = { by: 'address', id };
     const holder = known.find(ask);
     if (holder === undefined) return orAsk(ask);
-    if (holder !== 'nowhere') return goTo(holder, ask);
+    // Where it passes is known whether anybody has it; who is to have it next, the home of its network says.
+    if (holder !== 'nowhere' && !(holder.isPassing && home !== undefined)) return goTo(holder, ask);
     return home === undefined ? HERE : goTo(home);
   };
 

@@ -63,6 +63,12 @@ const told = (operation: Operation): string => {
   return `  ${callMs.toFixed(1)}–${until}  ${client} ${verb} ${key} (${id}${expected === '' ? '' : `, believes ${expected}`}) → ${answer}`;
 };
 
+/** Beyond the operations around the place where the search ended, a violation names so many that tell how it came to this. */
+const MOST_CHANGES = 12;
+
+const mayChange = ({ verb, outcome }: Operation): boolean =>
+  verb === 'give' || (verb.startsWith('take') && outcome.kind !== 'refused');
+
 interface Frame {
   state: Holder;
   candidates: number[];
@@ -156,12 +162,16 @@ export function checkOne(all: readonly Operation[], withinMs = 10_000): Verdict 
   }
   if (left === 0) return { ok: true };
   const at = best.candidates[0] ?? operations.length - 1;
-  const around = operations.slice(Math.max(0, at - 6), at + 6);
+  const near = operations.slice(Math.max(0, at - 6), at + 6);
+  const changes = operations.slice(0, at).filter((operation) => mayChange(operation) && !near.includes(operation));
   return {
     ok: false,
     why: `${operations[0]?.key}: no order explains the answers; held by ${best.state === '' ? 'nobody' : best.state}, none of these can come next:\n${best.candidates
       .map((i) => told(operations[i]!))
-      .join('\n')}\nits operations around:\n${around.map(told).join('\n')}`,
+      .join('\n')}\nthe last that changed its holder, or said that nobody holds it:\n${changes
+      .slice(-MOST_CHANGES)
+      .map(told)
+      .join('\n')}\nits operations around:\n${near.map(told).join('\n')}`,
   };
 }
 
