@@ -29,6 +29,13 @@ before(async () => {
   muc.places.put(
     row('holding', 'partition:a', 'internet|1.2.2.0', { network: 'internet', first: '1.2.2.0', length: 24 }),
   );
+  // A block that muc gave home, whose new holder got it before muc heard that it came.
+  const moved = { network: 'internet', first: '1.2.4.0', length: 24 };
+  muc.places.put(row('holding', 'partition:a', 'internet|1.2.4.0', { ...moved, state: 'returning' }));
+  fra.places.put(row('holding', 'partition:b', 'internet|1.2.4.0', { ...moved, state: 'held' }));
+  // An address that fra waits for.
+  const want = { network: 'internet', address: '1.2.5.4', lender: { partition: 'c', site: 'ber' } };
+  fra.places.put(row('want', 'partition:b', 'internet|h', want));
   fra.places.put(row('machine', 'partition:b', 'mb', {}));
   fra.places.put(row('switch', 'partition:b', 'sb', {}));
   fra.places.put(row('network', 'partition:b', 'nb', {}));
@@ -72,6 +79,8 @@ const VECTORS: ReadonlyArray<[line: string, body: unknown, sites: unknown]> = [
   ['POST /v1/ip/allocate/1.2.2.4', { networkid: 'internet' }, 'muc'],
   ['POST /v1/ip/allocate/1.2.99.4', { networkid: 'internet' }, 'fra'],
   ['DELETE /v1/ip/free/2001%3Adb8%3A%3A1', undefined, 'fra'],
+  ['DELETE /v1/ip/free/1.2.4.4', undefined, 'fra'],
+  ['DELETE /v1/ip/free/1.2.5.4', undefined, 'fra'],
   ['POST /v1/switch/register', { partition_id: 'b' }, 'fra'],
   ['GET /v1/switch/sb', undefined, 'fra'],
   ['GET /v1/machine/ma', undefined, 'muc'],
