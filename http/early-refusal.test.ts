@@ -122,6 +122,37 @@ test('it waits no longer than its time; who comes when it was told to does not w
   }
 });
 
+test('who waited is not refused first the next time: that it comes back at once is known for a while', async () => {
+  const { at, early, entered, connect, answerFirst, until, stop } = await plant();
+  try {
+    const [first, second] = [connect(), connect()];
+    void first('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await second('/refused'), 503);
+    const again = second('/again');
+    await until(() => early.waiting === 1);
+    answerFirst();
+    // What it was told is over, but there is room for one, and somebody else has it.
+    at.nowMs = 1_500;
+    void first('/other');
+    answerFirst();
+    assert.equal(await again, 200);
+    await until(() => entered.length === 3);
+    void second('/next');
+    await until(() => early.waiting === 1);
+    answerFirst();
+    await until(() => entered.length === 4);
+    answerFirst();
+    at.nowMs = 9_000;
+    void first('/last');
+    await until(() => entered.length === 5);
+    assert.equal(await second('/much-later'), 503);
+    assert.equal(at.turnedAway, 2);
+  } finally {
+    stop();
+  }
+});
+
 test('what gives something back does not wait, nor does what is large, or one too many', async () => {
   const { at, early, entered, connect, answerFirst, until, stop } = await plant({ most: 1 });
   try {

@@ -166,7 +166,7 @@ async function run({ quick, progress }: Parameters<Bench['run']>[0]): Promise<Re
       ]),
       notes: [
         `${database.about}. Capacity: the mean of both closed loops. Normal: in half a second at most ${100 * LOST_PART} % refused or lost, and p99 at most twice that before.`,
-        `Who was refused and comes back at once waits for room, a second at most (http/early-refusal.ts), and its connection with it: what found no connection free did not arrive. Of the peak arrived ${peaks.map(({ connections, arrivedPart }) => `${number(100 * arrivedPart)} % over ${number(connections)}`).join(', ')}.`,
+        `Who was refused and comes back at once waits for room, 1.25 s at most (http/early-refusal.ts), and its connection with it: what found no connection free did not arrive. Of the peak arrived ${peaks.map(({ connections, arrivedPart }) => `${number(100 * arrivedPart)} % over ${number(connections)}`).join(', ')}.`,
         `The generator shares the cores: at the peak and around it ${peaks.map(({ generatorCores }) => number(generatorCores)).join(' and ')} of one, the site ${number(figures.siteCores)}.`,
       ],
       figures,
