@@ -35,8 +35,8 @@ export interface Admission {
    * it took tells of this process.
    */
   admit(arrival: Arrival): Denied | ((isOwn: boolean) => void);
-  /** Whether it would be refused now; counts nothing. */
-  look(arrival: Omit<Arrival, 'operation'>): Denied | undefined;
+  /** Whether it would be refused now, if `promised` more were under way (default 0); counts nothing. */
+  look(arrival: Omit<Arrival, 'operation'>, promised?: number): Denied | undefined;
   /** Counts one that was refused because of a look. */
   turnedAway(reason: Denied['reason']): void;
   readonly state: AdmissionState;
@@ -112,13 +112,14 @@ export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionO
   // Probes and agents are nobody's share.
   const hasShare = (kind: RequestClass, identity: string): boolean => kind !== 'A' && identity !== '';
 
-  function look({ class: kind, identity }: Omit<Arrival, 'operation'>): Denied | undefined {
+  function look({ class: kind, identity }: Omit<Arrival, 'operation'>, promised = 0): Denied | undefined {
     const isShared = hasShare(kind, identity) && identities.size > 1;
     const own = identities.get(identity) ?? 0;
     const isBeyond = isShared && own >= limit / identities.size;
-    if (inFlight >= limit * PARTS[kind]) return isBeyond ? deny(429, 'share') : deny(503, 'limit');
+    const underWay = inFlight + promised;
+    if (underWay >= limit * PARTS[kind]) return isBeyond ? deny(429, 'share') : deny(503, 'limit');
     // Near the end of the room nobody may take what another one has not had yet.
-    return isBeyond && inFlight >= limit * 0.9 ? deny(429, 'share') : undefined;
+    return isBeyond && underWay >= limit * 0.9 ? deny(429, 'share') : undefined;
   }
 
   return {
@@ -192,8 +193,8 @@ export function createGate(admission: Admission, basePath: string): Gate {
   };
   const arrivalOf = (head: RequestHead): Arrival => (head.arrival ??= read(head));
   return {
-    look(head) {
-      const denied = admission.look(arrivalOf(head));
+    look(head, promised) {
+      const denied = admission.look(arrivalOf(head), promised);
       return denied && answerOf(denied);
     },
     turnedAway: ({ status }) => admission.turnedAway(status === 429 ? 'share' : 'limit'),

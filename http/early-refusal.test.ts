@@ -1,9 +1,9 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Agent, createServer, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { refuseEarly, type WaitingLimits } from './early-refusal.ts';
-import type { Gate } from './gate.ts';
+import { connect as dial, type AddressInfo } from 'node:net';
+import { refuseEarly, type EarlyRefusal, type WaitingLimits } from './early-refusal.ts';
+import { headOf, type Gate } from './gate.ts';
 import type { RequestClass } from './request-class.ts';
 
 const REFUSED = { status: 503, headers: [['retry-after', '1']] as Array<[string, string]>, body: Buffer.from('full') };
@@ -13,22 +13,28 @@ async function plant(limits: WaitingLimits = {}) {
   const inside: ServerResponse[] = [];
   const entered: string[] = [];
   const hungUp: string[] = [];
-  const at = { nowMs: 0, places: 1, turnedAway: 0 };
+  const at = { nowMs: 0, places: 1, turnedAway: 0, isBeyond: (_identity: string): boolean => false };
   let sweep = (): void => {};
   let wake = (): void => {};
   const gate: Gate = {
-    look(head) {
-      head.arrival ??= { class: (head.header('x-class') ?? 'B') as RequestClass, operation: '', identity: '' };
-      return inside.length < at.places ? undefined : REFUSED;
+    look(head, promised = 0) {
+      const identity = head.header('authorization') ?? '';
+      head.arrival ??= { class: (head.header('x-class') ?? 'B') as RequestClass, operation: '', identity };
+      return at.isBeyond(identity) || inside.length + promised >= at.places ? REFUSED : undefined;
     },
     enter: () => () => {},
     turnedAway: () => void at.turnedAway++,
   };
-  const server = createServer(({ url = '' }, outgoing) => {
-    entered.push(url);
+  const server = createServer((incoming, outgoing) => {
+    entered.push(incoming.url ?? '');
     inside.push(outgoing);
+    early.entering(headOf(incoming));
   });
-  const early = refuseEarly(server, gate, { now: () => at.nowMs, after: (run) => (sweep = run), ...limits });
+  const early: EarlyRefusal = refuseEarly(server, gate, {
+    now: () => at.nowMs,
+    after: (run) => (sweep = run),
+    ...limits,
+  });
   server.on('request', ({ url = '' }, outgoing) => {
     wake();
     outgoing.once('close', () => {
@@ -41,6 +47,7 @@ async function plant(limits: WaitingLimits = {}) {
   const agents: Agent[] = [];
   return {
     at,
+    port,
     early,
     entered,
     hungUp,
@@ -48,8 +55,8 @@ async function plant(limits: WaitingLimits = {}) {
     connect() {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       agents.push(agent);
-      return (path: string, kind: RequestClass = 'B', body = '') => {
-        const headers = { 'x-class': kind, 'content-length': body.length };
+      return (path: string, kind: RequestClass = 'B', body = '', more: Record<string, string> = {}) => {
+        const headers = { 'x-class': kind, 'content-length': body.length, ...more };
         const outgoing = request({ port, agent, method: 'POST', path, headers });
         const status = new Promise<number>((resolve) => {
           outgoing.on('response', (response) => {
@@ -195,6 +202,99 @@ test('who hangs up while it waits is not let in', async () => {
     assert.deepEqual(entered, ['/long', '/stays']);
     sweep();
     assert.equal(early.waiting, 0);
+  } finally {
+    stop();
+  }
+});
+
+test('of one who asks much and one who asks little each has a turn; where one is beyond its share, the other one comes', async () => {
+  const { at, early, entered, connect, answerFirst, until, stop } = await plant();
+  try {
+    const first = connect();
+    void first('/long');
+    await until(() => entered.length === 1);
+    const ask = async (path: string, authorization: string): Promise<void> => {
+      const one = connect();
+      assert.equal(await one('/refused', 'B', '', { authorization }), 503);
+      const before = early.waiting;
+      void one(path, 'B', '', { authorization });
+      await until(() => early.waiting === before + 1);
+    };
+    for (let n = 0; n < 10; n++) await ask(`/much-${n}`, 'much');
+    await ask('/little-0', 'little');
+    await ask('/little-1', 'little');
+    answerFirst();
+    answerFirst();
+    assert.deepEqual(entered.slice(1), ['/much-0', '/little-0']);
+    at.isBeyond = (identity) => identity === 'much';
+    answerFirst();
+    assert.equal(entered.at(-1), '/little-1');
+    answerFirst();
+    assert.equal(entered.length, 4);
+  } finally {
+    stop();
+  }
+});
+
+test('when many have waited long enough at a time, only those come in for whom there is room', async () => {
+  const { at, early, entered, connect, sweep, until, stop } = await plant();
+  try {
+    const first = connect();
+    void first('/long');
+    await until(() => entered.length === 1);
+    for (let n = 0; n < 5; n++) {
+      const one = connect();
+      assert.equal(await one('/refused'), 503);
+      void one(`/again-${n}`);
+      await until(() => early.waiting === n + 1);
+    }
+    at.nowMs = 5_000;
+    at.places = 3;
+    sweep();
+    assert.deepEqual(entered.slice(1), ['/again-0', '/again-1']);
+    assert.deepEqual([early.waiting, at.turnedAway], [0, 8]);
+  } finally {
+    stop();
+  }
+});
+
+test('a time of its own is part of the wait, which is no longer than it', async () => {
+  const { at, early, entered, connect, sweep, until, stop } = await plant();
+  try {
+    const [first, second] = [connect(), connect()];
+    void first('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await second('/refused'), 503);
+    const again = second('/again', 'B', '', { 'request-timeout': '0.2' });
+    await until(() => early.waiting === 1);
+    at.nowMs = 200;
+    sweep();
+    assert.equal(await again, 503);
+  } finally {
+    stop();
+  }
+});
+
+test('of what is sent on one connection without waiting for answers one waits; nothing is done for who hung up', async () => {
+  const { at, port, early, entered, connect, answerFirst, sweep, until, stop } = await plant();
+  try {
+    const first = connect();
+    void first('/long');
+    await until(() => entered.length === 1);
+    const socket = dial(port, '127.0.0.1');
+    const request = (path: string): string => `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`;
+    socket.write(request('/refused'));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.write(Array.from({ length: 50 }, (_, n) => request(`/again-${n}`)).join(''));
+    await until(() => at.turnedAway === 50);
+    assert.equal(early.waiting, 1);
+    socket.destroy();
+    await until(() => {
+      sweep();
+      return early.waiting === 0;
+    });
+    answerFirst();
+    assert.deepEqual(entered, ['/long']);
   } finally {
     stop();
   }

@@ -10,6 +10,7 @@
 // wait for room, too, where they would be refused at once. What there is room for is let in at once, on whatever connection.
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { timeoutMsOf } from '../router/socket-io.ts';
 import { headOf, type Gate, type Refused, type RequestHead } from './gate.ts';
 import { createWaitingLine, type WaitingLine } from './waiting-line.ts';
 
@@ -32,8 +33,6 @@ export interface WaitingLimits {
 
 /** Lies in memory while it waits; larger ones don't. */
 const MOST_BODY_BYTES = 8_192;
-/** Of those that wait longest: some may be let in where others have used up their share. */
-const LOOKS = 8;
 const SWEEP_MS = 50;
 /** Who waited is taken for one that does not heed Retry-After for so long. */
 const KNOWN_MS = 5_000;
@@ -64,7 +63,11 @@ const prepare = ({ status, headers, body }: Refused): Prepared => ({
 const isSmall = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= MOST_BODY_BYTES;
 
+const isGone = ({ incoming, outgoing }: Waiting): boolean => outgoing.closed || incoming.socket.destroyed;
+
 export interface EarlyRefusal {
+  /** To be called when a request is about to enter the gate, or won't; again, it does nothing. */
+  entering(head: RequestHead): void;
   /** To be called whenever a request was answered: there may be room now. */
   answered(): void;
   readonly waiting: number;
@@ -81,8 +84,13 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
   const prepared = new WeakMap<Refused, Prepared>();
   /** Until then whoever is at the other end is early: it was told to come later, or did not heed that a moment ago. */
   const early = new WeakMap<Socket, number>();
-  /** B before C; whoever waits longest is first. */
+  /** B before C. */
   const lines: Record<'B' | 'C', WaitingLine<Waiting>> = { B: createWaitingLine(), C: createWaitingLine() };
+  /** One of each: what is sent behind it comes when it is answered. */
+  const held = new WeakSet<Socket>();
+  /** Let in, and not counted by the gate yet. */
+  const promised = new Set<RequestHead>();
+  const look = (head: RequestHead): Refused | undefined => gate.look(head, promised.size);
   let isSweeping = false;
   const waiting = (): number => lines.B.length + lines.C.length;
 
@@ -95,33 +103,40 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     outgoing.end(answer.text);
   };
 
-  const serveWaiting = ({ incoming, outgoing }: Waiting): void => {
+  const serveWaiting = ({ incoming, outgoing, head }: Waiting): void => {
+    held.delete(incoming.socket);
     early.set(incoming.socket, now() + KNOWN_MS);
+    promised.add(head);
+    // What never comes as far as the gate, e.g. for a Host that makes no sense.
+    outgoing.once('close', () => promised.delete(head));
     serve(incoming, outgoing);
   };
 
   /** Lets one in of those that wait, if there is room. */
-  const letIn = (): void => {
+  const letIn = (): boolean => {
     for (const line of [lines.B, lines.C]) {
-      for (let at = 0; at < Math.min(LOOKS, line.length); at++) {
-        const one = line.at(at)!;
-        if (one.outgoing.closed || gate.look(one.head) !== undefined) continue;
-        line.remove(at);
-        return serveWaiting(one);
+      for (;;) {
+        const one = line.take((first) => isGone(first) || look(first.head) === undefined);
+        if (one === undefined) break;
+        if (!isGone(one)) {
+          serveWaiting(one);
+          return true;
+        }
+        held.delete(one.incoming.socket);
       }
     }
+    return false;
   };
 
   const sweep = (): void => {
-    letIn();
+    while (letIn());
     const nowMs = now();
     for (const line of [lines.B, lines.C]) {
-      for (let one = line.at(0); one !== undefined && (one.untilMs <= nowMs || one.outgoing.closed); one = line.at(0)) {
-        line.remove(0);
-        if (one.outgoing.closed) continue;
-        const refused = gate.look(one.head);
-        if (refused === undefined) serveWaiting(one);
-        else turnAway(one.incoming, one.outgoing, refused);
+      for (const one of line.drop((first) => first.untilMs <= nowMs || isGone(first))) {
+        held.delete(one.incoming.socket);
+        const refused = look(one.head);
+        if (!isGone(one) && refused !== undefined) turnAway(one.incoming, one.outgoing, refused);
+        else if (!isGone(one)) serveWaiting(one);
       }
     }
     isSweeping = waiting() > 0;
@@ -131,20 +146,23 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
   server.removeAllListeners('request');
   server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const head = headOf(incoming);
-    const refused = gate.look(head);
+    const refused = look(head);
     if (refused === undefined) return serve(incoming, outgoing);
     const kind = head.arrival?.class ?? 'A';
     const nowMs = now();
     const isEarly = (early.get(incoming.socket) ?? 0) > nowMs;
-    if (!isEarly || kind === 'A' || waiting() >= most || !isSmall(incoming)) {
-      return turnAway(incoming, outgoing, refused);
-    }
-    lines[kind].push({ incoming, outgoing, head, untilMs: nowMs + waitMs });
+    const isFull = waiting() >= most || held.has(incoming.socket);
+    if (!isEarly || kind === 'A' || isFull || !isSmall(incoming)) return turnAway(incoming, outgoing, refused);
+    held.add(incoming.socket);
+    head.arrivedMs = nowMs;
+    const untilMs = nowMs + Math.min(waitMs, timeoutMsOf(incoming.headers));
+    lines[kind].push(head.arrival?.identity ?? '', { incoming, outgoing, head, untilMs });
     if (isSweeping) return;
     isSweeping = true;
     after(sweep, SWEEP_MS);
   });
   return {
+    entering: (head) => void promised.delete(head),
     answered() {
       if (isSweeping) letIn();
     },

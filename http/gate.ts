@@ -10,6 +10,8 @@ export interface RequestHead {
   header(name: string): string | undefined;
   /** What a gate has made of it, so that it is made once. */
   arrival?: Arrival;
+  /** When it came, if it waited since. Monotonic. */
+  arrivedMs?: number;
 }
 
 /** The answer of a gate: of each kind there is one, given again and again. */
@@ -21,8 +23,11 @@ export interface Refused {
 
 /** Refuses requests of which there are too many at a time. */
 export interface Gate {
-  /** Before a body is read: refuses what would be refused now, and counts nothing, for a body may be long in coming. */
-  look(head: RequestHead): Refused | undefined;
+  /**
+   * Before a body is read: refuses what would be refused now, and counts nothing, for a body may be long in coming.
+   * `promised`: so many more were let in and have not entered yet.
+   */
+  look(head: RequestHead, promised?: number): Refused | undefined;
   /** Refuses it, or lets it in; the function is called when it is answered, by this process alone or not. */
   enter(head: RequestHead): Refused | ((isOwn: boolean) => void);
   /** Hears that somebody was turned away with what `look` said. */

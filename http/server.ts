@@ -100,9 +100,9 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
   let early: EarlyRefusal | undefined;
 
   const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
-    const asker = askerOf(outgoing);
     const { headers, rawHeaders } = incoming;
     const head = headOf(incoming);
+    const asker = askerOf(outgoing, head.arrivedMs);
     const { method, path: url } = head;
     let leave: ((isOwn: boolean) => void) | undefined;
     let isOwn = false;
@@ -113,6 +113,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
         if (isBodyFailure(read)) return bodyFailureResponse(read);
         body = read;
       }
+      early?.entering(head);
       const entered = gate?.enter(head);
       if (entered !== undefined && typeof entered !== 'function') return toResponse(entered);
       leave = entered;
@@ -128,6 +129,7 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       return crashResponse();
     } finally {
       leave?.(isOwn);
+      early?.entering(head);
       early?.answered();
     }
   };

@@ -1,37 +1,72 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createWaitingLine } from './waiting-line.ts';
 
-test('a waiting line answers as a list does', () => {
+interface One {
+  name: string;
+  number: number;
+}
+
+test('a waiting line gives each name its turn, and of a name who came first', () => {
   const step = fc.oneof(
-    { weight: 3, arbitrary: fc.record({ push: fc.nat(5_000) }) },
-    { weight: 2, arbitrary: fc.record({ leave: fc.nat(5_000) }) },
-    { weight: 2, arbitrary: fc.record({ remove: fc.nat(8) }) },
+    { weight: 3, arbitrary: fc.record({ push: fc.constantFrom('a', 'b', 'c'), count: fc.nat(3_000) }) },
+    { weight: 3, arbitrary: fc.record({ take: fc.nat(3_000), not: fc.constantFrom('a', 'b', '') }) },
+    { weight: 1, arbitrary: fc.record({ below: fc.nat(20_000) }) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const line = createWaitingLine<number>();
-      const model: number[] = [];
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const line = createWaitingLine<One>();
+      /** Names in the order of their turns. */
+      let model: Array<{ name: string; numbers: number[] }> = [];
       let next = 0;
       for (const one of steps) {
         if ('push' in one) {
-          for (let n = 0; n < one.push; n++) {
-            line.push(next);
-            model.push(next++);
+          for (let n = 0; n < one.count; n++) {
+            line.push(one.push, { name: one.push, number: next });
+            const known = model.find(({ name }) => name === one.push);
+            if (known === undefined) model.push({ name: one.push, numbers: [next] });
+            else known.numbers.push(next);
+            next++;
           }
-        } else if ('leave' in one) {
-          for (let n = Math.min(one.leave, model.length); n > 0; n--) {
-            assert.equal(line.at(0), model.shift());
-            line.remove(0);
+        } else if ('take' in one) {
+          for (let n = 0; n < one.take; n++) {
+            const taken = line.take(({ name }) => name !== one.not);
+            const before = model.filter(({ numbers }) => numbers.length > 0);
+            const at = before.findIndex(({ name }) => name !== one.not);
+            const expected = before[at];
+            assert.deepEqual(taken, expected && { name: expected.name, number: expected.numbers.shift() });
+            model = at < 0 ? before : [...before.slice(at + 1), ...before.slice(0, at + 1)];
           }
-        } else if (one.remove < model.length) {
-          line.remove(one.remove);
-          model.splice(one.remove, 1);
+        } else {
+          const over = line.drop(({ number }) => number < one.below).map(({ number }) => number);
+          const expected = model.flatMap(({ numbers }) => {
+            const first = numbers.findIndex((number) => number >= one.below);
+            return numbers.splice(0, first < 0 ? numbers.length : first);
+          });
+          assert.deepEqual(
+            over.sort((a, b) => a - b),
+            expected.sort((a, b) => a - b),
+          );
         }
-        assert.equal(line.length, model.length);
-        for (let index = 0; index <= Math.min(10, model.length); index++) assert.equal(line.at(index), model[index]);
+        assert.equal(
+          line.length,
+          model.reduce((sum, { numbers }) => sum + numbers.length, 0),
+        );
       }
     }),
+    { numRuns: 50 },
   );
+});
+
+test('of which nobody may come in, at most a few names are asked at a time, and all of them in turn', () => {
+  const line = createWaitingLine<number>();
+  for (let n = 0; n < 20; n++) line.push(`name ${n}`, n);
+  const asked = new Set<number>();
+  for (let round = 0; round < 3; round++) {
+    let now = 0;
+    line.take((one) => (asked.add(one), now++, false));
+    assert.ok(now <= 8);
+  }
+  assert.equal(asked.size, 20);
 });

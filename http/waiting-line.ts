@@ -1,34 +1,92 @@
-/** First in, first out; some near the front may leave before it. A step costs the same however many wait. */
-export interface WaitingLine<T> {
+// Who waits for room: first in, first out for each name, and the names in turn, so that one of which many wait does not keep
+// the others waiting. A step costs the same however many wait.
+
+interface Queue<T> {
   readonly length: number;
+  readonly first: T | undefined;
   push(one: T): void;
-  /** Counted from the front. */
-  at(index: number): T | undefined;
-  /** What it costs grows with the index. */
-  remove(index: number): void;
+  shift(): T | undefined;
 }
 
 /** So many places in front may be empty before those behind move up, if they are the larger part. */
 const MOST_EMPTY = 1_024;
 
-export function createWaitingLine<T>(): WaitingLine<T> {
+function createQueue<T>(): Queue<T> {
   let places: Array<T | undefined> = [];
   let front = 0;
   return {
     get length() {
       return places.length - front;
     },
-    push(one) {
-      places.push(one);
+    get first() {
+      return places[front];
     },
-    at: (index) => places[front + index],
-    remove(index) {
-      for (let i = front + index; i > front; i--) places[i] = places[i - 1];
+    push: (one) => void places.push(one),
+    shift() {
+      if (front === places.length) return undefined;
+      const one = places[front];
       places[front++] = undefined;
       if (front > MOST_EMPTY && 2 * front > places.length) {
         places = places.slice(front);
         front = 0;
       }
+      return one;
+    },
+  };
+}
+
+export interface WaitingLine<T> {
+  readonly length: number;
+  push(name: string, one: T): void;
+  /** The first one of the next name of which `may` says so; of a few names at most is it asked. */
+  take(may: (one: T) => boolean): T | undefined;
+  /** Removes those in front, of each name, of which `isOver` says so. */
+  drop(isOver: (one: T) => boolean): T[];
+}
+
+/** Of so many names: some may have used up their share. */
+const MOST_ASKED = 8;
+
+export function createWaitingLine<T>(): WaitingLine<T> {
+  const byName = new Map<string, Queue<T>>();
+  /** Each name of `byName` once. */
+  const turns = createQueue<string>();
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    push(name, one) {
+      let queue = byName.get(name);
+      if (queue === undefined) {
+        byName.set(name, (queue = createQueue()));
+        turns.push(name);
+      }
+      queue.push(one);
+      length++;
+    },
+    take(may) {
+      for (let left = Math.min(MOST_ASKED, turns.length); left > 0; left--) {
+        const name = turns.shift()!;
+        const queue = byName.get(name)!;
+        const { first } = queue;
+        const taken = first !== undefined && may(first) ? queue.shift() : undefined;
+        if (queue.length > 0) turns.push(name);
+        else byName.delete(name);
+        if (taken === undefined) continue;
+        length--;
+        return taken;
+      }
+      return undefined;
+    },
+    drop(isOver) {
+      const over: T[] = [];
+      for (const queue of byName.values()) {
+        for (let { first } = queue; first !== undefined && isOver(first); first = queue.first)
+          over.push(queue.shift()!);
+      }
+      length -= over.length;
+      return over;
     },
   };
 }

@@ -33,9 +33,9 @@ before(async () => {
   const moved = { network: 'internet', first: '1.2.4.0', length: 24 };
   muc.places.put(row('holding', 'partition:a', 'internet|1.2.4.0', { ...moved, state: 'returning' }));
   fra.places.put(row('holding', 'partition:b', 'internet|1.2.4.0', { ...moved, state: 'held' }));
-  // An address that fra waits for.
-  const want = { network: 'internet', address: '1.2.5.4', lender: { partition: 'c', site: 'ber' } };
-  fra.places.put(row('want', 'partition:b', 'internet|h', want));
+  // An address that fra gives back to a site that is not there.
+  const loan = { as: 'borrowed', from: 'c', site: 'ber', h: 'h', state: 'recalled' };
+  fra.places.put(row('ip', 'partition:b', 'internet|1.2.5.4', { network: 'internet', loan }));
   fra.places.put(row('machine', 'partition:b', 'mb', {}));
   fra.places.put(row('switch', 'partition:b', 'sb', {}));
   fra.places.put(row('network', 'partition:b', 'nb', {}));

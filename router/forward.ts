@@ -6,7 +6,7 @@ import { askName, createLocations, type Place } from './locations.ts';
 import { cameFromStandby, hopsOf, isPart, MOST_HOPS, type HttpAnswer, type HttpRequest } from './message.ts';
 import { answerOf, discard, failedAnswer, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
 import { refusePath } from './path.ts';
-import { locateAskSchema, type LocateReply, type Member, type PeerExchange } from './peers.ts';
+import { locateAskSchema, type LocateAsk, type LocateReply, type Member, type PeerExchange } from './peers.ts';
 import type { PlaceIndex } from './place-index.ts';
 import { resolve, type Target } from './resolve.ts';
 import { nameOf, namesOf, staleHeaders } from './stale.ts';
@@ -111,6 +111,10 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     return v1Error(421, `this request was passed on to site "${site}", but ${what}; nothing was done`);
   };
 
+  /** What passes us as well we say most of ourselves. */
+  const heardOf = (ask: LocateAsk, [first]: readonly Place[]): Place | 'nowhere' =>
+    first === undefined || (first.isPassing && places.passing(ask.id) !== undefined) ? 'nowhere' : first;
+
   /** Everything that can't be decided at once. */
   const pursue = async (request: HttpRequest, located: Located, first: Target): Promise<HttpAnswer | undefined> => {
     const hops = hopsOf(request);
@@ -127,7 +131,6 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         const chosen = sites === 'all' ? members : members.filter((member) => sites.includes(member.site));
         return chosen.length === 0 ? undefined : await fanOut(fanOutPorts, request, located, chosen, hops + 1);
       }
-      if (hops >= MOST_HOPS) return misdirected(request, 'it is not at home there');
       if (target.to === 'ask') {
         const found = await locations.find(target.ask);
         if ('unreachable' in found) {
@@ -138,8 +141,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
           );
         }
         if (found.places.length > 1 && target.ask.by === 'address') return ambiguous(target.ask.id, found.places);
-        asked.set(askName(target.ask), found.places[0] ?? 'nowhere');
+        asked.set(askName(target.ask), heardOf(target.ask, found.places));
       } else {
+        if (hops >= MOST_HOPS) return misdirected(request, 'it is not at home there');
         const answer = await exchange(request, target.place, located.access, hops + 1);
         if (answer !== undefined) return answer;
         if (target.by === undefined || isSecondTry) break;
@@ -148,12 +152,14 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         locations.forget(target.by);
         const found = await locations.find(target.by);
         if ('unreachable' in found)
-          return unreachableAnswer(`${nameOf(meant(target.place))} can't be reached: its place has changed`);
-        asked.set(askName(target.by), found.places[0] ?? 'nowhere');
+          return unreachableAnswer(
+            `${nameOf(meant(target.place))} has it no more, and who may have it can't be reached; nothing was done`,
+          );
+        asked.set(askName(target.by), heardOf(target.by, found.places));
       }
       target = resolve(located, knowledgeOf(knowing, located.class, asked));
     }
-    return busyAnswer('the place of this request is changing, try again', 'unavailable');
+    return busyAnswer('the place of this request is changing; nothing was done, try again', 'unavailable');
   };
 
   /** By-address operations with two hits are nobody's to decide. */

@@ -30,13 +30,18 @@ function ownPlace(ask: LocateAsk, site: string, places: PlaceIndex): Place | und
   }
 }
 
+/** An address that is on its way, or was lent by us: its borrower may give it back before the asker comes there. */
+function passingAt(address: string, places: PlaceIndex): Pick<LocateReply & { here: false }, 'passing' | 'isLent'> {
+  const lent = places.address(address);
+  if (lent !== undefined) return { passing: '', isLent: true };
+  const passing = places.passing(address);
+  return passing === undefined || passing.isWanted ? {} : { passing: passing.partition };
+}
+
 /** Answers another site or a router: only for what is at home here, never by hearsay. */
 export function answerLocate(ask: LocateAsk, site: string, places: PlaceIndex): LocateReply {
   const place = ownPlace(ask, site, places);
-  if (place?.site !== site) {
-    const passing = ask.by === 'address' ? places.passing(ask.id) : undefined;
-    return { here: false, ...(passing && { passing: passing.partition }) };
-  }
+  if (place?.site !== site) return { here: false, ...(ask.by === 'address' && passingAt(ask.id, places)) };
   const holder = ask.by === 'address' ? places.address(ask.id) : undefined;
   return {
     here: true,

@@ -48,6 +48,10 @@ test('an address that moves by a loan is asked of the partition that it passes, 
     { site: 'b', partition: 'pb', isPassing: true },
   ]);
   assert.deepEqual(await placesOf({ a: at('pa'), b: passing }), [{ site: 'a', partition: 'pa' }]);
+  // Its lender comes last.
+  assert.deepEqual(await placesOf({ a: { here: false, passing: '', isLent: true }, b: passing }), [
+    { site: 'b', partition: 'pb', isPassing: true },
+  ]);
 });
 
 test('that nobody has it holds for those who asked before: who asks meanwhile is told anew, all of them once', async () => {

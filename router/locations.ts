@@ -48,9 +48,10 @@ interface Told {
   loan: true | undefined;
 }
 
-/** Nobody may have it while it moves; where it passes then knows most of it. */
+/** Nobody may have it while it moves; where it passes then knows most of it, after that its lender. */
 interface Passing {
   passing: Place;
+  isLent: boolean;
 }
 
 /**
@@ -78,10 +79,9 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
     try {
       const reply = locateReplySchema.parse(await peers.ask(member.site, LOCATE_ASK, ask, LOCATE_MS));
       if (!reply.here) {
-        const { passing } = reply;
-        return passing === undefined
-          ? 'elsewhere'
-          : { passing: { site: member.site, partition: passing, isPassing: true } };
+        const { passing, isLent = false } = reply;
+        if (passing === undefined) return 'elsewhere';
+        return { passing: { site: member.site, partition: passing, isPassing: true }, isLent };
       }
       const { partition, network, loan } = reply;
       return { place: { site: member.site, partition }, network, loan };
@@ -99,8 +99,9 @@ export function createLocations({ peers, monotonicMs, capacity = 100_000, odd }:
     if (places.length > 0) return { places };
     const unreachable = members.filter((_, i) => answers[i] === 'unreachable');
     if (unreachable.length > 0) return { unreachable };
-    const passing = answers.find((answer) => typeof answer === 'object' && 'passing' in answer);
-    return { places: passing === undefined ? [] : [passing.passing] };
+    const passing = answers.filter((answer) => typeof answer === 'object' && 'passing' in answer);
+    const [first] = passing.sort((a, b) => Number(a.isLent) - Number(b.isLent));
+    return { places: first === undefined ? [] : [first.passing] };
   };
 
   const begin = (name: string, ask: LocateAsk): Promise<Found> => {

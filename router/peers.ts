@@ -56,8 +56,10 @@ export type LocateAsk = z.infer<typeof locateAskSchema>;
 export const locateReplySchema = z.union([
   z.object({
     here: z.literal(false),
-    /** Of an address: it comes to this partition, or goes away from it, by a loan. Who says that it has it is right. */
+    /** Of an address: it is on its way to or from this partition, by a loan. Who says that it has it is right. */
     passing: z.string().max(128).optional(),
+    /** It was lent from here: who has it by the loan knows more of it. */
+    isLent: z.literal(true).optional(),
   }),
   z.object({
     here: z.literal(true),

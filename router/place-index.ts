@@ -131,8 +131,8 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
       case 'want': {
         const { value } = row;
         if (partition === undefined) return;
-        const comes = value?.lender !== undefined && value.address !== null;
-        const own: AddressPlace = { network: value?.network ?? '', partition, holder: 'block' };
+        const comes = value?.lender !== undefined && value.address !== null && value.denied === null;
+        const own: AddressPlace = { network: value?.network ?? '', partition, holder: 'block', isWanted: true };
         return putPassing(row, value?.address ?? '', comes ? own : undefined);
       }
       case 'network':
@@ -178,8 +178,8 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
     address: (text) => holders(text)[0],
     holders,
     passing(text) {
-      const [name] = passingBy.get(text) ?? [];
-      return name === undefined ? undefined : passing.get(name)?.place;
+      const known = [...(passingBy.get(text) ?? [])].flatMap((name) => passing.get(name)?.place ?? []);
+      return known.find(({ isWanted }) => isWanted !== true) ?? known[0];
     },
     partition: (id) => (hostedScopes.has(partitionScope(id)) ? site : entries.get(`partition|${id}`)?.home),
     hosted: () => [...hostedScopes.values()],

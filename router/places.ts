@@ -16,6 +16,8 @@ export interface AddressPlace {
   holder: 'network' | 'block';
   /** It is this one address, that one partition lent to another. */
   isLoan?: true;
+  /** It was asked for, and may come: nothing is known of it here yet. */
+  isWanted?: true;
   /** Set: the range is held here, but the address is lent to this other site. */
   site?: string;
 }

@@ -6,9 +6,9 @@ import { askerOf } from './socket-io.ts';
 
 test('reliability.md §10: a client’s Request-Timeout, in seconds, caps the time of its request', () => {
   let nowMs = 0;
-  const asking = (value?: string) => {
+  const asking = (value?: string, arrivedMs?: number) => {
     const headers = value === undefined ? {} : { 'request-timeout': value };
-    return askerOf({ req: { headers }, closed: false } as ServerResponse, () => nowMs);
+    return askerOf({ req: { headers }, closed: false } as ServerResponse, arrivedMs, () => nowMs);
   };
   const [short, long, none, odd] = [asking('1.5'), asking('90'), asking(), asking('soon')];
   assert.deepEqual(
@@ -16,5 +16,6 @@ test('reliability.md §10: a client’s Request-Timeout, in seconds, caps the ti
     [1_500, 30_000, 30_000, 30_000],
   );
   nowMs = 2_000;
+  assert.equal(withinOf(asking('1.5', 1_000), 30_000), 500, 'it waited since it came');
   assert.deepEqual([withinOf(short, 30_000), short.isGone], [-500, false]);
 });

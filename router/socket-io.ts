@@ -1,5 +1,5 @@
 // Bodies from and answers to a socket of node:http.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Asker } from '../actors/asker.ts';
 import type { HttpAnswer } from './message.ts';
 
@@ -16,6 +16,12 @@ const NOTHING = new Uint8Array(0);
 /** The time that a client gives a request, in seconds from its arrival; what can't be read as such says nothing. */
 const TIMEOUT_HEADER = 'request-timeout';
 
+/** Milliseconds from the arrival; Infinity: it does not say. */
+export function timeoutMsOf(headers: IncomingHttpHeaders): number {
+  const seconds = Number(headers[TIMEOUT_HEADER] ?? NaN);
+  return seconds >= 0 ? 1_000 * seconds : Infinity;
+}
+
 /**
  * Who waits for this answer: until it is out, its connection has ended, or the request's own time is over. Listens from the moment that somebody asks to.
  */
@@ -25,11 +31,10 @@ class ResponseAsker implements Asker {
   readonly #untilMs: number;
   #listeners: Set<() => void> | undefined;
 
-  constructor(response: ServerResponse, monotonicMs: () => number) {
+  constructor(response: ServerResponse, arrivedMs: number, monotonicMs: () => number) {
     this.#response = response;
     this.#monotonicMs = monotonicMs;
-    const seconds = Number(response.req.headers[TIMEOUT_HEADER] ?? NaN);
-    this.#untilMs = seconds >= 0 ? monotonicMs() + 1_000 * seconds : Infinity;
+    this.#untilMs = arrivedMs + timeoutMsOf(response.req.headers);
   }
 
   get isGone(): boolean {
@@ -61,8 +66,12 @@ class ResponseAsker implements Asker {
   }
 }
 
-export const askerOf = (response: ServerResponse, monotonicMs: () => number = () => performance.now()): Asker =>
-  new ResponseAsker(response, monotonicMs);
+/** `arrivedMs`: when the request came, if it waited since. */
+export const askerOf = (
+  response: ServerResponse,
+  arrivedMs?: number,
+  monotonicMs: () => number = () => performance.now(),
+): Asker => new ResponseAsker(response, arrivedMs ?? monotonicMs(), monotonicMs);
 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

@@ -44,3 +44,13 @@ test('what the lender refuses is the answer: 409 naming machine and partition', 
   const answer = await locateIps({ site, as }, 'p', ['203.0.113.9']);
   assert.match(JSON.stringify(answer), /Conflict ip 203.0.113.9 is attached to machine m in partition q/);
 });
+
+test('an address that is on its way is no address that nobody has: 503, whoever knows of it', async () => {
+  const site = scene();
+  site.members.set('b', () => ({ here: false, passing: 'q' }));
+  const there = await locateIps({ site, as }, 'p', ['203.0.113.9']);
+  site.members.set('b', () => ({ here: false }));
+  const nowhere = await locateIps({ site, as }, 'p', ['203.0.113.9']);
+  assert.match(JSON.stringify(there), /Unavailable.*on its way/);
+  assert.match(JSON.stringify(nowhere), /no ip .* found/);
+});

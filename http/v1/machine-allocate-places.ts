@@ -5,7 +5,7 @@ import type { Lender } from '../../actors/block/record.ts';
 import { parseAddress } from '../../actors/ipam/address.ts';
 import { contains } from '../../actors/ipam/prefix.ts';
 import { prefixesOf } from '../../actors/network/ip-rules.ts';
-import { isRefusal, notFound, unprocessable, type Refusal } from '../../actors/refusal.ts';
+import { isRefusal, notFound, unavailable, unprocessable, type Refusal } from '../../actors/refusal.ts';
 import { LOCATE_ASK, locateReplySchema } from '../../router/peers.ts';
 import type { ProjectUsage } from '../questions.ts';
 import type { AskOptions, Site } from '../site.ts';
@@ -17,15 +17,22 @@ const BRING_WITHIN_MS = 6_000;
 const elsewhere = (network: string, partition: string): Refusal =>
   unprocessable(`network "${network}" is not in partition "${partition}" of the machine`);
 
+const onItsWay = (address: string): Refusal =>
+  unavailable(`ip "${address}" is on its way from one partition to another, nothing was done, try again`);
+
 /** Where another site has a network, or an address; undefined when all others say no. */
 async function placeAbroad(site: Site, by: 'network' | 'address', id: string): Promise<Lender | undefined | Refusal> {
   if (site.federation.others().length === 0) return undefined;
   const answers = await site.federation.askOthers(LOCATE_ASK, { by, id }, MEMBERS_WITHIN_MS);
+  let isPassing = false;
   for (const [member, answer] of answers) {
     const found = locateReplySchema.safeParse(answer);
-    if (found.success && found.data.here) return { partition: found.data.partition, site: member };
+    if (!found.success) continue;
+    if (found.data.here) return { partition: found.data.partition, site: member };
+    isPassing ||= found.data.passing !== undefined;
   }
-  return refuseUnreachable(answers, `it is not known where ${by} "${id}" is`);
+  const unknown = refuseUnreachable(answers, `it is not known where ${by} "${id}" is`);
+  return unknown ?? (isPassing ? onItsWay(id) : undefined);
 }
 
 /** Each network with the actor that holds its addresses in this partition; NotFound, or Unprocessable when it is another's. */
@@ -58,10 +65,11 @@ const globalNetworkOf = (site: Site, text: string): string | undefined => {
 };
 
 /** Who has an address that this partition has not; undefined: nobody. */
-function lenderOf(site: Site, address: string): Lender | undefined | Promise<Lender | undefined | Refusal> {
+async function lenderOf(site: Site, address: string): Promise<Lender | undefined | Refusal> {
   const place = site.places.address(address);
-  if (place === undefined) return placeAbroad(site, 'address', address);
-  return { partition: place.partition, site: place.site ?? site.id };
+  if (place !== undefined) return { partition: place.partition, site: place.site ?? site.id };
+  const abroad = await placeAbroad(site, 'address', address);
+  return abroad ?? (site.places.passing(address) === undefined ? undefined : onItsWay(address));
 }
 
 /**

@@ -44,14 +44,15 @@ async function must(clients: Clients, site: number, method: string, path: string
 async function makeNetworks(
   clients: Clients,
   sites: readonly string[],
-  { externalBits, globalBits, isDualStack }: Shape,
+  { externalBits, globalBits, isDualStack, hasWide = false }: Shape,
 ): Promise<void> {
+  const six = (bits: number): number => (hasWide ? 64 : 96 + bits);
   const families = (four: string, six: string): string[] => (isDualStack ? [four, six] : [four]);
   const plain = { destinationprefixes: ['0.0.0.0/0'], privatesuper: false, nat: false, underlay: false };
   await must(clients, 0, 'PUT', '/v1/network', {
     ...plain,
     id: GLOBAL_NETWORK,
-    prefixes: families(`198.51.0.0/${globalBits}`, `2001:db8:ffff::/${96 + globalBits}`),
+    prefixes: families(`198.51.0.0/${globalBits}`, `2001:db8:ffff::/${six(globalBits)}`),
     nat: true,
   });
   const each = sites.map(async (site, index) => {
@@ -69,7 +70,7 @@ async function makeNetworks(
       ...plain,
       id: externalNetwork(site),
       partitionid,
-      prefixes: families(`203.0.${index}.0/${externalBits}`, `2001:db8:${index + 1}::/${96 + externalBits}`),
+      prefixes: families(`203.${index}.0.0/${externalBits}`, `2001:db8:${index + 1}::/${six(externalBits)}`),
     });
     await must(clients, index, 'PUT', '/v1/network', {
       ...plain,

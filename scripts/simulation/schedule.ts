@@ -91,6 +91,8 @@ export interface Shape {
   globalBits: number;
   /** Its networks have a prefix of IPv6 as well, with as many addresses. */
   isDualStack: boolean;
+  /** These are of /64. */
+  hasWide?: boolean;
   /** Milliseconds. */
   databaseMs: number;
   wanMs: number;
@@ -144,6 +146,8 @@ function drawFaults(random: Random, wished: Wishes['faults'], isTight: boolean):
   return [...new Set<FaultKind>([...several, ...losses, ...(isTight ? (['cut'] as const) : [])])];
 }
 
+const isLarge = (seed: number): boolean => chance(streamOf(seed, 'is large'), 0.08);
+
 /** Runs in which addresses are short: more is taken than there is, while the sites don't always see each other. */
 const isTight = (seed: number): boolean => chance(streamOf(seed, 'tight'), 0.25);
 
@@ -166,7 +170,21 @@ function drawShape(seed: number, wishes: Wishes): Shape {
     faults: drawFaults(random, wishes.faults, isTight(seed)),
     safetyMs: wishes.safetyMs ?? 60_000,
   };
-  return { ...single, isDualStack: chance(random, 0.5) };
+  return { ...single, isDualStack: chance(random, 0.5), ...(isLarge(seed) ? drawLarge(seed, wishes) : {}) };
+}
+
+/** More of everything than most runs need to find what is wrong. */
+function drawLarge(seed: number, wishes: Wishes): Partial<Shape> {
+  const random = streamOf(seed, 'large');
+  return {
+    sites: wishes.sites ?? pick(random, [3, 4, 5]),
+    shards: pick(random, [4, 6, 8]),
+    clients: Math.round(between(random, 24, 64)),
+    machines: pick(random, [8, 16]),
+    externalBits: pick(random, [24, 20, 16]),
+    globalBits: pick(random, [24, 20, 16]),
+    hasWide: true,
+  };
 }
 
 /** Each run leaves some of the operations out, and does others often. */

@@ -15,6 +15,8 @@ interface Ip {
 const NAMED_IN_GLOBAL = 0.5;
 /** Of the first addresses: there the clients meet. */
 const NAMED_ADDRESSES = 6;
+/** Part of the reads and releases that are not asked of the client's own site. */
+const ASKED_ELSEWHERE = 0.25;
 /** Refused for where it lies, which says nothing about who has it. */
 const ELSEWHERE = /again|lies in a block|elsewhere|can't be moved/;
 
@@ -30,6 +32,11 @@ export function addressOperations(
 ): Pick<Record<OperationKind, Operation>, 'takeIp' | 'takeThisIp' | 'freeIp' | 'readIp'> {
   const { universe, shape, sites, history, requests } = ground;
   const random = universe.stream('families');
+  const elsewhere = universe.stream('elsewhere');
+
+  /** Whoever is asked for an address passes it on to where it is. */
+  const anySite = (client: Client): number =>
+    chance(elsewhere, ASKED_ELSEWHERE) ? Math.floor(elsewhere() * sites.length) : client.site;
 
   /** The family asked for, or neither. */
   function anyFamily(): { addressfamily?: string } {
@@ -76,12 +83,12 @@ export function addressOperations(
     const isSix = shape.isDualStack && chance(random, 0.5);
     if (network === GLOBAL_NETWORK) return isSix ? `2001:db8:ffff::${host}` : `198.51.0.${host}`;
     const site = sites.indexOf(network.slice('ext-'.length));
-    return isSix ? `2001:db8:${site + 1}::${host}` : `203.0.${site}.${host}`;
+    return isSix ? `2001:db8:${site + 1}::${host}` : `203.${site}.0.${host}`;
   }
 
   async function readIp(client: Client, network: string, address: string): Promise<string | undefined> {
     const pending = history.begin({ client: client.name, verb: 'read', key: addressKey(network, address) });
-    const told = telling(await requests.send(client.site, { method: 'GET', path: `/v1/ip/${address}` }));
+    const told = telling(await requests.send(anySite(client), { method: 'GET', path: `/v1/ip/${address}` }));
     if (told === undefined) return undefined;
     const { status, text } = told;
     if (status !== 200 && status !== 404) {
@@ -99,7 +106,7 @@ export function addressOperations(
     const [address, { id: expected, network }] = held;
     client.ips.delete(address);
     const pending = history.begin({ client: client.name, verb: 'give', key: addressKey(network, address), expected });
-    const told = await requests.send(client.site, { method: 'DELETE', path: `/v1/ip/free/${address}` });
+    const told = await requests.send(anySite(client), { method: 'DELETE', path: `/v1/ip/free/${address}` });
     const heard = understood(told);
     if (heard === 'nothing') return void client.ips.set(address, { id: expected, network });
     if ('kind' in heard) {
