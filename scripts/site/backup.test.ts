@@ -84,6 +84,15 @@ for (const server of testServers().slice(0, 3)) {
       assert.deepEqual((await checkStanding(other, elsewhere.folder)).lost, []);
     });
 
+    test('where no file can be made the reason is a sentence that names the file', async () => {
+      const path = join(folder, 'gone', 'muc.hanse');
+      await assert.rejects(backupSite(place, started.url, path), (error) => {
+        assert.ok(error instanceof Problem);
+        assert.equal(error.message, `${path} can't be written: no such file or directory; name a file elsewhere`);
+        return true;
+      });
+    });
+
     test('what is there now is named before it is replaced; nothing is replaced while a process is active', async () => {
       const path = join(folder, 'before.hanse');
       await backupSite(place, started.url, path);

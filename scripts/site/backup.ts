@@ -66,6 +66,13 @@ export async function backupSite(place: SitePlace, url: string, path: string): P
     return { manifest: manifest as Manifest, end, sizeBytes: statSync(path).size };
   } catch (error) {
     await archive.discard();
-    throw error;
+    throw unwritten(path, error) ?? error;
   }
+}
+
+/** Of an error that the file system gave for the file itself, e.g. "EACCES: permission denied, open '…'". */
+function unwritten(path: string, error: unknown): Problem | undefined {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || (syscall !== 'open' && syscall !== 'write')) return undefined;
+  return new Problem(`${path} can't be written: ${/: (.+?),/.exec(message)?.[1] ?? message}; name a file elsewhere`);
 }
