@@ -20,8 +20,13 @@ async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: B
   const directories = await Promise.all(
     DIRECTORY_KINDS.map((kind) => ask(addressOf(siteScope(site), 'directory', kind), 'all', {})),
   );
+  /** Global networks that are live and at home here: what a ledger says of another one is over. */
+  const networks = new Set<string>();
   for (const { entries } of directories.map((answer) => orThrow(answer))) {
-    for (const record of entries) if (record.home === member) items.push({ is: 'entry', record });
+    for (const record of entries) {
+      if (record.home === member) items.push({ is: 'entry', record });
+      if (record.kind === 'globalnetwork' && record.home === site && record.entity !== null) networks.add(record.id);
+    }
   }
   const homes = new Map<string, string>();
   for (const { key, value } of await rows.rows('global_network', { scopes })) {
@@ -37,7 +42,7 @@ async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: B
   }
   for (const { value } of await rows.rows('block', { scopes: [siteScope(site)] })) {
     const { network, first, length, prefix, holder, holderSite, h, state } = value;
-    if (holderSite === member && state !== 'resting')
+    if (holderSite === member && state !== 'resting' && networks.has(network))
       items.push({ is: 'block', partition: holder, network, first, length, prefix, h });
   }
   const standing = ['lent', 'borrowed', 'idle', 'freed', 'recalled'] as const;

@@ -361,3 +361,62 @@ test('reliability.md F24, I20: a database that is away when the comparison is ov
   assert.ok(asked.includes('adopt'), asked.join());
   driver.close();
 });
+
+test('reliability.md F24: a network that was made anew at another home is waited for, before its blocks are compared', async () => {
+  const world = createVirtualWorld();
+  const reconciled: unknown[] = [];
+  let entry: object = { home: 'c', entity: null };
+  const driver = createBlockDriver({
+    site: 'a',
+    isRestored: true,
+    world,
+    rows: { rows: async () => [], countByOwner: async () => new Map() },
+    copy: {
+      get: () => undefined,
+      entry: (kind, id) => (kind === 'partition' ? { home: id === 'pb' ? 'b' : 'a' } : entry) as never,
+      list: (kind) =>
+        (kind === 'partition' ? [{ id: 'pa' }, { id: 'pb' }] : 'made' in entry ? [{ id: 'internet' }] : []) as never,
+    },
+    ask: async (_to, command, body) => {
+      if (command === 'reconcile') reconciled.push((body as { blocks: unknown }).blocks);
+      return { entries: [], restored: [], blocks: [], added: [], kept: [] };
+    },
+    federation: {
+      ask: async () => ({
+        items: [
+          { is: 'site', site: 'b' },
+          {
+            is: 'block',
+            partition: 'pa',
+            network: 'internet',
+            first: '203.0.113.0',
+            length: 28,
+            prefix: '203.0.113.0/24',
+            h: 'h',
+          },
+        ],
+        pages: 1,
+      }),
+    },
+    hosted: () => ['pa'],
+    odd: () => {},
+  });
+  const goOn = async (): Promise<void> => {
+    for (let steps = 0; steps < 20; steps++) {
+      world.step(60_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await driver.start();
+  await goOn();
+  // Of the network that was deleted at c.
+  assert.notEqual(driver.restored, null);
+  entry = { home: 'b', entity: {}, made: true };
+  await goOn();
+  assert.equal(driver.restored, null, 'compared');
+  assert.deepEqual(
+    reconciled.flat().map((block) => (block as { first: string }).first),
+    ['203.0.113.0'],
+  );
+  driver.close();
+});

@@ -166,10 +166,15 @@ export function createComparison(ports: BlockPorts, holder: Pick<BlockHolder, 'a
       orThrow(await ports.ask(blockAt(partition, id), 'fence', {}));
       adopted.add(id);
     }
-    // A network that was made since: until its home has brought it back to the directory here, nobody would take its blocks.
-    const isUnknown = ({ network, partition: of }: { network: string; partition: string }): boolean =>
-      of === partition && copy.entry('globalnetwork', network) === undefined;
-    if (told.some(({ items }) => itemsOf(items, 'block').some(isUnknown))) return false;
+    // A network that was made since, perhaps under the name of one that was at home elsewhere: until its home has brought it
+    // back to the directory here, nobody would take its blocks.
+    const isUnknown = (from: string, network: string): boolean => {
+      const entry = copy.entry('globalnetwork', network);
+      return entry?.home !== from || entry.entity === null;
+    };
+    const hasUnknown = ({ from, items }: Told): boolean =>
+      itemsOf(items, 'block').some((item) => item.partition === partition && isUnknown(from, item.network));
+    if (told.some(hasUnknown)) return false;
     for (const network of adopted) {
       const ask: BlockReconciliation = {
         blocks: await toldBlocks(partition, network, told),
