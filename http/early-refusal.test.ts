@@ -85,6 +85,25 @@ async function plant(limits: WaitingLimits = {}) {
   };
 }
 
+type Plant = Awaited<ReturnType<typeof plant>>;
+
+/** The only place is taken. */
+async function fullPlant(): Promise<Plant> {
+  const full = await plant();
+  void full.connect()('/long');
+  await full.until(() => full.entered.length === 1);
+  return full;
+}
+
+/** A connection whose request was refused, and whose next one waits. */
+async function waitAt({ early, connect, until }: Plant, path: string, authorization = ''): Promise<void> {
+  const one = connect();
+  assert.equal(await one('/refused', 'B', '', { authorization }), 503);
+  const before = early.waiting;
+  void one(path, 'B', '', { authorization });
+  await until(() => early.waiting === before + 1);
+}
+
 test('who was refused and comes again at once waits for room; others are refused at once', async () => {
   const { at, early, entered, connect, answerFirst, until, stop } = await plant();
   try {
@@ -208,21 +227,12 @@ test('who hangs up while it waits is not let in', async () => {
 });
 
 test('of one who asks much and one who asks little each has a turn; where one is beyond its share, the other one comes', async () => {
-  const { at, early, entered, connect, answerFirst, until, stop } = await plant();
+  const full = await fullPlant();
+  const { at, entered, answerFirst, stop } = full;
   try {
-    const first = connect();
-    void first('/long');
-    await until(() => entered.length === 1);
-    const ask = async (path: string, authorization: string): Promise<void> => {
-      const one = connect();
-      assert.equal(await one('/refused', 'B', '', { authorization }), 503);
-      const before = early.waiting;
-      void one(path, 'B', '', { authorization });
-      await until(() => early.waiting === before + 1);
-    };
-    for (let n = 0; n < 10; n++) await ask(`/much-${n}`, 'much');
-    await ask('/little-0', 'little');
-    await ask('/little-1', 'little');
+    for (let n = 0; n < 10; n++) await waitAt(full, `/much-${n}`, 'much');
+    await waitAt(full, '/little-0', 'little');
+    await waitAt(full, '/little-1', 'little');
     answerFirst();
     answerFirst();
     assert.deepEqual(entered.slice(1), ['/much-0', '/little-0']);
@@ -237,17 +247,10 @@ test('of one who asks much and one who asks little each has a turn; where one is
 });
 
 test('when many have waited long enough at a time, only those come in for whom there is room', async () => {
-  const { at, early, entered, connect, sweep, until, stop } = await plant();
+  const full = await fullPlant();
+  const { at, early, entered, sweep, stop } = full;
   try {
-    const first = connect();
-    void first('/long');
-    await until(() => entered.length === 1);
-    for (let n = 0; n < 5; n++) {
-      const one = connect();
-      assert.equal(await one('/refused'), 503);
-      void one(`/again-${n}`);
-      await until(() => early.waiting === n + 1);
-    }
+    for (let n = 0; n < 5; n++) await waitAt(full, `/again-${n}`);
     at.nowMs = 5_000;
     at.places = 3;
     sweep();

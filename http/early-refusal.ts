@@ -3,8 +3,8 @@
 // Who heeds Retry-After is refused at once. Who sends the next request on the same connection before that time costs as much
 // again, as often as an answer travels; at three times the capacity that takes half of what could be done. Its request waits
 // for room, hardly longer than the shortest time that anybody is told: no more requests come on its connection meanwhile, and
-// the first room is its own. Nor is its next request refused first, while room is
-// scarce: that it comes back at once is known. Requests of class A never wait.
+// the first room is its own. Nor is its next request refused first, while room is scarce: that it comes back at once is known.
+// Requests of class A never wait.
 //
 // For a proxy whose clients share its connections to us: what one of them does makes the requests of others on that connection
 // wait for room, too, where they would be refused at once. What there is room for is let in at once, on whatever connection.
@@ -134,9 +134,10 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     for (const line of [lines.B, lines.C]) {
       for (const one of line.drop((first) => first.untilMs <= nowMs || isGone(first))) {
         held.delete(one.incoming.socket);
+        if (isGone(one)) continue;
         const refused = look(one.head);
-        if (!isGone(one) && refused !== undefined) turnAway(one.incoming, one.outgoing, refused);
-        else if (!isGone(one)) serveWaiting(one);
+        if (refused === undefined) serveWaiting(one);
+        else turnAway(one.incoming, one.outgoing, refused);
       }
     }
     isSweeping = waiting() > 0;
