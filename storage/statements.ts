@@ -1,5 +1,6 @@
 import { COLUMNS } from './backup/catalogue.ts';
-import { END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
+import { CLEAR_MARK, MARK, SET_MARK } from './backup/mark.ts';
+import { BEGIN_ABOVE, END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.ts';
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
 import { PROVEN, scanText } from './excerpt.ts';
@@ -65,6 +66,10 @@ export const allStatements = (): string[] => [
   ENDS,
   END_STREAMS,
   LIFT,
+  BEGIN_ABOVE,
+  MARK,
+  SET_MARK,
+  CLEAR_MARK,
   WRITE_TRACES,
   FIND_TRACES,
   FIND_DONE,

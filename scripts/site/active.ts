@@ -21,6 +21,7 @@ import { keepMember } from './member.ts';
 import { placedFirst } from './placed-first.ts';
 import { ensureProviderTenant } from './provider.ts';
 import { startingRole } from './standby.ts';
+import { noteCompared } from './standing.ts';
 import { startUpkeep } from './upkeep.ts';
 
 /**
@@ -78,8 +79,10 @@ export async function serveSite(
     asks: peerAsks({ filling, host, site: () => site, forward: () => edge.forward }),
     isRestored: standing.restoredMs !== undefined,
     compared() {
-      progress.compared();
       log.info({}, 'the restored site was compared with the others');
+      void noteCompared(ground.databaseUrl, standing.incarnation).catch((error: unknown) =>
+        odd('that the site was compared could not be noted: it will be again at the next start', error),
+      );
     },
   });
   const { federation, blocks } = members;

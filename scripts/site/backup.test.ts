@@ -8,13 +8,14 @@ import type { Fence, SiteStore } from '../../actors/ports.ts';
 import { openForAudit, readSite } from '../../storage/audit/index.ts';
 import { ensureDatabase } from '../../storage/engine/database.ts';
 import { createShardStore, createSiteStore } from '../../storage/index.ts';
+import { readMark } from '../../storage/backup/index.ts';
 import { suite, test } from '../../storage/testing/register.ts';
 import { asked, groupOf, ipChange, ipRecord } from '../../storage/testing/samples.ts';
 import { testServers } from '../../storage/testing/servers.ts';
 import { backupSite } from './backup.ts';
 import { Problem, type SitePlace } from './place.ts';
 import { planRestore, restoreSite } from './restore.ts';
-import { checkStanding, keepStanding, readStandingFile } from './standing.ts';
+import { checkStanding, followStanding, keepStanding, noteCompared, readStandingFile } from './standing.ts';
 
 const own = siteScope('muc');
 const part: Scope = 'partition:muc';
@@ -82,6 +83,55 @@ for (const server of testServers().slice(0, 3)) {
       );
       assert.equal(readStandingFile(elsewhere.folder)?.incarnation, 2);
       assert.deepEqual((await checkStanding(other, elsewhere.folder)).lost, []);
+
+      // Another process of the site, whose own file saw nothing of it.
+      const standby = join(folder, 'standby');
+      mkdirSync(standby);
+      await followStanding(other, standby, 0);
+      const found = await checkStanding(other, standby);
+      assert.deepEqual([found.incarnation, found.restoredMs], [2, standing.restoredMs]);
+      await noteCompared(other, 1);
+      assert.equal((await checkStanding(other, standby)).restoredMs, standing.restoredMs, 'a mark of a later restore');
+      await noteCompared(other, 2);
+      for (const file of [standby, elsewhere.folder])
+        assert.deepEqual(await checkStanding(other, file), { incarnation: 2, lost: [] });
+    });
+
+    test('design.md §12: epochs begin above all that were, also those of a scope that is younger than the backup', async () => {
+      const path = join(folder, 'younger.hanse');
+      await backupSite(place, started.url, path);
+      const other = await ensureDatabase(started.url, `${new URL(started.url).pathname.slice(1)}_younger`);
+      const elsewhere = { ...place, folder: join(folder, 'younger') };
+      const restore = async () =>
+        restoreSite(elsewhere, other, path, await planRestore(elsewhere, other, path), { replaceKeys: false });
+      await restore();
+      const site = await createSiteStore({ url: other, applicationName: 'backup-test' });
+      const young: Scope = 'partition:young';
+      const [fence] = await site.takeOver([young], 2);
+      await restore();
+      const [again] = await site.takeOver([young], 2);
+      await site.close();
+      assert.ok((again?.epoch ?? 0) > (fence?.epoch ?? 0), `${again?.epoch} after ${fence?.epoch}`);
+    });
+
+    test('reliability.md F24: a file that is followed does not hide that the database was put back', async () => {
+      const standby = join(folder, 'followed');
+      mkdirSync(standby);
+      await followStanding(started.url, standby, 1);
+      const before = readStandingFile(standby);
+      await write('10.0.0.9');
+      await followStanding(started.url, standby, 2);
+      assert.notDeepEqual(readStandingFile(standby)?.ends, before?.ends);
+      // As by the database's own tools: the last entry is gone.
+      const sql = openForAudit(started.url);
+      await sql.unsafe(`delete from log where scope = 'partition:muc' and n = ${next - 1}`);
+      await sql.unsafe(`delete from ip where body ->> 'address' = '10.0.0.9'`);
+      await sql.end();
+      await followStanding(started.url, standby, 3);
+      assert.equal(readStandingFile(standby)?.atMs, 2);
+      assert.equal((await checkStanding(started.url, standby)).lost.length, 1);
+      fences = await store.takeOver([own, part], 1);
+      next = 1;
     });
 
     test('where no file can be made the reason is a sentence that names the file', async () => {
@@ -147,12 +197,13 @@ for (const server of testServers().slice(0, 3)) {
       const entry = { ...fence, n: 99, operation: '', what: '', who: '', atMs: 0, changes: [], messages: [] };
       keeper.committed(entry);
       keeper.stop();
+      const sql = openForAudit(started.url);
+      const before = await readMark(sql);
       const { lost, incarnation } = await checkStanding(started.url, place.folder);
-      assert.equal(incarnation, 2);
+      assert.equal(incarnation, before.incarnation + 1);
       assert.deepEqual(lost, [
         `the log of partition:muc, shard 0, epoch ${fence.epoch} ends at ${next - 1}, it had 99 entries`,
       ]);
-      const sql = openForAudit(started.url);
       const [row] = await sql.unsafe<Array<{ epoch: number }>>(
         `select epoch from ownership where scope = 'partition:muc'`,
       );

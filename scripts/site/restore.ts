@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { createSiteStore } from '../../storage/index.ts';
 import { createInspection } from '../../storage/inspection.ts';
-import { loadDatabase, type LoadPart, type Standing } from '../../storage/backup/index.ts';
+import { loadDatabase, type LoadPart, type Restored } from '../../storage/backup/index.ts';
 import { readMigrations } from '../../storage/migrate.ts';
 import { writeSecret } from '../../router/federation/identity.ts';
 import { readArchive, type End, type Line, type Manifest } from './archive.ts';
@@ -185,19 +185,18 @@ export async function restoreSite(
   path: string,
   plan: RestorePlan,
   options: RestoreOptions,
-): Promise<Standing> {
+): Promise<Restored> {
   const { files } = await verify(path);
   const release = await holdLease(place, url);
   try {
     const file = readStandingFile(place.folder);
     mkdirSync(place.folder, { recursive: true, mode: 0o700 });
-    const restored = { incarnation: (file?.incarnation ?? 1) + 1, atMs: Date.now(), restoredMs: Date.now() };
-    // Before the database is another one: whoever starts next must know, whatever becomes of us.
-    writeStandingFile(place.folder, { ...(file ?? { epochs: [], ends: [] }), ...restored });
-    const standing = await loadDatabase(url, parts(path), { seen: file === undefined ? [] : [file] });
+    const nowMs = Date.now();
+    const restored = await loadDatabase(url, parts(path), { seen: file === undefined ? [] : [file], nowMs });
     if (plan.keys === 'missing' || options.replaceKeys) writeKeys(place, files);
-    writeStandingFile(place.folder, { ...restored, ...standing });
-    return standing;
+    const { incarnation, epochs, ends } = restored;
+    writeStandingFile(place.folder, { incarnation, atMs: nowMs, epochs, ends });
+    return restored;
   } finally {
     await release();
   }

@@ -23,7 +23,7 @@ import type { Ground } from './ground.ts';
 import type { Lease } from './lease.ts';
 import type { Role } from './role.ts';
 import { refuseAgents } from './standby-agents.ts';
-import { noteStanding } from './standing.ts';
+import { followStanding } from './standing.ts';
 import { whenFree } from './when-free.ts';
 
 export interface RolePorts {
@@ -143,9 +143,11 @@ export async function standBy(ground: Ground): Promise<void> {
   );
 
   ground.threads.prepare(ground.shards);
-  await noteStanding(ground.databaseUrl, config.folder, world.wallMs()).catch((error: unknown) =>
-    odd('the standing of the site could not be noted', error),
-  );
+  const follow = (): Promise<void> =>
+    followStanding(ground.databaseUrl, config.folder, world.wallMs()).catch((error: unknown) =>
+      odd('the standing of the site could not be noted', error),
+    );
+  await follow();
 
   async function look(): Promise<void> {
     const rows = await store.rows('directory', { scopes: [own], owners: ['member', 'partition'] });
@@ -175,7 +177,9 @@ export async function standBy(ground: Ground): Promise<void> {
 
   while (!lease.wasTaken && !life.isEnding) {
     await look().catch((error: unknown) => odd('the members could not be read', error));
-    const pauseMs = links.processes.activeOf(config.site) === undefined ? LOOK_MS : QUIET_LOOK_MS;
+    const isQuiet = links.processes.activeOf(config.site) !== undefined;
+    if (isQuiet) await follow();
+    const pauseMs = isQuiet ? QUIET_LOOK_MS : LOOK_MS;
     await Promise.race([lease.taken, new Promise<void>((resolve) => void world.after(pauseMs, resolve))]);
   }
   await Promise.race([agents.stop(), new Promise<void>((resolve) => void world.after(FREED_MS, resolve))]);

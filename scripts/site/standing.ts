@@ -1,11 +1,22 @@
 // How far the site has come, in a file beside the database: a database that is behind it was restored from a backup
-// (design.md §12), and must not give out what it gave out before under the same epochs.
+// (design.md §12), and must not give out what it gave out before under the same epochs. That it was restored stands in the
+// database, for whichever process takes the site over next.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isScope } from '../../actors/address.ts';
 import type { LogEntry } from '../../actors/ports.ts';
-import { behind, highest, liftEpochs, readStanding, type Standing } from '../../storage/backup/index.ts';
+import {
+  behind,
+  clearMark,
+  highest,
+  liftEpochs,
+  markRestored,
+  readMark,
+  readStanding,
+  type RestoreMark,
+  type Standing,
+} from '../../storage/backup/index.ts';
 import { openForAudit } from '../../storage/audit/index.ts';
 import { retrying } from '../../storage/retry.ts';
 
@@ -14,8 +25,6 @@ const shape = z.object({
   /** New whenever the database was found behind. */
   incarnation: z.number().int().min(1),
   atMs: z.number(),
-  /** When the database was restored, or found so; until the site has compared itself with the others (reliability.md F24). */
-  restoredMs: z.number().optional(),
   epochs: z.array(z.object({ scope, epoch: z.number() })),
   ends: z.array(z.object({ scope, shard: z.number(), epoch: z.number(), n: z.number() })),
 });
@@ -41,12 +50,9 @@ export function writeStandingFile(siteFolder: string, file: StandingFile): void 
   renameSync(`${path}.new`, path);
 }
 
-export interface StandingCheck {
-  incarnation: number;
+export interface StandingCheck extends RestoreMark {
   /** What the database lacks; empty: it is as it was left, or further. */
   lost: string[];
-  /** Set: it was restored, now or before, and the site was not compared with the others yet. */
-  restoredMs?: number;
 }
 
 const COMPARE_MS = 5_000;
@@ -66,17 +72,12 @@ export async function checkStanding(
   const compare = (): Promise<StandingCheck> =>
     sql.begin('isolation level serializable', async (tx) => {
       const found = await readStanding(tx);
+      const mark = await readMark(tx);
       const lost = file === undefined ? (found.epochs.length > 0 ? [NO_FILE] : []) : behind(found, file);
-      if (lost.length === 0) {
-        const restoredMs = file?.restoredMs;
-        return { incarnation: file?.incarnation ?? 1, lost, ...(restoredMs === undefined ? {} : { restoredMs }) };
-      }
-      const known: Omit<StandingFile, 'atMs'> = file ?? { incarnation: 1, epochs: [], ends: [] };
-      const restored = { incarnation: known.incarnation + 1, restoredMs: known.restoredMs ?? nowMs };
-      // First of all: once the epochs are raised, nothing else tells.
-      writeStandingFile(siteFolder, { ...known, ...restored, atMs: nowMs });
-      await liftEpochs(tx, highest(found, known));
-      return { ...restored, lost };
+      if (lost.length === 0) return { ...mark, lost };
+      await liftEpochs(tx, file === undefined ? highest(found) : highest(found, file));
+      // Together with the epochs: once they are raised, nothing else tells.
+      return { ...(await markRestored(tx, file === undefined ? [mark] : [mark, file], nowMs)), lost };
     });
   try {
     // An owner that lives and writes on may win against it, until the takeover that comes next.
@@ -86,13 +87,30 @@ export async function checkStanding(
   }
 }
 
-/** For a process that stands by with a folder of its own: what another one writes at the moment was not restored. */
-export async function noteStanding(databaseUrl: string, siteFolder: string, atMs: number): Promise<void> {
-  if (existsSync(standingPath(siteFolder))) return;
+/**
+ * For a process that stands by, with a folder of its own: notes how far the site has come meanwhile. A database that is behind
+ * the file is not followed: who takes it over is to notice.
+ */
+export async function followStanding(databaseUrl: string, siteFolder: string, atMs: number): Promise<void> {
   const sql = openForAudit(databaseUrl);
   try {
-    const standing = await readStanding(sql);
-    writeStandingFile(siteFolder, { incarnation: 1, atMs, ...standing });
+    const file = readStandingFile(siteFolder);
+    const { found, incarnation } = await sql.begin('isolation level repeatable read read only', async (tx) => ({
+      found: await readStanding(tx),
+      incarnation: (await readMark(tx)).incarnation,
+    }));
+    if (file === undefined || behind(found, file).length === 0)
+      writeStandingFile(siteFolder, { incarnation, atMs, ...found });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Rejects as long as the database can't be reached: the mark stays, and the site compares itself once more. */
+export async function noteCompared(databaseUrl: string, incarnation: number): Promise<void> {
+  const sql = openForAudit(databaseUrl);
+  try {
+    await retrying(() => clearMark(sql, incarnation), { deadlineMs: COMPARE_MS, on: ['retry', 'unsent', 'unknown'] });
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -101,8 +119,6 @@ export async function noteStanding(databaseUrl: string, siteFolder: string, atMs
 export interface StandingKeeper {
   /** To be called with every committed entry. */
   committed(entry: LogEntry): void;
-  /** The site was compared with the others: it is not restored any more, it is as it is. */
-  compared(): void;
   stop(): void;
 }
 
@@ -112,7 +128,6 @@ const WRITE_MS = 2_000;
 export function keepStanding(options: {
   siteFolder: string;
   incarnation: number;
-  restoredMs?: number | undefined;
   epochs: Standing['epochs'];
   after(delayMs: number, run: () => void): () => void;
   wallMs(): number;
@@ -121,15 +136,13 @@ export function keepStanding(options: {
   const { siteFolder, incarnation } = options;
   const epochs = new Map(options.epochs.map(({ scope: of, epoch }) => [of, epoch]));
   const ends = new Map<string, Standing['ends'][number]>();
-  let { restoredMs } = options;
   let isChanged = false;
   let cancel = (): void => {};
 
   function write(): void {
     try {
       const standing = { epochs: [...epochs].map(([of, epoch]) => ({ scope: of, epoch })), ends: [...ends.values()] };
-      const restored = restoredMs === undefined ? {} : { restoredMs };
-      writeStandingFile(siteFolder, { incarnation, atMs: options.wallMs(), ...restored, ...standing });
+      writeStandingFile(siteFolder, { incarnation, atMs: options.wallMs(), ...standing });
       isChanged = false;
     } catch (error) {
       options.odd('the standing of the site could not be written', error);
@@ -153,10 +166,6 @@ export function keepStanding(options: {
       ends.set(name, { scope: of, shard, epoch, n });
       epochs.set(of, Math.max(epochs.get(of) ?? 0, epoch));
       isChanged = true;
-    },
-    compared() {
-      restoredMs = undefined;
-      write();
     },
     stop() {
       cancel();

@@ -3,14 +3,19 @@ import { arrayLiteral } from '../array.ts';
 import { openPool } from '../driver/open.ts';
 import { readShapes, refuseType, type TableShape } from './catalogue.ts';
 import type { DumpRow } from './dump.ts';
+import { markRestored, readMark, type RestoreMark } from './mark.ts';
 import { highest, liftEpochs, readStanding, type Standing } from './standing.ts';
 
 export type LoadPart = { shape: TableShape } | { rows: DumpRow[] };
 
 export interface LoadOptions {
-  /** What is known besides database and backup: epochs of all of them are passed over. */
-  seen: readonly Standing[];
+  /** What is known besides database and backup: epochs and incarnations of all of them are passed over. */
+  seen: ReadonlyArray<Standing & RestoreMark>;
+  nowMs: number;
 }
+
+/** What a restore left behind. */
+export type Restored = Standing & Required<RestoreMark>;
 
 const LONGEST_MS = 3_600_000;
 
@@ -35,12 +40,12 @@ export function refuseShape(there: readonly TableShape[], shape: TableShape): st
   );
 }
 
-/** Replaces all content by that of the parts. The lease must be held. Answers the standing that it left behind. */
+/** Replaces all content by that of the parts, and marks it as restored. The lease must be held. */
 export async function loadDatabase(
   url: string,
   parts: AsyncIterable<LoadPart>,
-  { seen }: LoadOptions,
-): Promise<Standing> {
+  { seen, nowMs }: LoadOptions,
+): Promise<Restored> {
   const sql = openPool(url, {
     max: 1,
     isolation: 'serializable',
@@ -51,7 +56,7 @@ export async function loadDatabase(
   try {
     return (await sql.begin('isolation level serializable', async (tx) => {
       const there = await readShapes(tx);
-      const before = await readStanding(tx);
+      const before = { ...(await readStanding(tx)), ...(await readMark(tx)) };
       for (const { table } of there) await tx.unsafe(`delete from ${table}`);
       let shape: TableShape | undefined;
       for await (const part of parts) {
@@ -65,10 +70,11 @@ export async function loadDatabase(
           await tx.unsafe(insertText(shape), lists);
         }
       }
-      const loaded = await readStanding(tx);
-      await liftEpochs(tx, highest(before, loaded, ...seen));
-      return readStanding(tx);
-    })) as Standing;
+      const known = [before, { ...(await readStanding(tx)), ...(await readMark(tx)) }, ...seen];
+      await liftEpochs(tx, highest(...known));
+      const mark = await markRestored(tx, known, nowMs);
+      return { ...(await readStanding(tx)), ...mark };
+    })) as Restored;
   } finally {
     await sql.end({ timeout: 1 });
   }

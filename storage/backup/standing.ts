@@ -55,14 +55,18 @@ from ownership o where o.scope = $1::text on conflict (scope, shard, epoch) do n
 
 export const LIFT = `update ownership set epoch = $2::int8 where scope = $1::text and epoch < $2::int8`;
 
+export const BEGIN_ABOVE = `insert into ownership (scope, shard, epoch) values ($1::text, 0, $2::int8)`;
+
 /**
- * Raises every epoch in the database above all of `seen`, so that no version and no log entry from before is ever made a
- * second time. To be called with the lease held, in a serializable transaction; a takeover follows and raises once more.
+ * Raises every epoch in the database above all of `seen`, also of scopes that it does not know (any more), so that no version
+ * and no log entry from before is ever made a second time. To be called with the lease held, in a serializable transaction; a
+ * takeover follows and raises once more.
  */
 export async function liftEpochs(tx: Reading, seen: ReadonlyMap<Scope, number>): Promise<void> {
-  for (const { scope } of await tx.unsafe<Standing['epochs']>(EPOCHS)) {
-    const above = (seen.get(scope) ?? 0) + 1;
+  const there = new Set((await tx.unsafe<Standing['epochs']>(EPOCHS)).map(({ scope }) => scope));
+  for (const scope of there) {
     await tx.unsafe(END_STREAMS, [scope] as never[]);
-    await tx.unsafe(LIFT, [scope, above] as never[]);
+    await tx.unsafe(LIFT, [scope, (seen.get(scope) ?? 0) + 1] as never[]);
   }
+  for (const [scope, epoch] of seen) if (!there.has(scope)) await tx.unsafe(BEGIN_ABOVE, [scope, epoch + 1] as never[]);
 }

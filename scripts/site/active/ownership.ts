@@ -55,12 +55,11 @@ export function createStandDown(
 /** Notes beside the database how far the site comes under what was taken over. */
 export const noteProgress = (
   { config, world, odd }: Pick<Ground, 'config' | 'world' | 'odd'>,
-  { standing: { incarnation, restoredMs }, fences }: Pick<Ownership, 'standing' | 'fences'>,
+  { standing: { incarnation }, fences }: Pick<Ownership, 'standing' | 'fences'>,
 ): StandingKeeper =>
   keepStanding({
     siteFolder: config.folder,
     incarnation,
-    restoredMs,
     epochs: fences,
     after: (delayMs, run) => world.after(delayMs, run),
     wallMs: () => world.wallMs(),
