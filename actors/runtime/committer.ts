@@ -41,7 +41,8 @@ export interface Committer {
   abandon(): Operation[];
   readonly depth: number;
   readonly groups: GroupFigures;
-  idle(done: () => void): void;
+  /** Nothing waits, nothing is in flight. */
+  readonly isIdle: boolean;
 }
 
 export function createCommitter(options: CommitterOptions): Committer {
@@ -56,7 +57,6 @@ export function createCommitter(options: CommitterOptions): Committer {
   let scheduled = false;
   /** Grows when the shard starts over: answers for an older life are ignored. */
   let life = 0;
-  let idleWaiters: Array<() => void> = [];
   /**
    * Entities of operations that were not written although others were decided on them: of the group in flight, and what
    * waits behind it, since one turn's operations may lie in several groups.
@@ -80,13 +80,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   }
 
   function flush(): void {
-    if (inFlight) return;
-    if (queue.length === 0) {
-      const waiters = idleWaiters;
-      idleWaiters = [];
-      for (const waiter of waiters) waiter();
-      return;
-    }
+    if (inFlight || queue.length === 0) return;
     tainted.clear();
     const operations = takeGroup();
     for (const operation of operations) current.add(operation);
@@ -314,9 +308,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       return queue.length;
     },
     groups: figures,
-    idle(done) {
-      if (!inFlight && queue.length === 0) return done();
-      idleWaiters.push(done);
+    get isIdle() {
+      return !inFlight && queue.length === 0;
     },
   };
 }

@@ -327,6 +327,29 @@ describe('shard', () => {
     assert.ok([...plant.store.epochs.values()].every((epoch) => epoch >= 3));
   });
 
+  it('stops also when what it waits for stays in doubt: who was accepted is answered, nothing new is taken', () => {
+    const plant = createPlant(1);
+    for (const bag of ['a', 'b']) plant.ask(bag, 'list', {});
+    plant.settle();
+    plant.store.faults.push('lost after');
+    plant.store.resolve = () => {};
+    const answer = plant.ask('a', 'takeAll', { bags: ['a', 'b'], n: 1 });
+    plant.settle(50);
+    let hasStopped = false;
+    plant.shards[0]?.stop(() => (hasStopped = true));
+    const late = plant.ask('a', 'take', { n: 2 });
+    plant.settle(100);
+    assert.deepEqual([hasStopped, answer()], [false, undefined]);
+    assert.equal(kindOf(late()), 'Unavailable');
+    plant.settle(200);
+    assert.match((answer() as Refusal).message, /outcome unknown/);
+    assert.equal(hasStopped, true);
+    plant.settle();
+    const later = plant.ask('a', 'take', { n: 3 });
+    plant.settle();
+    assert.equal(kindOf(later()), 'Unavailable');
+  });
+
   it('who asks again after a doubt does not meet what the earlier life of the shard had reserved in another one', () => {
     const plant = createPlant(2);
     const bags = [plant.bagOn(1), plant.bagOn(0)];

@@ -153,7 +153,7 @@ export function createShard(options: ShardOptions): Shard {
 
   function asked(envelope: Extract<Envelope, { m: 'ask' }>): void {
     const answer = answerer(envelope.from, envelope.id);
-    if (holdings.phase === 'stopping') return answer(because('stopping', unavailable('this process is stopping')));
+    if (holdings.isStopping) return answer(because('stopping', unavailable('this process is stopping')));
     const isOfMain = envelope.from === MAIN;
     // What another shard asks belongs to something that was let in already.
     const refused = isOfMain ? gate.refuses(envelope.deadlineMs, envelope.kind, envelope.name) : undefined;

@@ -24,6 +24,8 @@ export interface Holdings {
   readonly dryHolds: DryHolds;
   /** Only life.ts sets it. */
   phase: 'starting' | 'serving' | 'stopping' | 'stopped';
+  /** It was told to stop, in whatever phase; nothing new is taken. Only life.ts sets it. */
+  isStopping: boolean;
   /** Grows with each start-over; callbacks of an older life are ignored. Only life.ts raises it. */
   life: number;
   /** How often other shards were restarted in this one's life. */
@@ -50,6 +52,7 @@ export function createHoldings(shard: number, first: Fence[]): Holdings {
     followed: new Set(),
     dryHolds: createDryHolds(),
     phase: 'starting',
+    isStopping: false,
     life: 0,
     restarts: new Map(),
     owns: (scope) => fences.has(scope),

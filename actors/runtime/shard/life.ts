@@ -102,7 +102,8 @@ export function createLife(options: LifeOptions): Life {
         }
         holdings.adopt(raised);
         options.onEpoch();
-        holdings.phase = 'serving';
+        // Who was told to stop while it started over still answers what it had accepted, and nothing else.
+        holdings.phase = holdings.isStopping ? 'stopping' : 'serving';
         for (const cell of cells.values()) mail.wake(cell);
         done();
       });
@@ -110,15 +111,15 @@ export function createLife(options: LifeOptions): Life {
   }
 
   function stop(done: () => void): void {
-    holdings.phase = 'stopping';
+    holdings.isStopping = true;
+    if (holdings.phase === 'serving') holdings.phase = 'stopping';
     const wait = (): void => {
       const busy = [...cells.values()].some((cell) => cell.status !== 'idle' && cell.status !== 'cold');
-      if (busy || coordinator.running > 0 || committer.depth > 0) return void world.after(LOOK_AGAIN_MS, wait);
-      committer.idle(() => {
-        holdings.phase = 'stopped';
-        refuseEverything(because('stopping', unavailable('this process is stopping; nothing was changed')));
-        done();
-      });
+      if (busy || coordinator.running > 0 || !committer.isIdle) return void world.after(LOOK_AGAIN_MS, wait);
+      holdings.phase = 'stopped';
+      holdings.life++;
+      refuseEverything(because('stopping', unavailable('this process is stopping; nothing was changed')));
+      done();
     };
     wait();
   }
