@@ -193,9 +193,13 @@ export function createShardHost(options: HostOptions): ShardHost {
     ask,
     quarantine: () => setAside.list(),
     async retry(id, options) {
-      const message = setAside.take(id, 'try again');
-      if (message === undefined) return notFound(`no message ${id} in quarantine`);
-      return await ask(message.to, message.name, message.body, options);
+      const taken = setAside.take(id, 'try again');
+      if (taken === undefined) return notFound(`no message ${id} in quarantine`);
+      const { message, putBack } = taken;
+      const answer = await ask(message.to, message.name, message.body, options);
+      // Nobody but the operator sends it again: what may not have run stays where it can be found.
+      if (isRefusal(answer) && (answer.kind === 'Unavailable' || answer.kind === 'Overloaded')) putBack();
+      return answer;
     },
     drop: (id) => setAside.take(id, 'forget') !== undefined,
     async adopt(fences) {

@@ -22,8 +22,11 @@ export interface Suspects {
   banned(suspect: Suspect): string | undefined;
   /** Its thread outlived it. */
   cleared(suspect: Suspect): void;
-  /** An operator lets it in again: one more death, and it is set aside. */
-  pardon(id: string, isTriedAgain: boolean): void;
+  /**
+   * An operator lets it in again: one more death, and it is set aside. Answers how to take that back; then false: an equal one
+   * was set aside meanwhile.
+   */
+  pardon(id: string, isTriedAgain: boolean): () => boolean;
 }
 
 /** Deaths so long ago say nothing about the message that was in hand. */
@@ -74,12 +77,17 @@ export function createSuspects(monotonicMs: () => number): Suspects {
       if (deaths.size > 0) deaths.delete(fingerprint(suspect));
     },
     pardon(id, isTriedAgain) {
-      for (const [key, banned] of bans) {
-        if (banned !== id) continue;
+      const lifted = [...bans].flatMap(([key, banned]) => (banned === id ? [key] : []));
+      for (const key of lifted) {
         bans.delete(key);
         if (isTriedAgain) deaths.set(key, { count: MOST_CRASHES - 1, lastMs: monotonicMs() });
         else deaths.delete(key);
       }
+      return () => {
+        if (lifted.some((key) => bans.has(key))) return false;
+        for (const key of lifted) bans.set(key, id);
+        return true;
+      };
     },
   };
 }

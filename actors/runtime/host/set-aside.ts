@@ -25,7 +25,13 @@ export interface SetAside {
   /** Oldest first. */
   list(): QuarantinedMessage[];
   /** Takes one out, and lets it in again: to be tried (one more death, and it is back), or to be forgotten. */
-  take(id: string, how: 'try again' | 'forget'): QuarantinedMessage | undefined;
+  take(id: string, how: 'try again' | 'forget'): Taken | undefined;
+}
+
+export interface Taken {
+  readonly message: QuarantinedMessage;
+  /** It was not tried after all: it lies there as before. */
+  putBack(): void;
 }
 
 const isUnavailable = (value: unknown): boolean => isRefusal(value) && value.kind === 'Unavailable';
@@ -71,9 +77,18 @@ export function createSetAside({ world, log }: SetAsideOptions): SetAside {
     list: () => quarantine.list(),
     take(id, how) {
       const message = quarantine.take(id);
-      // One that was pushed out by others can't be tried; it can still be forgiven.
-      if (message !== undefined || how === 'forget') suspects.pardon(id, how === 'try again');
-      return message;
+      if (message === undefined) {
+        // One that was pushed out by others can't be tried; it can still be forgiven.
+        if (how === 'forget') suspects.pardon(id, false);
+        return undefined;
+      }
+      const isAsBefore = suspects.pardon(id, how === 'try again');
+      return {
+        message,
+        putBack() {
+          if (isAsBefore()) quarantine.add(message);
+        },
+      };
     },
   };
 }
