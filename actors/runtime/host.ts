@@ -126,7 +126,9 @@ export function createShardHost(options: HostOptions): ShardHost {
   /** It serves, for the first time or after it started over. */
   function began(slot: Slot, { m, fences }: Extract<Envelope, { m: 'ready' | 'raised' }>): void {
     slot.hearing.began(fences);
-    slot.fences = fences;
+    // A scope that was adopted while this was on its way is not among them: the thread has it, and so will the next one.
+    const others = slot.fences.filter(({ scope }) => !fences.some((fence) => fence.scope === scope));
+    slot.fences = [...others, ...fences];
     slot.backoffMs = FIRST_BACKOFF_MS;
     if (m === 'raised') return slot.presence.settled();
     if (!slot.presence.hasThread && missing > 0 && --missing === 0) allReady();

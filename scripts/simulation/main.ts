@@ -240,6 +240,11 @@ async function main(): Promise<boolean> {
       : await runBatch({ from: options.seed, count: options.seeds, wishes, told: tell });
   if (options.json === true) console.log(JSON.stringify(batch));
   else report(batch);
+  // A process that ended early says nothing of the seeds it had left.
+  if (batch.seeds !== options.seeds) {
+    console.error(`only ${batch.seeds} of ${options.seeds} seeds were run`);
+    return false;
+  }
   const isComplete = batch.seeds < SEEDS_THAT_MEET_ALL || options.faults !== undefined || unmet(batch).length === 0;
   return batch.violations.length === 0 && isComplete;
 }

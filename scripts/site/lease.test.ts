@@ -98,6 +98,18 @@ describe('the lease of a site (design.md §5, §12)', () => {
     assert.deepEqual(first.lost, []);
   });
 
+  it('one that stops while it asks for the lease gives back what it was given meanwhile', async () => {
+    const { run, join, server, row } = database();
+    server.delayMs = 200;
+    const only = join('a');
+    while (row() === undefined) await run(10);
+    const stopped = only.lease.stop();
+    await run(1_000);
+    await stopped;
+    assert.equal(row(), undefined);
+    assert.equal(only.lease.wasTaken, false);
+  });
+
   it('a holder that is silent is replaced as its lease ends; awake again it is not held, and hears of it', async () => {
     const { run, join, world } = database();
     const first = join('a');

@@ -1,6 +1,6 @@
 // The site's lease, from standing by to losing it: time decides when a process may try, the epoch decides who may write
 // (design.md §5).
-import type { LeaseHolder, SiteStore, World } from '../../actors/ports.ts';
+import type { LeaseAnswer, LeaseHolder, SiteStore, World } from '../../actors/ports.ts';
 import type { Logger } from '../log.ts';
 
 export interface Lease {
@@ -70,6 +70,7 @@ export function keepLease(options: LeaseOptions): Lease {
   /** Latest looks in a row that were answered fast. */
   let fast = 0;
   let endsMs = Infinity;
+  let acquiring: Promise<LeaseAnswer> | undefined;
   let told = '';
 
   const tell = (what: string, fields: object): void => {
@@ -92,7 +93,9 @@ export function keepLease(options: LeaseOptions): Lease {
       for (let missing = FAST_LOOKS - fast; missing > 0 && !isOverdue; missing--) await timed(() => store.ping());
       if (fast >= FAST_LOOKS || isOverdue) {
         const sent = world.monotonicMs();
-        const answer = await timed(() => store.acquireLease(holder, leaseMs));
+        acquiring = timed(() => store.acquireLease(holder, leaseMs));
+        const answer = await acquiring;
+        // `stop` gives back what was taken meanwhile.
         if (stopped) return;
         if (answer.held) return begin(sent);
         other = answer.holder;
@@ -177,7 +180,9 @@ export function keepLease(options: LeaseOptions): Lease {
       const wasOurs = untilMs > -Infinity && other === undefined;
       stopped = true;
       cancel();
-      if (!wasOurs) return;
+      // Asked for while it stood by, and perhaps given just now: nobody would renew it, everybody would wait for its end.
+      const last = wasOurs ? undefined : await acquiring?.catch(() => undefined);
+      if (!wasOurs && last?.held !== true) return;
       await store
         .releaseLease(holder)
         .catch((error: Error) => log.warn({ error: error.message }, 'the lease could not be given back'));

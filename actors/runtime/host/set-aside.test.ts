@@ -39,6 +39,17 @@ test('reliability.md F18: one that brought its thread down once more lies there 
   assert.notEqual(second, id);
 });
 
+test('reliability.md F18: one that was answered before its thread was known to have ended lies there once, too', () => {
+  const setAside = killer();
+  const [id = ''] = idsIn(setAside);
+  setAside.take(id, 'try again')?.putBack();
+  setAside.killed(message, 0, 'heap');
+  const [second = ''] = idsIn(setAside);
+  assert.equal(setAside.list().length, 1);
+  assert.notEqual(second, id);
+  assert.match(setAside.refuses(message)?.message ?? '', new RegExp(second));
+});
+
 test('one that its actor threw at is put back, too', () => {
   const setAside = createSetAside({ world: createVirtualWorld(), log: () => {} });
   setAside.thrownAt({ ...message, id: 'op', shard: 0, error: 'boom', crashes: 3, atMs: 0 });

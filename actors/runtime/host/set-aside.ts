@@ -63,6 +63,9 @@ export function createSetAside({ world, log }: SetAsideOptions): SetAside {
     killed(suspect, shard, why) {
       const crashes = suspects.struck(suspect);
       if (crashes < MOST_CRASHES) return;
+      // Put back meanwhile: that its thread ended is heard after its answer.
+      const earlier = suspects.banned(suspect);
+      if (earlier !== undefined) quarantine.take(earlier);
       const id = world.uuid();
       suspects.ban(suspect, id);
       const error = `its thread died of it: ${why}`;
