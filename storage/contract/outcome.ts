@@ -2,18 +2,8 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Group, KeyedOutcome } from '../../actors/ports.ts';
 import type { Stores } from '../contract.ts';
-import { freshScope, groupOf, ipChange } from '../testing/samples.ts';
+import { freshScope, groupOf, ipChange, outcomeOf } from '../testing/samples.ts';
 import { test } from '../testing/register.ts';
-
-const outcomeOf = (more: Partial<KeyedOutcome> = {}): KeyedOutcome => ({
-  identity: 'tenant/somebody@example.com',
-  key: randomUUID(),
-  request: 'POST /v1/ip/allocate abc',
-  operation: randomUUID(),
-  reply: { address: '10.0.0.1', name: 'a "quoted" \\ name, {braced} ü', tags: [], meta: null },
-  atMs: Date.now(),
-  ...more,
-});
 
 /** design.md §4: Idempotency-Key. */
 export function outcomeContract({ store, site }: Stores): void {

@@ -3,34 +3,8 @@ import type { Scope } from '../../actors/address.ts';
 import type { Change, ChangeOf } from '../../actors/records.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
 import type { Stores } from '../contract.ts';
-import { freshScope, groupOf, ipChange, ipRecord } from '../testing/samples.ts';
+import { freshScope, groupOf, holdingChange, ipChange, ipRecord, prefixChange } from '../testing/samples.ts';
 import { test } from '../testing/register.ts';
-
-const prefixChange = (
-  scope: Scope,
-  root: string,
-  cidr: string,
-  more: { prev?: number; version?: number } = {},
-): Change => ({
-  table: 'prefix',
-  scope,
-  key: cidr,
-  owner: 'super',
-  prev: 0,
-  version: 1,
-  value: { cidr, network: `net ${cidr}`, root },
-  ...more,
-});
-
-const holdingChange = (scope: Scope, network: string, state: 'held' | 'returning', prev = 0): Change => ({
-  table: 'holding',
-  scope,
-  key: `${network}|203.0.113.0`,
-  owner: network,
-  prev,
-  version: prev + 1,
-  value: { network, first: '203.0.113.0', length: 28, prefix: '203.0.113.0/24', h: 'h1', state },
-});
 
 /** database.md §6: unique keys as the last line behind the actors. */
 export function uniqueContract({ store, site }: Stores): void {

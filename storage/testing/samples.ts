@@ -6,6 +6,7 @@ import type {
   CommitOutcome,
   Fence,
   Group,
+  KeyedOutcome,
   LogEntry,
   PackedAddresses,
   Resolution,
@@ -64,6 +65,34 @@ export const poolChange = (scope: Scope, pool: 'vrf' | 'asn', number: number, ow
   value: { pool, number, owners: [owner], shared: false, elected: null },
 });
 
+/** A child of a super network's prefix, or (`cidr` is `root`) that prefix itself. */
+export const prefixChange = (
+  scope: Scope,
+  root: string,
+  cidr: string,
+  more: { prev?: number; version?: number } = {},
+): Change => ({
+  table: 'prefix',
+  scope,
+  key: cidr,
+  owner: 'super',
+  prev: 0,
+  version: 1,
+  value: { cidr, network: `net ${cidr}`, root },
+  ...more,
+});
+
+/** A block that a partition holds of a global network. */
+export const holdingChange = (scope: Scope, network: string, state: 'held' | 'returning', prev = 0): Change => ({
+  table: 'holding',
+  scope,
+  key: `${network}|203.0.113.0`,
+  owner: network,
+  prev,
+  version: prev + 1,
+  value: { network, first: '203.0.113.0', length: 28, prefix: '203.0.113.0/24', h: 'h1', state },
+});
+
 export const entryOf = (fence: Fence, n: number, changes: Change[], more: Partial<LogEntry> = {}): LogEntry => ({
   ...fence,
   n,
@@ -83,6 +112,17 @@ export const groupOf = (fences: Fence[], changes: Change[], n?: number, more: Pa
   changes,
   entries: n === undefined ? [] : [entryOf(fences[0]!, n, changes, more)],
   outcomes: [],
+});
+
+/** What a request with an Idempotency-Key came to. */
+export const outcomeOf = (more: Partial<KeyedOutcome> = {}): KeyedOutcome => ({
+  identity: 'tenant/somebody@example.com',
+  key: randomUUID(),
+  request: 'POST /v1/ip/allocate abc',
+  operation: randomUUID(),
+  reply: { address: '10.0.0.1', name: 'a "quoted" \\ name, {braced} ü', tags: [], meta: null },
+  atMs: Date.now(),
+  ...more,
 });
 
 export interface AskedStore {
