@@ -5,7 +5,8 @@ import { siteScope, type Scope } from '../address.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Context, Decided, Decision } from '../runtime/behaviour.ts';
 import { byText } from './entity.ts';
-import { directoryBehaviour, winner, type DirectoryState } from './behaviour.ts';
+import { directoryBehaviour, type DirectoryState } from './behaviour.ts';
+import { winner } from './meeting.ts';
 import type { DirectoryRecord } from './record.ts';
 
 const unlimited = { cluster: null, machine: null, ip: null, project: null };

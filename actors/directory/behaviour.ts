@@ -5,6 +5,7 @@ import type { Change } from '../records.ts';
 import { alreadyExists, conflict, isRefusal, notFound, unprocessable, type Refusal } from '../refusal.ts';
 import type { Behaviour, Context, Decision } from '../runtime/behaviour.ts';
 import { rulesOf } from './kinds.ts';
+import { again, compareHybrid, contentOf, livesBefore, supersedes, winner } from './meeting.ts';
 import type { AskedKind } from './messages.ts';
 import type { DirectoryEntities, DirectoryKind, DirectoryRecord, HybridTime } from './record.ts';
 
@@ -31,9 +32,6 @@ const tick = (clock: HybridTime, nowMs: number, site: string): HybridTime =>
   nowMs > clock.wallMs
     ? { wallMs: nowMs, counter: 0, site }
     : { wallMs: clock.wallMs, counter: clock.counter + 1, site };
-
-export const compareHybrid = (a: HybridTime, b: HybridTime): number =>
-  a.wallMs - b.wallMs || a.counter - b.counter || (a.site < b.site ? -1 : a.site > b.site ? 1 : 0);
 
 const keyOf = (kind: DirectoryKind, id: string): string => `${kind}|${id}`;
 
@@ -86,36 +84,6 @@ function record(
   } as DirectoryRecord;
 }
 
-/** What a new record of an id stands upon: all that was known of it at other homes. */
-const livesBefore = ({ home, revision, over }: DirectoryRecord, site: string): DirectoryRecord['over'] =>
-  home === site ? over : { ...over, [home]: Math.max(revision, over?.[home] ?? 0) };
-
-/** Whether `a` was made in the knowledge of `b`, or of something later of its home. */
-const supersedes = (a: DirectoryRecord, b: DirectoryRecord): boolean => (a.over?.[b.home] ?? 0) >= b.revision;
-
-/**
- * Which of two records of one id stands. Same home: the later revision. Two homes: one that was made in the knowledge of
- * the other, whose copy only comes late; else the one created earlier by the hybrid clock, then by site id (design.md §7),
- * the same on every site whatever the order. A deleted one counts as what it was: would it give way, a site that has
- * never heard of its life would decide otherwise than those that have. It is `again` that lets it give way.
- */
-export function winner(a: DirectoryRecord, b: DirectoryRecord): DirectoryRecord {
-  if (a.home === b.home) return b.revision > a.revision ? b : a;
-  if (supersedes(a, b) !== supersedes(b, a)) return supersedes(a, b) ? a : b;
-  return compareHybrid(a.created, b.created) <= 0 ? a : b;
-}
-
-/**
- * The home's own live entry once more, when it meets an earlier one that is deleted already: made anew in the knowledge of
- * that. undefined: the incoming one stands for another reason, or does not stand.
- */
-function again(stored: DirectoryRecord, incoming: DirectoryRecord, site: string): DirectoryRecord | undefined {
-  const isMet = stored.home === site && stored.entity !== null && incoming.entity === null;
-  if (!isMet || supersedes(incoming, stored) || winner(stored, incoming) === stored) return undefined;
-  const over = { ...stored.over, [incoming.home]: Math.max(incoming.revision, stored.over?.[incoming.home] ?? 0) };
-  return { ...stored, revision: stored.revision + 1, over };
-}
-
 function apply(state: DirectoryState, incoming: DirectoryRecord[], context: Context): Decision<{ applied: number }> {
   const latest = new Map<string, DirectoryRecord>();
   for (const entry of incoming) {
@@ -140,16 +108,6 @@ function remember(state: DirectoryState, winning: DirectoryRecord, losing: Direc
     state.conflicts.push(losing);
   }
 }
-
-const MADE = new Set(['created', 'changed', 'createdTime', 'updatedTime']);
-
-/** What an entry says, without when it was made, and whatever the order in which a database gives its fields back. */
-const contentOf = ({ entity }: DirectoryRecord): string =>
-  JSON.stringify(entity, (_, value: unknown) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    const said = Object.entries(value).filter(([name]) => !MADE.has(name));
-    return Object.fromEntries(said.sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 
 export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
   kind: 'directory',
