@@ -1,6 +1,7 @@
 // What sites ask each other on behalf of an operation, beside whole requests: who uses this, who knows that id. The
 // answers are counted from committed rows of the scopes that the asked site owns.
 import { addressOf, partitionScope, siteScope, type Scope } from '../actors/address.ts';
+import { withoutLost } from '../actors/directory/conflict.ts';
 import type { DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
 import type { KeyedOutcome } from '../actors/ports.ts';
 import type { Claim } from '../actors/registry/messages.ts';
@@ -115,7 +116,8 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
       return { machines: await sizeUsage(site, (body as Questions['size-usage']['ask']).size) };
     case 'directory-entry': {
       const asked = body as Questions['directory-entry']['ask'];
-      return { entry: site.directory.entry(asked.kind, asked.id) ?? null };
+      const entry = site.directory.entry(asked.kind, asked.id);
+      return { entry: entry === undefined ? null : withoutLost(entry) };
     }
     case 'idempotency': {
       const { identity, key } = body as Questions['idempotency']['ask'];

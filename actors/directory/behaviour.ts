@@ -4,8 +4,9 @@ import { changeRow } from '../change.ts';
 import type { Change } from '../records.ts';
 import { alreadyExists, conflict, isRefusal, notFound, unprocessable, type Refusal } from '../refusal.ts';
 import type { Behaviour, Context, Decision } from '../runtime/behaviour.ts';
+import { conflictsOf, keepLost, met, withoutLost } from './conflict.ts';
 import { rulesOf } from './kinds.ts';
-import { again, compareHybrid, contentOf, livesBefore, supersedes, winner } from './meeting.ts';
+import { again, compareHybrid, livesBefore, winner } from './meeting.ts';
 import type { AskedKind } from './messages.ts';
 import type { DirectoryEntities, DirectoryKind, DirectoryRecord, HybridTime } from './record.ts';
 
@@ -21,8 +22,6 @@ export interface DirectoryState {
   entries: Map<string, Entry>;
   /** Ids that a publication holds until it is committed. */
   held: Set<string>;
-  /** Entries that lost their id to an older one of another site; shown until an operator resolves them. */
-  conflicts: DirectoryRecord[];
   /** The largest hybrid time seen. */
   clock: HybridTime;
 }
@@ -71,7 +70,7 @@ function record(
 ): DirectoryRecord {
   const earlier = state.entries.get(id)?.record;
   const over = earlier === undefined ? undefined : livesBefore(earlier, state.site);
-  return {
+  const made = {
     kind: state.kind,
     id,
     home: state.site,
@@ -82,31 +81,19 @@ function record(
     ...(over === undefined ? {} : { over }),
     entity,
   } as DirectoryRecord;
+  return keepLost(made, earlier);
 }
 
 function apply(state: DirectoryState, incoming: DirectoryRecord[], context: Context): Decision<{ applied: number }> {
   const latest = new Map<string, DirectoryRecord>();
-  for (const entry of incoming) {
+  for (const entry of incoming.map(withoutLost)) {
     if (entry.kind !== state.kind || entry.home === state.site) continue;
     const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
-    const anew = stored === undefined ? undefined : again(stored, entry, state.site);
-    if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, anew ?? entry);
-    const isNews = stored !== undefined && !supersedes(stored, entry) && !supersedes(entry, stored);
-    if (isNews && stored.home !== entry.home && stored.entity !== null && entry.entity !== null) {
-      const wins = winner(stored, entry);
-      remember(state, wins, wins === entry ? stored : entry);
-    }
+    const next = stored === undefined ? entry : (again(stored, entry, state.site) ?? met(stored, entry, context.nowMs));
+    if (next !== stored) latest.set(entry.id, next);
   }
   const changes = [...latest.values()].map((entry) => write(state, entry, context));
   return { reply: { applied: changes.length }, changes };
-}
-
-function remember(state: DirectoryState, winning: DirectoryRecord, losing: DirectoryRecord): void {
-  // Two sites that had the same before they joined have nothing to resolve.
-  if (contentOf(winning) === contentOf(losing)) return;
-  if (!state.conflicts.some((known) => known.id === losing.id && known.home === losing.home)) {
-    state.conflicts.push(losing);
-  }
 }
 
 export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
@@ -117,7 +104,6 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
     site: scopeId(scope),
     entries: new Map(),
     held: new Set(),
-    conflicts: [],
     clock: { wallMs: 0, counter: 0, site: scopeId(scope) },
   }),
   evolve(state, applied) {
@@ -167,20 +153,19 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
     apply: (state, { entries }, context) => apply(state, entries, context),
     restore(state, { entries }, context) {
       const latest = new Map<string, DirectoryRecord>();
-      for (const entry of entries) {
+      for (const entry of entries.map(withoutLost)) {
         if (entry.kind !== state.kind || entry.home !== state.site) continue;
         const stored = latest.get(entry.id) ?? state.entries.get(entry.id)?.record;
         // Also over one of another site that it was made in the knowledge of: the backup may end in between.
-        if (stored === undefined || winner(stored, entry) === entry) latest.set(entry.id, entry);
+        if (stored === undefined) latest.set(entry.id, entry);
+        else if (winner(stored, entry) === entry) latest.set(entry.id, met(stored, entry, context.nowMs));
       }
       const busy = [...latest.keys()].find((id) => state.held.has(id));
       if (busy !== undefined) return conflict(`${state.kind} ${busy} is being changed`);
       const changes = [...latest.values()].map((entry) => write(state, entry, context));
       return { reply: { restored: [...latest.keys()] }, changes };
     },
-    all: (state) => ({
-      reply: { entries: [...state.entries.values()].map(({ record: entry }) => entry), conflicts: state.conflicts },
-    }),
+    all: (state) => ({ reply: { entries: [...state.entries.values()].map(({ record: entry }) => entry) } }),
   },
   reservations: {
     publish(state, { id, entity }, context) {
@@ -192,6 +177,9 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
       return { reply: {}, changes: [write(state, record(state, id, entity, context), context)] };
     },
   },
-  describe: (state) => ({ entries: state.entries.size, conflicts: state.conflicts }),
+  describe: (state) => ({
+    entries: state.entries.size,
+    conflicts: [...state.entries.values()].flatMap((entry) => conflictsOf(entry.record)),
+  }),
   audited: (state) => [...state.entries].map(([id, entry]) => [id, entry.version, entry.record.revision]),
 };

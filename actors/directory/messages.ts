@@ -77,7 +77,7 @@ export interface DirectoryCommands {
   apply: { ask: { entries: DirectoryRecord[] }; reply: { applied: number } };
   /** Own entries that other sites have in later revisions: this site was restored from a backup (reliability.md F24). */
   restore: { ask: { entries: DirectoryRecord[] }; reply: { restored: string[] } };
-  all: { ask: Nothing; reply: { entries: DirectoryRecord[]; conflicts: DirectoryRecord[] } };
+  all: { ask: Nothing; reply: { entries: DirectoryRecord[] } };
 }
 
 export interface DirectoryReservations {

@@ -54,6 +54,16 @@ export interface HybridTime {
   site: string;
 }
 
+/** An entry that lost its id to the one that stands, as it was when both were seen here. */
+export interface LostEntry<K extends DirectoryKind = DirectoryKind> {
+  home: string;
+  revision: number;
+  created: HybridTime;
+  /** When both were seen at this site, by its wall clock. */
+  seenMs: number;
+  entity: DirectoryEntities[K];
+}
+
 export type DirectoryRecord = {
   [K in DirectoryKind]: {
     kind: K;
@@ -65,6 +75,8 @@ export type DirectoryRecord = {
     created: HybridTime;
     /** Lives of this id at other homes that were over when it was created here: home → its last revision. */
     over?: Record<string, number>;
+    /** Entries of other homes that lost this id to it: what this site saw of that, not told to others (conflict.ts). */
+    lost?: Array<LostEntry<K>>;
     /** null: deleted; kept as a tombstone, so that an old copy can't bring it back. */
     entity: DirectoryEntities[K] | null;
   };

@@ -1,5 +1,6 @@
 // A site's own copy of the directory: every site reads its own, synchronously (design.md §3).
 import type { LogEntry, RowReader } from '../../actors/ports.ts';
+import { withoutLost } from '../../actors/directory/conflict.ts';
 import { byText } from '../../actors/directory/entity.ts';
 import type {
   DirectoryEntities,
@@ -17,7 +18,7 @@ export interface DirectoryCopy {
 }
 
 export interface FilledCopy extends DirectoryCopy {
-  /** All entries with a home, tombstones included. */
+  /** All entries with a home, tombstones included, as others are told of them. */
   entriesOf(home: string): DirectoryRecord[];
   /** Takes what was just committed here. */
   take(entry: LogEntry): DirectoryRecord[];
@@ -58,7 +59,8 @@ export async function openDirectoryCopy(rows: RowReader, site: string): Promise<
     entriesOf: (home) =>
       [...kinds.values()]
         .flatMap((entries) => [...entries.values()].map(({ record }) => record))
-        .filter((record) => record.home === home),
+        .filter((record) => record.home === home)
+        .map(withoutLost),
     take(entry) {
       const taken: DirectoryRecord[] = [];
       for (const change of entry.changes) {

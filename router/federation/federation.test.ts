@@ -1,6 +1,8 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { addressOf, siteScope } from '../../actors/address.ts';
+import { conflictsOf } from '../../actors/directory/conflict.ts';
+import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { granted, newNetwork, refused } from '../../actors/network/plant.fixture.ts';
 import { prefixClaims } from '../../actors/network/coordination.ts';
 import { claimsOfNetwork } from '../../actors/registry/claims.ts';
@@ -26,6 +28,18 @@ async function pair(): Promise<[TestSite, TestSite]> {
 }
 
 const sizes = (site: TestSite): string[] => site.copy.list('size').map(({ id, description }) => `${id} ${description}`);
+/** What lost its id, as the rows of a site say. */
+const lostAt = ({ plant }: TestSite): string[] =>
+  plant.store
+    .live('directory')
+    .flatMap(({ value }) =>
+      conflictsOf(value as DirectoryRecord).map(({ entity }) => `${entity?.name} ${entity?.description}`),
+    );
+const versionAt = ({ plant }: TestSite, size: string): number | undefined =>
+  plant.store.live('directory').find(({ key }) => key === `size|${size}`)?.version;
+/** What a site tells, and compares, of the entries of a home. */
+const toldBy = ({ copy }: TestSite, home: string) =>
+  new Map(copy.entriesOf(home).map((record) => [`${record.kind}|${record.id}`, record]));
 const sizeActor = (site: TestSite) => addressOf(siteScope(site.id), 'directory', 'size');
 const drop = (site: TestSite, id: string): void =>
   void granted(site.ask(sizeActor(site), 'delete', { kind: 'size', id, uses: { machines: 0, reservations: 0 } }));
@@ -67,6 +81,35 @@ test('F11, F15: cut and healed, both sides have the same directory, and one winn
   const wanted = ['alone ', 'both of a', 'ours ', 'theirs '];
   for (const site of [a, b]) await until(`${site.id} is whole`, () => sizes(site).join() === wanted.join());
   assert.equal(b.copy.entry('size', 'both')?.home, 'a');
+  // Who saw both keeps what lost; what is told and compared is the same at either site.
+  assert.deepEqual(lostAt(b), ['both of b']);
+  for (const home of ['a', 'b']) assert.deepEqual(toldBy(b, home), toldBy(a, home));
+  const written = versionAt(b, 'both');
+  await b.stop();
+  b.plant.restart();
+  await b.start();
+  await linked([a, b]);
+  assert.deepEqual(lostAt(b), ['both of b']);
+  await a.federation.spread(a.addSize('later'));
+  await until('b has what came later', () => b.copy.get('size', 'later') !== undefined);
+  assert.equal(versionAt(b, 'both'), written, 'it was not written again');
+});
+
+test('F15: a site that hears of what lost keeps it and goes on telling what stands, the same to all', async () => {
+  const [a, b] = await pair();
+  const standing = a.addSize('both', 'of a');
+  await a.federation.spread(standing);
+  const theirs = structuredClone(standing);
+  theirs.home = 'c';
+  theirs.created = { wallMs: Number.MAX_SAFE_INTEGER, counter: 0, site: 'c' };
+  if (theirs.entity !== null) theirs.entity.description = 'of c';
+  const told = a.copy.entriesOf('a');
+  assert.deepEqual(granted(a.ask(sizeActor(a), 'apply', { entries: [theirs] })), { applied: 1 });
+  assert.deepEqual(lostAt(a), ['both of c']);
+  assert.deepEqual(a.copy.entriesOf('a'), told);
+  await a.federation.spread(a.copy.entry('size', 'both')!);
+  assert.deepEqual(lostAt(b), [], 'b saw only one');
+  for (const home of ['a', 'b', 'c']) assert.deepEqual(toldBy(b, home), toldBy(a, home));
 });
 
 test('design.md §12: the word of all: promised, settled, refused with each collision', async () => {

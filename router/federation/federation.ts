@@ -1,6 +1,7 @@
 // The other sites, as this one sees them: links to every member, the directory spread among them, the word of all.
 import { z } from 'zod';
 import type { Cancel, World } from '../../actors/ports.ts';
+import { withoutLost } from '../../actors/directory/conflict.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { together } from '../../actors/registry/claims.ts';
 import type { Claim, Settled } from '../../actors/registry/messages.ts';
@@ -157,12 +158,13 @@ export function createFederation(options: FederationOptions): Federation {
     const name = nameOf(record);
     const under = pushes.get(name);
     if (under !== undefined) return under;
+    const told = withoutLost(record);
     const sent = Promise.all(
       others().map(async (member) => {
         const link = linksTo(member)[0];
         if (link === undefined) return;
         try {
-          await link.ask('directory.apply', { entries: [record] }, ASK_MS);
+          await link.ask('directory.apply', { entries: [told] }, ASK_MS);
         } catch {
           resyncLater(member);
         }

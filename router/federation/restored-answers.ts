@@ -2,6 +2,7 @@
 // kind for all partitions here. But for the directory: what the site had told before its end may still be on its way into the
 // rows here, and the actors answer behind it.
 import { addressOf, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
+import { withoutLost } from '../../actors/directory/conflict.ts';
 import { DIRECTORY_KINDS } from '../../actors/directory/record.ts';
 import { settled } from '../../actors/network/standing.ts';
 import { refuseAsk } from '../link/failure.ts';
@@ -24,7 +25,7 @@ async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: B
   const networks = new Set<string>();
   for (const { entries } of directories.map((answer) => orThrow(answer))) {
     for (const record of entries) {
-      if (record.home === member) items.push({ is: 'entry', record });
+      if (record.home === member) items.push({ is: 'entry', record: withoutLost(record) });
       if (record.kind === 'globalnetwork' && record.home === site && record.entity !== null) networks.add(record.id);
     }
   }
