@@ -15,6 +15,7 @@ import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
 import type { ActorTree } from './site/inspect/actors.ts';
 import type { AuditView } from './site/audit.ts';
+import type { ConflictsView } from './site/inspect/conflicts.ts';
 
 interface Options extends Wish {
   output: 'table' | 'json';
@@ -127,9 +128,10 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .action(async (id: string) => {
       printOne(await onItsSite<DroppedAnswer>(program, id, 'DELETE', ''), showDropped);
     });
-  view('conflicts', 'directory ids that were created at two sites while they were cut apart').action(() =>
-    each('/v2/inspect/conflicts', views.showConflicts),
-  );
+  view(
+    'conflicts',
+    'directory ids that were created at two sites while they were cut apart; exit code 1 if an entry could not be read',
+  ).action(() => each<ConflictsView>('/v2/inspect/conflicts', views.showConflicts, ({ unread }) => unread.length > 0));
   view('audit', 'whether everything is conserved, in the rows and in memory; exit code 1 if not')
     .option('--entries <N>', 'log entries that are folded, the newest ones', '20000')
     .option('--actors <N>', 'actors of each shard that are compared with their rows', '500')

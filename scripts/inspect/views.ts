@@ -7,7 +7,7 @@ import type { Federation } from '../../router/federation/federation.ts';
 import type { CursorView, LeaseView, StreamView } from '../../storage/inspection.ts';
 import type { ActorTree } from '../site/inspect/actors.ts';
 import type { BlocksView } from '../site/inspect/blocks.ts';
-import type { Conflict } from '../site/inspect/conflicts.ts';
+import type { ConflictsView } from '../site/inspect/conflicts.ts';
 import { bold, dim, green, red, yellow } from '../start/screen.ts';
 import { clock, duration, pairs, paragraphs, table, type Cell, type Value } from './table.ts';
 
@@ -361,9 +361,33 @@ export function showBlocks({ open, networks }: BlocksView): string {
   );
 }
 
-export const showConflicts = ({ conflicts }: { conflicts: Conflict[] }): string =>
-  table(
-    [{ name: 'KIND' }, { name: 'ID' }, { name: 'IN FORCE FROM' }, { name: 'LOST, FROM' }, { name: 'CREATED THERE' }],
-    conflicts.map((one) => [one.kind, one.id, one.winner ?? '', one.loser, clock(one.createdAtMs)]),
-    'no id was created at two sites',
+const isMissing = ({ unread }: ConflictsView): boolean => unread.length > 0;
+
+export const showConflicts = (view: ConflictsView): string =>
+  paragraphs(
+    table(
+      [
+        { name: 'KIND' },
+        { name: 'ID' },
+        { name: 'IN FORCE FROM' },
+        { name: 'LOST, FROM' },
+        { name: 'CREATED THERE' },
+        { name: 'SEEN HERE' },
+      ],
+      view.conflicts.map((one): Value[] => [
+        one.kind,
+        one.id,
+        one.isDeleted ? quiet(`${one.winner}, deleted since`) : one.winner,
+        one.loser,
+        clock(one.createdAtMs),
+        clock(one.seenAtMs),
+      ]),
+      isMissing(view) ? 'no id is known to have been created at two sites' : 'no id was created at two sites',
+    ),
+    isMissing(view)
+      ? table(
+          [{ name: 'COULD NOT BE READ' }, { name: 'WHY' }],
+          view.unread.map(({ key, reason }): Value[] => [{ text: key, paint: red }, reason]),
+        )
+      : '',
   );

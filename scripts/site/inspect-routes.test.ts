@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address } from '../../actors/address.ts';
+import { conflictsOf } from '../../actors/directory/conflict.ts';
+import type { DirectoryRecord } from '../../actors/directory/record.ts';
+import type { Tenant } from '../../actors/directory/tenant.ts';
 import { machineBehaviour } from '../../actors/machine/behaviour.ts';
 import { emptyIpmi } from '../../actors/machine/hardware.ts';
 import { notFound, unavailable } from '../../actors/refusal.ts';
 import type { IdempotencyKey } from '../../actors/ports.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
 import { createApp } from '../../http/app.ts';
-import { asUser, clientOf, createTestSite, errorOf, rowOf } from '../../http/testing.ts';
+import { asUser, clientOf, createTestSite, entryOf, errorOf, rowOf, type TestSite } from '../../http/testing.ts';
 import { allocationRecord, machineRecord, SCOPE } from '../../http/v1/machine.fixture.ts';
 import type { Inspection } from '../../storage/inspection.ts';
 import type { OverviewAnswer } from '../inspect/views.ts';
@@ -29,7 +32,11 @@ const cell = (id: string, inbox: number) => ({
 });
 const sums = { scope: 'partition:p', kind: 'machine', resident: 3, busy: 1, inbox: 1, waiting: 0, held: 0, crashes: 0 };
 
-function start(hosted: Partial<Record<keyof InspectOptions['host'], unknown>> = {}, inspection = {}) {
+function start(
+  hosted: Partial<Record<keyof InspectOptions['host'], unknown>> = {},
+  inspection = {},
+  site: TestSite = createTestSite(),
+) {
   const asked: Array<CellFilter | undefined> = [];
   const aside = [{ id: 'q1' }];
   const options = {
@@ -66,7 +73,7 @@ function start(hosted: Partial<Record<keyof InspectOptions['host'], unknown>> = 
       ...hosted,
     },
   } as unknown as InspectOptions;
-  const app = createApp(createTestSite(), { more: [addInspectRoutes(options)] });
+  const app = createApp(site, { more: [addInspectRoutes(options)] });
   return { asked, app, call: clientOf(app) };
 }
 
@@ -182,7 +189,11 @@ test('machines.md W34: no answer of the inspection gives out a secret', async ()
   for (const row of [rowOf('machine', SCOPE, 'm1', 'm1', machine), rowOf('allocation', SCOPE, 'm1', 'm1', allocation)])
     machineBehaviour.evolve(state, { ...row, prev: 0 });
   const iamConfig = { idmConfig: { idmType: 'AD', connectorConfig: { idmApiUser: canary } } };
-  const lost = { kind: 'tenant', id: 't', home: 'b', created: { wallMs: 0 }, entity: { id: 't', iamConfig } };
+  const entity = { id: 't', iamConfig } as unknown as Tenant;
+  const lost = { home: 'b', revision: 1, created: { wallMs: 0, counter: 0, site: 'b' }, seenMs: 0, entity };
+  const standing = { ...entryOf('tenant', entity), lost: [lost] } as DirectoryRecord;
+  const site = createTestSite();
+  site.stored = [rowOf('directory', 'site:a', 'tenant', 'tenant|t', standing)];
   const message = {
     id: 'q1',
     body: { request: { userData: canary }, consolePassword: canary, superUserPassword: canary },
@@ -191,18 +202,20 @@ test('machines.md W34: no answer of the inspection gives out a secret', async ()
     {
       async inspect(_shard: number, actor: Address | null) {
         if (actor === null) return { shard: 0, cells: [cell('m1', 0)], kinds: [sums], fences: [] };
-        if (actor.kind === 'directory') return { ...cell(actor.id, 0), state: { entries: 0, conflicts: [lost] } };
+        if (actor.kind === 'directory') return { ...cell(actor.id, 0), state: { conflicts: conflictsOf(standing) } };
         return { ...cell('m1', 0), messages: [], state: machineBehaviour.describe?.(state) };
       },
       quarantine: () => [message],
       retry: async () => ({ machine, allocation, password: canary }),
     },
     { leases: async () => [], log: async () => ({ streams: [], cursors: [] }) },
+    site,
   );
   const asked: Array<[method: string, path: string]> = [
     ['GET', ''],
     ['GET', '/actors'],
     ['GET', `/actor?scope=${SCOPE}&kind=machine&id=m1`],
+    ['GET', '/actor?scope=site:a&kind=directory&id=tenant'],
     ['GET', '/shards'],
     ['GET', '/leases'],
     ['GET', '/log'],
@@ -222,5 +235,5 @@ test('machines.md W34: no answer of the inspection gives out a secret', async ()
     assert.ok(!text.includes(canary), `${method} ${path} gives out a secret: ${text}`);
     hidden += text.split('"***"').length - 1;
   }
-  assert.ok(hidden >= 3 + 3 * 3 + 3 + 1, `${hidden} were hidden`);
+  assert.ok(hidden >= 3 + 3 * 3 + 3 + 1 + 1, `${hidden} were hidden`);
 });

@@ -18,7 +18,7 @@ import { AUDIT_LIMITS, createAudit } from './audit.ts';
 import type { AuditThread } from './audit-thread.ts';
 import { inspectOne, inspectShards, NO_ACTORS, treeOf } from './inspect/actors.ts';
 import { blocksOf } from './inspect/blocks.ts';
-import { conflictsOf } from './inspect/conflicts.ts';
+import { readConflicts } from './inspect/conflicts.ts';
 import { keysTwice } from './inspect/keys.ts';
 
 export interface InspectOptions {
@@ -196,7 +196,7 @@ export const addInspectRoutes =
       ({ param }) =>
         host.drop(param('id')) ? ok({ site: site.id, dropped: param('id') }) : notInQuarantine(param('id')),
     );
-    view('conflicts', async () => ({ site: site.id, conflicts: await conflictsOf(host, shards, site) }));
+    view('conflicts', async () => ({ site: site.id, ...(await readConflicts(site)) }));
 
     view('audit', async (request) => {
       // Nothing compared is nothing found: that would look sound.

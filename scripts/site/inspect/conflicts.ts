@@ -1,40 +1,43 @@
-// Directory entries that lost their id to an older one of another site; they wait for an operator's word.
-import { addressOf, siteScope } from '../../../actors/address.ts';
-import { DIRECTORY_KINDS, type DirectoryKind, type DirectoryRecord } from '../../../actors/directory/record.ts';
-import type { ShardHost } from '../../../actors/runtime/host.ts';
+// Directory ids that were created at two sites while they were cut apart, as the rows say: an actor that is not in memory has
+// them, too.
+import { z } from 'zod';
+import { siteScope } from '../../../actors/address.ts';
+import { conflictsOf, type NameConflict } from '../../../actors/directory/conflict.ts';
 import type { Site } from '../../../http/site.ts';
-import { inspectOne } from './actors.ts';
 
-export interface Conflict {
-  kind: DirectoryKind;
-  id: string;
-  /** Site whose entry is in force; the earlier one. */
-  winner: string | null;
-  /** Site whose entry lost. */
-  loser: string;
-  /** Wall clock at which the loser was created. */
-  createdAtMs: number;
-  /** What lost. */
-  entity: DirectoryRecord['entity'];
+export interface ConflictsView {
+  conflicts: NameConflict[];
+  /** Entries of which it can't be told: what they say has not the form that this version knows. */
+  unread: Array<{ key: string; reason: string }>;
 }
 
-export async function conflictsOf(
-  host: Pick<ShardHost, 'inspect'>,
-  shards: number,
-  site: Pick<Site, 'id' | 'directory'>,
-): Promise<Conflict[]> {
-  const actors = await Promise.all(
-    DIRECTORY_KINDS.map((kind) => inspectOne(host, shards, addressOf(siteScope(site.id), 'directory', kind))),
-  );
-  const lost = actors.flatMap(
-    (actor) => (actor?.state as { conflicts?: DirectoryRecord[] } | undefined)?.conflicts ?? [],
-  );
-  return lost.map(({ kind, id, home, created, entity }) => ({
-    kind,
-    id,
-    winner: site.directory.entry(kind, id)?.home ?? null,
-    loser: home,
-    createdAtMs: created.wallMs,
-    entity,
-  }));
+const lost = z.object({
+  home: z.string(),
+  revision: z.number(),
+  created: z.object({ wallMs: z.number() }),
+  seenMs: z.number(),
+  entity: z.looseObject({}),
+});
+const entry = z.object({
+  kind: z.string(),
+  id: z.string(),
+  home: z.string(),
+  entity: z.looseObject({}).nullable(),
+  lost: z.array(lost).optional(),
+});
+
+const reasonOf = (error: z.ZodError): string =>
+  error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+
+export async function readConflicts(site: Pick<Site, 'id' | 'rows'>): Promise<ConflictsView> {
+  const rows = await site.rows.rows('directory', { scopes: [siteScope(site.id)] });
+  const view: ConflictsView = { conflicts: [], unread: [] };
+  for (const { key, value } of rows) {
+    const read = entry.safeParse(value);
+    if (read.success) view.conflicts.push(...conflictsOf(value));
+    else view.unread.push({ key, reason: reasonOf(read.error) });
+  }
+  // The latest first, whatever the order of the rows.
+  view.conflicts.sort((a, b) => b.seenAtMs - a.seenAtMs || (a.id < b.id ? -1 : 1));
+  return view;
 }
