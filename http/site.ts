@@ -114,6 +114,9 @@ export interface Site {
   recallBlocks(network: string, prefixes?: readonly string[]): Promise<{ missing: string[]; isCalled: boolean }>;
   /** Tells all partitions again of a global network at home here: whoever holds no block of it leases one. */
   leaseBlocks(network: string): void;
-  /** Starts to host a partition that was just created here. */
+  /**
+   * Hosts a partition that was created here; harmless for one that is hosted. Rejects when that is not possible now, and goes
+   * on trying.
+   */
   host(partition: string): Promise<void>;
 }

@@ -9,7 +9,7 @@ import { conflict } from '../../actors/refusal.ts';
 import type { RowOf } from '../../actors/records.ts';
 import { createApp } from '../app.ts';
 import { isPublicAddress, probeUrl } from '../probe.ts';
-import { clientOf, createTestSite, rowOf, TEST_NOW_MS, withDirectory } from '../testing.ts';
+import { asUser, clientOf, createTestSite, rowOf, TEST_NOW_MS, withDirectory } from '../testing.ts';
 
 /** Boot files: `/ok` answers, `/moved` redirects to it, `/inside` to a place that nobody may reach. */
 async function withFiles(body: (host: string) => Promise<void>): Promise<void> {
@@ -75,6 +75,37 @@ test('machines.md §14.1, design.md §11: a partition is created with the word o
     assert.equal((await call('Metal-Admin', 'DELETE', '/v1/partition/q')).status, 422);
     site.stored = [];
     assert.equal((await call('Metal-Admin', 'DELETE', '/v1/partition/q')).status, 200);
+  });
+});
+
+test('a partition whose hosting failed is hosted by whoever asks for it again, though the log knows it as one of ours', async () => {
+  await withFiles(async (host) => {
+    const site = withDirectory(createTestSite());
+    const app = createApp(site);
+    site.config.probeAllow = [host];
+    const asked: string[] = [];
+    let isAway = true;
+    site.host = async (partition) => {
+      asked.push(partition);
+      // The entry is committed, so the index has it.
+      if (!site.hostedNow.includes(partition)) site.hostedNow.push(partition);
+      if (isAway)
+        throw Object.assign(new Error('connect ECONNREFUSED'), { name: 'StatementFailure', kind: 'connection' });
+    };
+    const bootconfig = { imageurl: `http://${host}/ok`, kernelurl: `http://${host}/ok` };
+    const put = async (headers: Record<string, string> = {}): Promise<number> => {
+      const init = asUser('Metal-Admin', 'PUT', { id: 'q', bootconfig });
+      const response = await app.request('/v1/partition', { ...init, headers: { ...init.headers, ...headers } });
+      return response.status;
+    };
+    assert.ok((await put({ 'Idempotency-Key': 'k' })) >= 500);
+    assert.ok((await put()) >= 500);
+    isAway = false;
+    assert.equal(await put({ 'X-Hanse-Dry-Run': 'true' }), 409);
+    assert.equal(asked.length, 2, 'a dry run hosts nothing');
+    assert.equal(await put(), 409);
+    assert.equal(await put({ 'Idempotency-Key': 'k' }), 201);
+    assert.deepEqual(asked, ['q', 'q', 'q', 'q']);
   });
 });
 

@@ -66,7 +66,7 @@ export function addPartitionRoutes(edge: Edge): void {
     id: ({ id }) => id,
     shape: partitionResponse,
     create: async (request) => {
-      const { site } = request;
+      const { site, as } = request;
       const asked = partitionCreate(request.body);
       if (asked.id === '') return invalid('id should not be empty');
       const known = site.directory.entry('partition', asked.id);
@@ -75,8 +75,9 @@ export function addPartitionRoutes(edge: Edge): void {
         return conflict(`partition ${asked.id} was deleted by site ${known.home}: only that one can host it again`);
       }
       if (known !== undefined && known.entity !== null) {
-        // Made by an earlier try whose answer got lost: whoever repeats it gets it hosted.
-        if (known.home === site.id && !site.places.hosted().includes(asked.id)) await site.host(asked.id);
+        // Made by an earlier try, which may have ended before it was hosted: whoever repeats it gets it hosted. That it is
+        // written, and so known as one of ours, says nothing about its scope.
+        if (known.home === site.id && !as.dry) await site.host(asked.id);
         return alreadyExists();
       }
       const unreachable = await probed(site, asked.bootConfig);
@@ -91,8 +92,11 @@ export function addPartitionRoutes(edge: Edge): void {
     },
     created: async (record, request) => {
       const answer = await answerMade(record, request);
-      // Also when it was made by an earlier try, which may have ended before.
-      if (record.home === request.site.id) await request.site.host(record.id);
+      const { site } = request;
+      // Also when it was made by an earlier try, which may have ended before. What was deleted since is not.
+      const now = site.directory.entry('partition', record.id);
+      const isDeleted = now !== undefined && now.entity === null && now.revision > record.revision;
+      if (record.home === site.id && !isDeleted) await site.host(record.id);
       return answer;
     },
     update: async (request) => {
