@@ -1,5 +1,6 @@
 import { partitionScope } from '../../actors/address.ts';
-import type { PartitionUpdate, PartitionUses } from '../../actors/directory/partition.ts';
+import { refusePartitionDelete, type PartitionUpdate, type PartitionUses } from '../../actors/directory/partition.ts';
+import { isInUseHere } from '../../actors/network/standing.ts';
 import { alreadyExists, conflict, invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { probeUrl } from '../probe.ts';
@@ -34,15 +35,17 @@ async function probed(site: Site, boot: PartitionUpdate['bootConfig']): Promise<
 
 async function usesOf(site: Site, partition: string): Promise<PartitionUses> {
   const filter = { scopes: [partitionScope(partition)] };
-  const [machines, switches, networks] = await Promise.all([
+  const [machines, switches, networks, ips] = await Promise.all([
     site.rows.rows('machine', filter),
     site.rows.rows('switch', filter),
     site.rows.rows('network', filter),
+    site.rows.rows('ip', filter),
   ]);
   return {
     machines: machines.length,
     switches: switches.length,
     networks: networks.length,
+    ips: ips.filter(({ value }) => isInUseHere(value) || value.loan?.as === 'lent').length,
     reservations: site.directory.list('sizereservation').filter((one) => one.partitions.includes(partition)).length,
   };
 }
@@ -107,11 +110,15 @@ export function addPartitionRoutes(edge: Edge): void {
       const unreachable = await probed(site, asked.bootConfig);
       return unreachable ?? updateEntry(request, 'partition', asked.id, asked, {});
     },
-    uses: ({ site }, { id }) =>
+    uses: async ({ site }, { id }) => {
       // Only its host can count what is in it.
-      site.places.hosted().includes(id)
-        ? usesOf(site, id)
-        : conflict(`partition ${id} is deleted by the site that hosts it`),
+      if (!site.places.hosted().includes(id)) return conflict(`partition ${id} is deleted by the site that hosts it`);
+      const uses = await usesOf(site, id);
+      // Refused before its blocks go home.
+      return refusePartitionDelete(id, uses) ?? uses;
+    },
+    // Nobody could give its blocks back afterwards.
+    ending: async ({ site, as }, { id }, end) => (as.dry ? end() : site.withoutBlocks(id, end)),
   });
 
   route(

@@ -58,6 +58,7 @@ export function siteOf(
     onBusMessage: parts.messages.add,
     recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
     leaseBlocks: (network) => blocks.lease(network),
+    withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
     host: parts.hosting.host,
   };
 }
