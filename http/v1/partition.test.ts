@@ -93,7 +93,10 @@ test('a partition is deleted once no address of a global network is in use in it
   };
   const remove = async (headers: Record<string, string> = {}) => {
     const init = asUser('Metal-Admin', 'DELETE');
-    const response = await app.request('/v1/partition/p', { ...init, headers: { ...init.headers, ...headers } });
+    const response = await app.request('/v1/partition/p', {
+      ...init,
+      headers: { ...(init.headers as Record<string, string>), ...headers },
+    });
     return response.ok ? { statuscode: response.status, message: '' } : errorOf(response);
   };
   const ip = (change: object) => {
@@ -138,7 +141,10 @@ test('a partition whose hosting failed is hosted by whoever asks for it again, t
     const bootconfig = { imageurl: `http://${host}/ok`, kernelurl: `http://${host}/ok` };
     const put = async (headers: Record<string, string> = {}): Promise<number> => {
       const init = asUser('Metal-Admin', 'PUT', { id: 'q', bootconfig });
-      const response = await app.request('/v1/partition', { ...init, headers: { ...init.headers, ...headers } });
+      const response = await app.request('/v1/partition', {
+        ...init,
+        headers: { ...(init.headers as Record<string, string>), ...headers },
+      });
       return response.status;
     };
     assert.ok((await put({ 'Idempotency-Key': 'k' })) >= 500);
