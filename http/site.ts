@@ -114,6 +114,14 @@ export interface Site {
   recallBlocks(network: string, prefixes?: readonly string[]): Promise<{ missing: string[]; isCalled: boolean }>;
   /** Tells all partitions again of a global network at home here: whoever holds no block of it leases one. */
   leaseBlocks(network: string): void;
-  /** Starts to host a partition that was just created here. */
+  /**
+   * Acts once a partition here has given all its blocks of global networks back, or says why it can't. If nothing comes of it,
+   * the partition leases blocks anew.
+   */
+  withoutBlocks<T>(partition: string, act: () => Promise<T | Refusal>): Promise<T | Refusal>;
+  /**
+   * Hosts a partition that was created here; harmless for one that is hosted. Rejects when that is not possible now, and goes
+   * on trying.
+   */
   host(partition: string): Promise<void>;
 }

@@ -244,6 +244,37 @@ test('design.md §12: without a place, the other sites are asked for the key fir
   assert.equal(given(), count);
 });
 
+test('an address that moves between sites takes no outcome along: the others are asked before it is freed or changed', async () => {
+  const { site, call, freed } = start();
+  const address = '1.2.3.4';
+  const free = () => call('DELETE', `/v1/ip/free/${address}`, undefined, withKey('k'));
+  const rename = () => call('POST', '/v1/ip', { ipaddress: address, name: 'new' }, withKey('u'));
+  for (const command of ['freeIp', 'updateIp'])
+    site.script[`block.${command}`] = { ...ip(address), network: 'internet' };
+  // Site b, which had it on loan, freed it; it came back, and is somebody else's now.
+  const outcomes = new Map(
+    [
+      ['k', `DELETE /v1/ip/free/${address} -`],
+      ['u', 'POST /v1/ip another body'],
+    ].map(([key, request]) => [key, { identity: ADMIN, key, request, operation: 'o', reply: ip(address), atMs: 0 }]),
+  );
+  site.members.set('b', (_, body) => ({
+    outcome: outcomes.get((body as { key: string }).key) ?? null,
+    running: false,
+  }));
+  for (const place of [{ partition: 'p', network: 'internet', holder: 'block' as const }, undefined]) {
+    if (place !== undefined) site.addressPlaces.set(address, place);
+    else site.addressPlaces.delete(address);
+    const answer = await free();
+    assert.deepEqual([answer.status, answer.headers.get('idempotent-replayed')], [200, 'true']);
+    assert.equal((await rename()).status, 422);
+    assert.equal(site.asked.length, 0);
+  }
+  site.addressPlaces.set(address, { partition: 'p', network: 'n', holder: 'network' });
+  assert.equal((await free()).status, 200);
+  assert.deepEqual([...freed], [address], 'a network of a partition stays where it is');
+});
+
 test('a partition that was created before a crash is hosted by whoever repeats the request', async () => {
   const { site, call } = start();
   const host = site.host;

@@ -9,6 +9,7 @@ import { refusePath } from './path.ts';
 import { locateAskSchema, type LocateAsk, type LocateReply, type Member, type PeerExchange } from './peers.ts';
 import type { PlaceIndex } from './place-index.ts';
 import { resolve, type Target } from './resolve.ts';
+import { actedOn, meantOf, partitionNamed, severalAddresses } from './several.ts';
 import { nameOf, namesOf, staleHeaders } from './stale.ts';
 import { busyAnswer, unreachableAnswer, v1Error } from './v1-error.ts';
 
@@ -111,9 +112,21 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     return v1Error(421, `this request was passed on to site "${site}", but ${what}; nothing was done`);
   };
 
-  /** What passes us as well we say most of ourselves. */
-  const heardOf = (ask: LocateAsk, [first]: readonly Place[]): Place | 'nowhere' =>
-    first === undefined || (first.isPassing && places.passing(ask.id) !== undefined) ? 'nowhere' : first;
+  /** Where it is by what was heard just now; or the answer that nobody can tell. */
+  const heardOf = (
+    request: HttpRequest,
+    located: Located,
+    ask: LocateAsk,
+    heard: readonly Place[],
+  ): Place | 'nowhere' | HttpAnswer => {
+    const [first] = heard;
+    if (heard.length > 1 && ask.by === 'address') return severalAddresses(ask.id, heard);
+    // A read, or what only comes by, may have either.
+    const acted = heard.length > 1 ? actedOn(located) : undefined;
+    if (acted !== undefined && askName(acted) === askName(ask)) return meantOf(request, ask, heard);
+    // What passes us as well we say most of ourselves.
+    return first === undefined || (first.isPassing && places.passing(ask.id) !== undefined) ? 'nowhere' : first;
+  };
 
   /** Everything that can't be decided at once. */
   const pursue = async (request: HttpRequest, located: Located, first: Target): Promise<HttpAnswer | undefined> => {
@@ -140,8 +153,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
             `${subject} is not known to any site that can be reached, and ${names} can't be reached`,
           );
         }
-        if (found.places.length > 1 && target.ask.by === 'address') return ambiguous(target.ask.id, found.places);
-        asked.set(askName(target.ask), heardOf(target.ask, found.places));
+        const heard = heardOf(request, located, target.ask, found.places);
+        if (typeof heard === 'object' && 'status' in heard) return heard;
+        asked.set(askName(target.ask), heard);
       } else {
         if (hops >= MOST_HOPS) return misdirected(request, 'it is not at home there');
         const answer = await exchange(request, target.place, located.access, hops + 1);
@@ -155,7 +169,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
           return unreachableAnswer(
             `${nameOf(meant(target.place))} has it no more, and who may have it can't be reached; nothing was done`,
           );
-        asked.set(askName(target.by), heardOf(target.by, found.places));
+        const heard = heardOf(request, located, target.by, found.places);
+        if (typeof heard === 'object' && 'status' in heard) return heard;
+        asked.set(askName(target.by), heard);
       }
       target = resolve(located, knowledgeOf(knowing, located.class, asked));
     }
@@ -168,10 +184,28 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     const partitions = new Set(places.holders(at.id).map(({ partition }) => partition));
     return partitions.size < 2
       ? undefined
-      : ambiguous(
+      : severalAddresses(
           at.id,
           [...partitions].map((partition) => ({ site, partition })),
         );
+  };
+
+  /**
+   * Ours is acted on only if no other site has one of that id: a machine that was moved is known at both homes. Who can't be
+   * reached can't say, and does not keep a partition from its own.
+   */
+  const unlessElsewhere = async (
+    request: HttpRequest,
+    located: Located,
+    ask: LocateAsk,
+    own: Place,
+  ): Promise<HttpAnswer | undefined> => {
+    const found = await locations.find(ask);
+    const others = 'places' in found ? found.places : [];
+    if (others.length === 0 && partitionNamed(request) === undefined) return undefined;
+    const meant = meantOf(request, ask, [own, ...others]);
+    if ('status' in meant) return meant;
+    return meant.site === site ? undefined : await pursue(request, located, { to: 'site', place: meant });
   };
 
   const placed = (request: HttpRequest, match: Match): HttpAnswer | undefined | Promise<HttpAnswer | undefined> => {
@@ -182,7 +216,13 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     const doubtful = overlap(located);
     if (doubtful !== undefined) return doubtful;
     const target = resolve(located, knowledgeOf(knowing, located.class, undefined));
-    return target.to === 'here' ? undefined : pursue(request, located, target);
+    if (target.to !== 'here') return pursue(request, located, target);
+    const acted = actedOn(located);
+    const partition = acted && (acted.by === 'machine' ? places.machine(acted.id) : places.switch(acted.id));
+    if (acted === undefined || partition === undefined) return undefined;
+    const named = partitionNamed(request);
+    if (named === partition || (named === undefined && peers.members().length === 0)) return undefined;
+    return unlessElsewhere(request, located, acted, { site, partition });
   };
 
   return {
@@ -196,11 +236,3 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     answerLocate: (body) => answerLocate(locateAskSchema.parse(body), site, places),
   };
 }
-
-const ambiguous = (address: string, found: readonly Place[]): HttpAnswer => {
-  const names = found.map(({ site, partition }) => nameOf({ site, partitions: partition === '' ? [] : [partition] }));
-  return v1Error(
-    409,
-    `Conflict ip ${address} exists in ${names.join(' and in ')}: the address alone does not say which`,
-  );
-};

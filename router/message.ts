@@ -34,6 +34,8 @@ export const STANDBY_HEADER = 'x-hanse-standby';
 const INTERNAL_PREFIX = 'x-hanse-';
 /** The client's own: without it the home would do what was only to be told. */
 const DRY_RUN_HEADER = 'x-hanse-dry-run';
+/** The client's own: which partition's machine or switch is meant, should there be several of one id. */
+export const PARTITION_HEADER = 'x-hanse-partition';
 
 /**
  * Whether a header or query parameter reads as a wish for a dry run, however it is spelled: `dry-run`, `dryRun`,
@@ -68,11 +70,11 @@ export function endToEnd(headers: HttpHeaders): Array<[string, string]> {
   const connection = headerOf(headers, 'connection');
   const named = new Set(connection?.split(',').map((name) => name.trim().toLowerCase()));
   // A client may not have the request stripped of what proves who it is, nor of what keeps it from being done (again).
-  for (const name of ['authorization', 'idempotency-key', DRY_RUN_HEADER]) named.delete(name);
+  for (const name of ['authorization', 'idempotency-key', DRY_RUN_HEADER, PARTITION_HEADER]) named.delete(name);
   const kept: Array<[string, string]> = [];
   for (const [name, value] of headers) {
     const key = name.toLowerCase();
-    const isInternal = key.startsWith(INTERNAL_PREFIX) && !meansDryRun(key);
+    const isInternal = key.startsWith(INTERNAL_PREFIX) && !meansDryRun(key) && key !== PARTITION_HEADER;
     if (!HOP_BY_HOP.has(key) && !named.has(key) && !isInternal) kept.push([name, value]);
   }
   return kept;

@@ -106,6 +106,19 @@ test('the directory says who hosts a partition, who changes an entry, whose a gl
   assert.equal(index.partition('c'), 'muc');
 });
 
+test('a partition whose entry is deleted is hosted no more, until it is made again', () => {
+  const index = createPlaceIndex('muc', ['a', 'b']);
+  index.put(entry('partition', 'a', 'muc', 1));
+  index.put(entry('partition', 'b', 'fra', 1));
+  index.put(entry('partition', 'a', 'muc', 3, null));
+  index.put(entry('partition', 'a', 'muc', 2));
+  assert.deepEqual([index.hosted(), index.partition('a')], [['b'], undefined]);
+  index.put(row('machine', 'partition:a', 'm', 1, {}));
+  assert.equal(index.machine('m'), undefined);
+  index.put(entry('partition', 'a', 'muc', 4));
+  assert.deepEqual([index.hosted(), index.partition('a')], [['b', 'a'], 'muc']);
+});
+
 test('filled from rows at the start, without undoing what the log said meanwhile', async () => {
   const stored: PlacedRow[] = [
     entry('partition', 'a', 'muc', 1),

@@ -22,7 +22,9 @@ export interface PlaceIndex extends Places {
   holders(text: string): readonly AddressPlace[];
   /** Sites that are home of a live global network. */
   globalHomes(): string[];
-  /** A partition is hosted here from now on; `fillPlaceIndex` afterwards if it has rows already. */
+  /**
+   * A partition is hosted here from now on, until its entry is deleted; `fillPlaceIndex` afterwards if it has rows already.
+   */
   host(partition: string): void;
   put(row: PlacedRow): void;
   /** All rows were put. */
@@ -91,7 +93,9 @@ export function createPlaceIndex(site: string, partitions: Iterable<string> = []
       if (next === undefined) globals.delete(id);
       else globals.set(id, next.home);
     }
-    if (kind === 'partition' && next?.home === site) host(id);
+    if (kind !== 'partition' || value?.home !== site) return;
+    if (next !== undefined) host(id);
+    else hostedScopes.delete(partitionScope(id));
   };
 
   const putPassing = (row: PlacedRow, address: string, place: AddressPlace | undefined): void => {

@@ -91,8 +91,10 @@ export function createProxy(
       if (target.to === 'ask') {
         const found = await locations.find(target.ask);
         const places = 'places' in found ? found.places : [];
-        // Two places of one address: a site says so, as it says that something does not exist.
-        asked.set(askName(target.ask), places.length === 1 ? places[0]! : 'nowhere');
+        // Two places of one thing: a site says so, as it says that something does not exist; of a machine or a switch one
+        // that has it, which answers a read as well.
+        const isOne = places.length === 1 || target.ask.by === 'machine' || target.ask.by === 'switch';
+        asked.set(askName(target.ask), (isOne ? places[0] : undefined) ?? 'nowhere');
         continue;
       }
       if (target.to !== 'site' || !isUp(target.place.site)) break;

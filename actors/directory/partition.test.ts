@@ -81,7 +81,7 @@ describe('partition', () => {
   });
 
   it('W41: a partition in use is not deleted', () => {
-    const unused = { machines: 0, switches: 0, networks: 0, reservations: 0 };
+    const unused = { machines: 0, switches: 0, networks: 0, ips: 0, reservations: 0 };
     assert.equal(refusePartitionDelete('muc', unused), undefined);
     for (const use of Object.keys(unused)) {
       assert.equal(kindOf(refusePartitionDelete('muc', { ...unused, [use]: 1 })), 'Unprocessable', use);

@@ -129,6 +129,8 @@ export interface PartitionUses {
   machines: number;
   switches: number;
   networks: number;
+  /** Addresses of global networks that are in use in it, or that it has lent. */
+  ips: number;
   reservations: number;
 }
 

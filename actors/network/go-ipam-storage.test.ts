@@ -98,7 +98,7 @@ test('go-ipam NamespacedOps: a partition is not deleted while it has prefixes, a
   granted(newPrefix(plant, 'n', '192.168.0.0/20'));
   const refusal = () => {
     const networks = plant.store.live('network').length;
-    return refusePartitionDelete('p', { machines: 0, switches: 0, networks, reservations: 0 });
+    return refusePartitionDelete('p', { machines: 0, switches: 0, networks, ips: 0, reservations: 0 });
   };
   refused(refusal(), 'Unprocessable', /network/);
   granted(deletePrefix(plant, 'n'));

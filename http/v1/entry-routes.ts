@@ -38,12 +38,19 @@ export interface EntryRoutes<K extends AskedKind, B> {
     request: RouteRequest<undefined>,
     entity: DirectoryEntities[K],
   ) => Eventually<DirectoryRequests[K]['uses'] | Refusal>;
+  /** Puts in order what has to be before an unused one is deleted. Default: nothing. */
+  ending?: (
+    request: RouteRequest<undefined>,
+    entity: DirectoryEntities[K],
+    end: () => Promise<DirectoryRecord | Refusal>,
+  ) => Promise<DirectoryRecord | Refusal>;
 }
 
 export function addEntryRoutes<K extends AskedKind, B>(edge: Edge, declared: EntryRoutes<K, B>): void {
   const { kind, path, roles, operations, body, shape } = declared;
   const list = declared.list ?? (({ site }) => ok(site.directory.list(kind).map(shape)));
   const found = declared.found ?? ((_site, entity) => ok(shape(entity)));
+  const ending = declared.ending ?? ((_request, _entity, end) => end());
   const one = `${path}/:id`;
 
   route(edge, { method: 'get', path, role: roles.read, operation: operations.list }, list);
@@ -74,7 +81,8 @@ export function addEntryRoutes<K extends AskedKind, B>(edge: Edge, declared: Ent
       const entity = await findEntry(request.site, kind, request.param('id'));
       if (isRefusal(entity)) return entity;
       const uses = await declared.uses(request, entity);
-      return isRefusal(uses) ? uses : deleteEntry(request, kind, entity.id, uses);
+      if (isRefusal(uses)) return uses;
+      return ending(request, entity, () => deleteEntry(request, kind, entity.id, uses));
     },
     answerDeleted(kind, shape),
   );

@@ -94,6 +94,13 @@ const placelessOf = ({ site, body, param }: RouteRequest<z.infer<typeof ipAlloca
   return isPlaced || site.places.address(canonicalAddress(param('ip'))) !== undefined ? undefined : 'here';
 };
 
+/**
+ * A loan, or a block that moves, takes an address to another site: what was done with it there under the key must not be
+ * done again to whoever has it now. Only a partition's own network keeps its addresses.
+ */
+const placelessHeld = (site: Site, address: string): 'here' | undefined =>
+  site.places.address(canonicalAddress(address))?.holder === 'network' ? undefined : 'here';
+
 const answerCreated = (ip: IpRecord): Answer => created(ipResponse(ip));
 const answerOk = (ip: IpRecord): Answer => ok(ipResponse(ip));
 
@@ -155,7 +162,14 @@ export function addIpRoutes(edge: Edge): void {
 
   write(
     edge,
-    { method: 'post', path: PATH, role: 'edit', operation: 'updateIP', body: ipUpdateBody },
+    {
+      method: 'post',
+      path: PATH,
+      role: 'edit',
+      operation: 'updateIP',
+      body: ipUpdateBody,
+      placeless: ({ site, body }) => placelessHeld(site, body.ipaddress ?? ''),
+    },
     ({ site, as, body }) => {
       const address = canonicalAddress(body.ipaddress ?? '');
       const holder = holderOf(site, address);
@@ -167,7 +181,13 @@ export function addIpRoutes(edge: Edge): void {
 
   write(
     edge,
-    { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeIP' },
+    {
+      method: 'delete',
+      path: `${PATH}/free/:id`,
+      role: 'edit',
+      operation: 'freeIP',
+      placeless: ({ site, param }) => placelessHeld(site, param('id')),
+    },
     ({ site, as, param }) => {
       const address = canonicalAddress(param('id'));
       const holder = holderOf(site, address);

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { partitionScope } from '../../actors/address.ts';
 import { emptyHardware, emptyIpmi, available } from '../../actors/machine/hardware.ts';
 import { emptyContainer } from '../../actors/machine/provisioning.ts';
-import { conflict } from '../../actors/refusal.ts';
+import { conflict, unreachable } from '../../actors/refusal.ts';
 import type { RowOf } from '../../actors/records.ts';
 import { createApp } from '../app.ts';
 import { isPublicAddress, probeUrl } from '../probe.ts';
-import { clientOf, createTestSite, rowOf, TEST_NOW_MS, withDirectory } from '../testing.ts';
+import { asUser, clientOf, createTestSite, entryOf, errorOf, rowOf, TEST_NOW_MS, withDirectory } from '../testing.ts';
 
 /** Boot files: `/ok` answers, `/moved` redirects to it, `/inside` to a place that nobody may reach. */
 async function withFiles(body: (host: string) => Promise<void>): Promise<void> {
@@ -75,6 +75,86 @@ test('machines.md §14.1, design.md §11: a partition is created with the word o
     assert.equal((await call('Metal-Admin', 'DELETE', '/v1/partition/q')).status, 422);
     site.stored = [];
     assert.equal((await call('Metal-Admin', 'DELETE', '/v1/partition/q')).status, 200);
+  });
+});
+
+test('a partition is deleted once no address of a global network is in use in it, and its blocks are given back', async () => {
+  const site = withDirectory(createTestSite());
+  const app = createApp(site);
+  const base = { name: '', description: '', created: 0, changed: 0, labels: {} };
+  const bootConfig = { imageUrl: '', kernelUrl: '', commandLine: '' };
+  const partition = { ...base, id: 'p', bootConfig, mgmtServiceAddress: '', dnsServers: [], ntpServers: [] };
+  site.entries.push(entryOf('partition', partition));
+  const left: string[] = [];
+  let isReachable = false;
+  site.withoutBlocks = async (id, act) => {
+    left.push(id);
+    return isReachable ? act() : unreachable("blocks of network internet can't be given back");
+  };
+  const remove = async (headers: Record<string, string> = {}) => {
+    const init = asUser('Metal-Admin', 'DELETE');
+    const response = await app.request('/v1/partition/p', {
+      ...init,
+      headers: { ...(init.headers as Record<string, string>), ...headers },
+    });
+    return response.ok ? { statuscode: response.status, message: '' } : errorOf(response);
+  };
+  const ip = (change: object) => {
+    const value = { address: '1.2.3.4', network: 'internet', ...change } as RowOf<'ip'>['value'];
+    site.stored = [rowOf('ip', partitionScope('p'), 'internet', 'internet|1.2.3.4', value)];
+  };
+  const borrowed = { as: 'borrowed', from: 'q', site: 'b', h: 'h' };
+  const used = [{}, { loan: { as: 'lent', to: 'q', site: 'b', h: 'h', state: 'delivered' } }];
+  for (const change of [...used, { loan: { ...borrowed, state: 'held' } }]) {
+    ip(change);
+    assert.deepEqual(await remove(), {
+      statuscode: 422,
+      message: 'partition "p" cannot be deleted, there are still 1 ips in it',
+    });
+  }
+  assert.deepEqual(left, []);
+  ip({ restingUntilMs: 1 });
+  assert.equal((await remove({ 'X-Hanse-Dry-Run': 'true' })).statuscode, 200);
+  assert.deepEqual(left, [], 'a dry run gives nothing back');
+  const refused = await remove();
+  assert.equal(refused.statuscode, 503);
+  assert.match(refused.message, /can't be given back/);
+  isReachable = true;
+  assert.equal((await remove()).statuscode, 200);
+  assert.deepEqual(left, ['p', 'p']);
+});
+
+test('a partition whose hosting failed is hosted by whoever asks for it again, though the log knows it as one of ours', async () => {
+  await withFiles(async (host) => {
+    const site = withDirectory(createTestSite());
+    const app = createApp(site);
+    site.config.probeAllow = [host];
+    const asked: string[] = [];
+    let isAway = true;
+    site.host = async (partition) => {
+      asked.push(partition);
+      // The entry is committed, so the index has it.
+      if (!site.hostedNow.includes(partition)) site.hostedNow.push(partition);
+      if (isAway)
+        throw Object.assign(new Error('connect ECONNREFUSED'), { name: 'StatementFailure', kind: 'connection' });
+    };
+    const bootconfig = { imageurl: `http://${host}/ok`, kernelurl: `http://${host}/ok` };
+    const put = async (headers: Record<string, string> = {}): Promise<number> => {
+      const init = asUser('Metal-Admin', 'PUT', { id: 'q', bootconfig });
+      const response = await app.request('/v1/partition', {
+        ...init,
+        headers: { ...(init.headers as Record<string, string>), ...headers },
+      });
+      return response.status;
+    };
+    assert.ok((await put({ 'Idempotency-Key': 'k' })) >= 500);
+    assert.ok((await put()) >= 500);
+    isAway = false;
+    assert.equal(await put({ 'X-Hanse-Dry-Run': 'true' }), 409);
+    assert.equal(asked.length, 2, 'a dry run hosts nothing');
+    assert.equal(await put(), 409);
+    assert.equal(await put({ 'Idempotency-Key': 'k' }), 201);
+    assert.deepEqual(asked, ['q', 'q', 'q', 'q']);
   });
 });
 

@@ -1,5 +1,6 @@
 import { partitionScope } from '../../actors/address.ts';
-import type { PartitionUpdate, PartitionUses } from '../../actors/directory/partition.ts';
+import { refusePartitionDelete, type PartitionUpdate, type PartitionUses } from '../../actors/directory/partition.ts';
+import { isInUseHere } from '../../actors/network/standing.ts';
 import { alreadyExists, conflict, invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
 import { probeUrl } from '../probe.ts';
@@ -34,15 +35,17 @@ async function probed(site: Site, boot: PartitionUpdate['bootConfig']): Promise<
 
 async function usesOf(site: Site, partition: string): Promise<PartitionUses> {
   const filter = { scopes: [partitionScope(partition)] };
-  const [machines, switches, networks] = await Promise.all([
+  const [machines, switches, networks, ips] = await Promise.all([
     site.rows.rows('machine', filter),
     site.rows.rows('switch', filter),
     site.rows.rows('network', filter),
+    site.rows.rows('ip', filter),
   ]);
   return {
     machines: machines.length,
     switches: switches.length,
     networks: networks.length,
+    ips: ips.filter(({ value }) => isInUseHere(value) || value.loan?.as === 'lent').length,
     reservations: site.directory.list('sizereservation').filter((one) => one.partitions.includes(partition)).length,
   };
 }
@@ -66,7 +69,7 @@ export function addPartitionRoutes(edge: Edge): void {
     id: ({ id }) => id,
     shape: partitionResponse,
     create: async (request) => {
-      const { site } = request;
+      const { site, as } = request;
       const asked = partitionCreate(request.body);
       if (asked.id === '') return invalid('id should not be empty');
       const known = site.directory.entry('partition', asked.id);
@@ -75,8 +78,9 @@ export function addPartitionRoutes(edge: Edge): void {
         return conflict(`partition ${asked.id} was deleted by site ${known.home}: only that one can host it again`);
       }
       if (known !== undefined && known.entity !== null) {
-        // Made by an earlier try whose answer got lost: whoever repeats it gets it hosted.
-        if (known.home === site.id && !site.places.hosted().includes(asked.id)) await site.host(asked.id);
+        // Made by an earlier try, which may have ended before it was hosted: whoever repeats it gets it hosted. That it is
+        // written, and so known as one of ours, says nothing about its scope.
+        if (known.home === site.id && !as.dry) await site.host(asked.id);
         return alreadyExists();
       }
       const unreachable = await probed(site, asked.bootConfig);
@@ -91,8 +95,11 @@ export function addPartitionRoutes(edge: Edge): void {
     },
     created: async (record, request) => {
       const answer = await answerMade(record, request);
-      // Also when it was made by an earlier try, which may have ended before.
-      if (record.home === request.site.id) await request.site.host(record.id);
+      const { site } = request;
+      // Also when it was made by an earlier try, which may have ended before. What was deleted since is not.
+      const now = site.directory.entry('partition', record.id);
+      const isDeleted = now !== undefined && now.entity === null && now.revision > record.revision;
+      if (record.home === site.id && !isDeleted) await site.host(record.id);
       return answer;
     },
     update: async (request) => {
@@ -103,11 +110,15 @@ export function addPartitionRoutes(edge: Edge): void {
       const unreachable = await probed(site, asked.bootConfig);
       return unreachable ?? updateEntry(request, 'partition', asked.id, asked, {});
     },
-    uses: ({ site }, { id }) =>
+    uses: async ({ site }, { id }) => {
       // Only its host can count what is in it.
-      site.places.hosted().includes(id)
-        ? usesOf(site, id)
-        : conflict(`partition ${id} is deleted by the site that hosts it`),
+      if (!site.places.hosted().includes(id)) return conflict(`partition ${id} is deleted by the site that hosts it`);
+      const uses = await usesOf(site, id);
+      // Refused before its blocks go home.
+      return refusePartitionDelete(id, uses) ?? uses;
+    },
+    // Nobody could give its blocks back afterwards.
+    ending: async ({ site, as }, { id }, end) => (as.dry ? end() : site.withoutBlocks(id, end)),
   });
 
   route(

@@ -15,7 +15,7 @@ import {
   returnedSchema,
   takeBackSchema,
 } from './blocks-messages.ts';
-import type { BlockPorts } from './blocks-ports.ts';
+import { isDeletedHere, type BlockPorts } from './blocks-ports.ts';
 import * as loanMessages from './loans-messages.ts';
 import type { Loans } from './loans.ts';
 import { answerInventory } from './restored-answers.ts';
@@ -50,14 +50,16 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
     if (owner === undefined) throw refuseAsk('Unavailable', `partition ${partition} is not known at site ${site} yet`);
     throw refuseAsk('Forbidden', `site ${member} can't speak for partition ${partition} of site ${owner}`);
   };
-  const speaksForNetwork = (peer: Peer, network: string, partition: string): void => {
+  /** `partition`: has to be hosted here. */
+  const speaksForNetwork = (peer: Peer, network: string, partition: string | undefined): void => {
     const member = siteOf(peer);
     const owner = copy.entry('globalnetwork', network)?.home;
     if (owner === undefined) throw refuseAsk('Unavailable', `network ${network} is not known at site ${site} yet`);
     if (owner !== member) {
       throw refuseAsk('Forbidden', `site ${member} can't speak for network ${network} of site ${owner}`);
     }
-    if (!isHosted(partition)) throw refuseAsk('NotFound', `partition ${partition} is not hosted by site ${site}`);
+    if (partition !== undefined && !isHosted(partition))
+      throw refuseAsk('NotFound', `partition ${partition} is not hosted by site ${site}`);
   };
 
   /** The peer's partition is one of its own, ours is hosted here. */
@@ -152,7 +154,7 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
       },
       'blocks.offer': async (body, peer) => {
         const ask = offerSchema.parse(body);
-        speaksForNetwork(peer, ask.network, ask.partition);
+        speaksForNetwork(peer, ask.network, isDeletedHere(ports, ask.partition) ? undefined : ask.partition);
         return await holder.offer(ask);
       },
       'blocks.recall': async (body, peer) => {

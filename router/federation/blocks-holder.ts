@@ -15,7 +15,15 @@ import {
   type TakeBackAsk,
 } from './blocks-messages.ts';
 import type { Loans } from './loans.ts';
-import { ASK_MS, isTransient, orThrow, reasonOf, type BlockPorts, type BlockStep } from './blocks-ports.ts';
+import {
+  ASK_MS,
+  isDeletedHere,
+  isTransient,
+  orThrow,
+  reasonOf,
+  type BlockPorts,
+  type BlockStep,
+} from './blocks-ports.ts';
 
 export interface BlockHolder extends LocalHolder {
   /** Tells a partition's block actor of the network as the directory has it now. */
@@ -167,6 +175,8 @@ export function createBlockHolder(
     lendFree: (ask) => loans.lendFree(ask),
 
     async offer({ network, partition, h, blocks }) {
+      // It was under way when the partition was deleted: it goes back.
+      if (isDeletedHere(ports, partition)) return { refused: blocks };
       const received = await ports.ask(blockAt(partition, network), 'receive', { h, blocks, exhausted: false });
       return { refused: orThrow(received).refused };
     },

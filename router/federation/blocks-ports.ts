@@ -70,3 +70,23 @@ export const reasonOf = (error: unknown): string => (error instanceof Error ? er
 
 /** Nobody answered, or somebody who can't now: nothing is wrong but the time. */
 export const isTransient = (error: unknown): boolean => isLinkFailure(error) && error.refusal?.kind !== 'Forbidden';
+
+/** Attempts are repeated for ever; that the same thing is odd is worth a line now and then. */
+const SAY_AGAIN_MS = 60_000;
+
+export function seldom(ports: BlockPorts): BlockPorts['odd'] {
+  const said = new Map<string, number>();
+  return (what, error) => {
+    const nowMs = ports.world.monotonicMs();
+    if (nowMs - (said.get(what) ?? -Infinity) < SAY_AGAIN_MS) return;
+    if (said.size >= 1_000) said.clear();
+    said.set(what, nowMs);
+    ports.odd(what, error);
+  };
+}
+
+/** It was a partition of this site. */
+export function isDeletedHere({ copy, site }: Pick<BlockPorts, 'copy' | 'site'>, partition: string): boolean {
+  const entry = copy.entry('partition', partition);
+  return entry !== undefined && entry.entity === null && entry.home === site;
+}

@@ -16,6 +16,7 @@ import { seededRandom } from '../../actors/runtime/virtual-world.ts';
 import { linkFailure } from '../link/failure.ts';
 import type { Peer } from '../link/link.ts';
 import { createBlockDriver, type BlockDriver, type BlockStep } from './blocks.ts';
+import { isDeletedHere } from './blocks-ports.ts';
 import { openDirectoryCopy, type FilledCopy } from './directory-copy.ts';
 
 /** What may happen to a message between sites. */
@@ -169,7 +170,8 @@ export async function league(
       copy,
       ask: (to, command, body) => ask(plant, to, command, body),
       federation: { ask: (to, kind, body, deadlineMs) => send(id, to, kind, body, deadlineMs) },
-      hosted: () => [`p${id}`],
+      // As the index of places has it.
+      hosted: () => (isDeletedHere({ copy, site: id }, `p${id}`) ? [] : [`p${id}`]),
       step: (name) => onStep(id, name),
       odd: (what, error) => odd.push(`${id}: ${what} ${error instanceof Error ? error.message : ''}`),
     });
@@ -313,6 +315,14 @@ export async function league(
     if (settled) assert.equal(ledger.size, held.size, 'every block that was given is held');
   }
 
+  /** As the edge does it for a partition in which nothing is in use. */
+  const deletePartition = (id: string): Promise<unknown> => {
+    const uses = { machines: 0, switches: 0, networks: 0, ips: 0, reservations: 0 };
+    const directory = addressOf(siteScope(id), 'directory', 'partition');
+    const end = () => ask(of(id).plant, directory, 'delete', { kind: 'partition', id: `p${id}`, uses });
+    return until(of(id).driver.withoutBlocks(`p${id}`, end));
+  };
+
   const at = (id: string) => addressOf(partitionScope(`p${id}`), 'block', 'internet');
   const bring = (id: string, address: string, from: string) =>
     ask(of(id).plant, at(id), 'bring', { address, lender: { partition: `p${from}`, site: from }, site: id });
@@ -343,6 +353,7 @@ export async function league(
     acquire,
     makeNetwork,
     deleteNetwork,
+    deletePartition,
     update,
     free,
     bring,

@@ -6,7 +6,7 @@ import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
 import { familyOf, type Family } from '../../actors/ipam/address.ts';
-import { conflict, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
+import { isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
@@ -15,16 +15,11 @@ import { createKeptBlocks } from './blocks-kept.ts';
 import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
 import { nothingSchema, type LeaseAsk } from './blocks-messages.ts';
-import { ASK_MS, isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
-import { createComparison } from './restored.ts';
+import { createLeaving } from './blocks-leaving.ts';
+import { ASK_MS, isDeletedHere, isTransient, reasonOf, seldom, type BlockPorts } from './blocks-ports.ts';
+import { createComparison, notCompared } from './restored.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
-
-/** Why a loss can't be accepted yet. */
-export const notCompared = (site: string, missing: readonly string[]): Refusal =>
-  conflict(
-    `site ${site} is not compared with every other site yet: ${missing.length === 0 ? 'it is being compared' : missing.join('; ')}`,
-  );
 
 export interface Recalled {
   /** Who could not be asked, in words. */
@@ -47,6 +42,11 @@ export interface BlockDriver {
   adopted(networks: readonly string[]): Promise<void>;
   /** A partition was added to those hosted here. */
   hostedChanged(): Promise<void>;
+  /**
+   * Acts, e.g. deletes a partition here, once it has given all its blocks back and takes part in no global network, or says
+   * why it can't. If nothing comes of it, it takes part again.
+   */
+  withoutBlocks<T>(partition: string, act: () => Promise<T | Refusal>): Promise<T | Refusal>;
   /**
    * Calls all idle blocks of a network of this site home, e.g. before it is deleted, or those of prefixes that are to be
    * removed; also those with addresses that are only kept back, if no address is in use. Answers who could not be asked.
@@ -88,20 +88,6 @@ const FENCED = (site: string): string =>
 
 type Told = Pick<Row, 'table' | 'scope' | 'key' | 'version'> & { value: unknown };
 
-/** Attempts are repeated for ever; that the same thing is odd is worth a line now and then. */
-const SAY_AGAIN_MS = 60_000;
-
-function seldom(ports: BlockPorts): BlockPorts['odd'] {
-  const said = new Map<string, number>();
-  return (what, error) => {
-    const nowMs = ports.world.monotonicMs();
-    if (nowMs - (said.get(what) ?? -Infinity) < SAY_AGAIN_MS) return;
-    if (said.size >= 1_000) said.clear();
-    said.set(what, nowMs);
-    ports.odd(what, error);
-  };
-}
-
 export interface BlockDriverOptions extends BlockPorts {
   /** The database was restored from a backup, and not compared with the other sites yet (reliability.md F24). */
   isRestored?: boolean;
@@ -121,6 +107,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   const kept = createKeptBlocks(ports, attempts);
   home = createBlockHome(ports, holder, kept);
   const atHome = home;
+  const leave = createLeaving(ports, holder);
   const comparison = createComparison(ports, holder);
   let isFenced = options.isRestored === true;
   /** Open requests of the hosted partitions, by scope and key; with the version, since rows and log may overtake. */
@@ -204,7 +191,9 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     if (row.table !== 'directory' || row.value === null) return;
     if (row.value.kind === 'globalnetwork') adoptEverywhere(row.value.id);
     // Another site may have come.
-    if (row.value.kind === 'partition') for (const id of ownNetworks()) kept.tell(id);
+    if (row.value.kind !== 'partition') return;
+    for (const id of ownNetworks()) kept.tell(id);
+    if (isDeletedHere(ports, row.value.id)) letGo(row.value.id);
   }
 
   const adopt = (partition: string, network: string): void =>
@@ -212,6 +201,13 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
 
   function adoptEverywhere(network: string): void {
     for (const partition of ports.hosted()) if (started.has(partition)) adopt(partition, network);
+  }
+
+  /** The partition is told of no network any more, and gets no block. */
+  function letGo(partition: string): void {
+    started.delete(partition);
+    for (const { id } of copy.list('globalnetwork')) attempts.drop(`adopt|${partition}|${id}`);
+    for (const name of wants.keys()) if (name.startsWith(`want|${partitionScope(partition)}|`)) attempts.drop(name);
   }
 
   /** Has the sites of all partitions tell them of these networks of this site. */
@@ -244,6 +240,8 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     // What was deleted while this site was down.
     for (const { scope, key } of copies) if (copy.get('globalnetwork', key) === undefined) adopt(scopeId(scope), key);
   }
+
+  const hostedChanged = (): Promise<void> => take(ports.hosted().filter((partition) => !started.has(partition)));
 
   /** What the rows say is open has been taken up; begins again from the start if it could not be read. */
   let isTakenUp = false;
@@ -307,8 +305,18 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
         });
       });
     },
-    async hostedChanged() {
-      await take(ports.hosted().filter((partition) => !started.has(partition)));
+    hostedChanged,
+    async withoutBlocks(partition, act) {
+      if (isFenced) return unreachable(FENCED(site));
+      letGo(partition);
+      let isDone = false;
+      try {
+        const answer = (await leave(partition)) ?? (await act());
+        isDone = !isRefusal(answer);
+        return answer;
+      } finally {
+        if (!isDone) attempts.run('hosted', async () => hostedChanged().then(() => 'done'));
+      }
     },
     lease: (network) => lease([network]),
     async recallAll(network, prefixes) {

@@ -330,7 +330,7 @@ test('design.md §12: with a partition goes what was promised for it, whoever ke
   await a.federation.settle('h-pa', undefined);
   await until('b knows that it is there', () => known(b, 'a').join() === 'partition pa owned');
   const partitions = addressOf(siteScope('a'), 'directory', 'partition');
-  const uses = { machines: 0, switches: 0, networks: 0, reservations: 0 };
+  const uses = { machines: 0, switches: 0, networks: 0, ips: 0, reservations: 0 };
   granted(a.ask(partitions, 'delete', { kind: 'partition', id: 'pa', uses }));
   await until('b is free of it', () => known(b, 'a').length === 0);
 });

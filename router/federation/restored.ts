@@ -5,12 +5,18 @@ import { addressOf, partitionScope, scopeId, siteScope } from '../../actors/addr
 import type { BlockReconciliation, ToldBlock, ToldLoan } from '../../actors/block/messages.ts';
 import type { DirectoryKind, DirectoryRecord } from '../../actors/directory/record.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
-import { isRefusal } from '../../actors/refusal.ts';
+import { conflict, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { Attempt } from './blocks-attempts.ts';
 import type { BlockHolder } from './blocks-holder.ts';
 import { sitesWithPartitions } from './blocks-kept.ts';
 import { ASK_MS, orThrow, reasonOf, type BlockPorts } from './blocks-ports.ts';
 import { INVENTORY_ASK, inventoryReplySchema, type Item, type ItemOf } from './restored-messages.ts';
+
+/** Why a loss can't be accepted yet. */
+export const notCompared = (site: string, missing: readonly string[]): Refusal =>
+  conflict(
+    `site ${site} is not compared with every other site yet: ${missing.length === 0 ? 'it is being compared' : missing.join('; ')}`,
+  );
 
 export interface Comparison {
   /** Puts the partitions' fences up; before anything is served. */

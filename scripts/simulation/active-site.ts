@@ -247,6 +247,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
     onBusMessage: () => () => {},
     recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
     leaseBlocks: (network) => blocks.lease(network),
+    withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
     host: async () => {},
   };
   siteOf = site;

@@ -99,6 +99,7 @@ export async function serveSite(
   life.onEnd('growth', () => growth.stop());
 
   const hosting = createHosting(ground, { partitions, host, places, filling, blocks });
+  life.onEnd('hosting', () => hosting.stop());
   const site: Site = siteOf(ground, { ask, host, places, copy, members, traces, growth, committed, messages, hosting });
   const joins = openJoins(ground, { site, federation, copy });
   const insight = await observe(ground, { site, host, blocks, bus, federation });

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { isRefusal, unprocessable, unavailable } from '../../actors/refusal.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route } from '../../http/route.ts';
-import { notCompared, type BlockDriver } from '../../router/federation/blocks.ts';
+import type { BlockDriver } from '../../router/federation/blocks.ts';
+import { notCompared } from '../../router/federation/restored.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { JoinHost } from '../../router/federation/join.ts';
 

@@ -10,6 +10,7 @@ import { MIN_CLIENT_VERSION, version } from '../build-info.ts';
 import type { GrowthKeeper } from '../growth.ts';
 import type { Ground } from '../ground.ts';
 import { createHealth } from '../health.ts';
+import type { Hosting } from './hosting.ts';
 import type { Listeners } from './listeners.ts';
 import type { Members } from './members.ts';
 
@@ -24,7 +25,7 @@ export interface SiteParts {
   growth: Pick<GrowthKeeper, 'earlier'>;
   committed: Pick<Listeners<LogEntry>, 'add'>;
   messages: Pick<Listeners<BusMessage>, 'add'>;
-  hosting: Site['host'];
+  hosting: Pick<Hosting, 'host'>;
 }
 
 export function siteOf(
@@ -57,7 +58,8 @@ export function siteOf(
     onBusMessage: parts.messages.add,
     recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
     leaseBlocks: (network) => blocks.lease(network),
-    host: parts.hosting,
+    withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
+    host: parts.hosting.host,
   };
 }
 
