@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { invalid, type Refusal } from '../actors/refusal.ts';
 import { readRequestBody, type BodyFailure } from '../router/socket-io.ts';
 import type { Bindings, EdgeEnv } from './env.ts';
+import { faultText } from './json-fault.ts';
 
 /** The largest body that the edge reads; what is larger is answered 413. */
 export const BODY_LIMIT_BYTES = 1 << 20;
@@ -57,10 +58,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
   if (bytes.length === 0) return invalid('the request body is empty, expected JSON');
   if (isTooDeep(bytes)) return invalid(`the request body nests deeper than ${DEEPEST} levels`);
+  let text: string;
   try {
-    return { json: JSON.parse(decoder.decode(bytes)) as unknown };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unknown reason';
-    return invalid(`the request body is not JSON: ${why}`);
+    text = decoder.decode(bytes);
+  } catch {
+    return invalid('the request body is not JSON: its bytes are no utf-8');
+  }
+  try {
+    return { json: JSON.parse(text) as unknown };
+  } catch {
+    return invalid(`the request body is not JSON: ${faultText(text)}`);
   }
 }
