@@ -5,6 +5,7 @@ import { invalid, type Refusal } from '../actors/refusal.ts';
 import { readRequestBody, type BodyFailure } from '../router/socket-io.ts';
 import type { Bindings, EdgeEnv } from './env.ts';
 import { faultText } from './json-fault.ts';
+import { unstorableIn } from './unstorable.ts';
 
 /** The largest body that the edge reads; what is larger is answered 413. */
 export const BODY_LIMIT_BYTES = 1 << 20;
@@ -54,7 +55,7 @@ function isTooDeep(bytes: Uint8Array): boolean {
 // `fatal`: bytes that are no text must not turn into replacement characters that somebody stores.
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** The value that the bytes say; Invalid when empty, no UTF-8, no JSON, or nested deeper than 32. */
+/** The value that the bytes say; Invalid when empty, no UTF-8, no JSON, nested deeper than 32, or with texts that none can keep. */
 export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
   if (bytes.length === 0) return invalid('the request body is empty, expected JSON');
   if (isTooDeep(bytes)) return invalid(`the request body nests deeper than ${DEEPEST} levels`);
@@ -64,9 +65,12 @@ export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
   } catch {
     return invalid('the request body is not JSON: its bytes are no utf-8');
   }
+  let json: unknown;
   try {
-    return { json: JSON.parse(text) as unknown };
+    json = JSON.parse(text);
   } catch {
     return invalid(`the request body is not JSON: ${faultText(text)}`);
   }
+  const unstorable = unstorableIn(text, json);
+  return unstorable === undefined ? { json } : invalid(unstorable);
 }
