@@ -151,6 +151,13 @@ test('the answer comes with its status and headers, small or large', async () =>
   assert.equal((await muc.call('GET /v1/machine/mb')).json !== undefined, true);
 });
 
+test('what a peer can’t read it has not done', async () => {
+  const headers = Array.from({ length: 300 }, (_, n): [string, string] => [`x-${n}`, '1']);
+  const { status, message } = await muc.call('POST /v1/machine', { id: 'mb' }, headers);
+  assert.equal(status, 503);
+  assert.match(message, /^partition "b" \(site "fra"\): the peer can't read it: headers: .*; nothing was done$/);
+});
+
 test('networks.md §10.2: a wrong credential is the answer if it is here, a failing part counts as unreachable', async () => {
   muc.edge = () => v1Error(403, 'no');
   assert.equal((await muc.call('GET /v1/machine')).status, 403);
