@@ -101,6 +101,22 @@ test('networks.md §10: a request is looked at before the app whatever it calls 
   }
 });
 
+test('headers that no peer link carries are 431 at a site as at the router', async () => {
+  const edge = await serveEdge(app(), { host: '127.0.0.1', port: 0 });
+  try {
+    const many = Object.fromEntries(Array.from({ length: 241 }, (_, n) => [`x-${n}`, '1']));
+    const refused = await send(edge.port, 'POST', '{"id":"m"}', many);
+    assert.equal(refused.status, 431);
+    assert.deepEqual(JSON.parse(JSON.parse(refused.text) as string), {
+      statuscode: 431,
+      message: 'the request has more than 240 headers',
+    });
+    assert.equal((await send(edge.port, 'POST', '{"id":"m"}', { ['x'.repeat(257)]: '1' })).status, 431);
+  } finally {
+    await edge.stop();
+  }
+});
+
 test('a body above the limit is 413 in the error shape, by its length and by counting', async () => {
   const edge = await serveEdge(app(), { host: '127.0.0.1', port: 0 });
   try {

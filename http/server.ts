@@ -6,9 +6,11 @@ import type { Hono } from 'hono';
 import type { Asker } from '../actors/asker.ts';
 import { limitConnections } from '../router/connections.ts';
 import { isUpload, matchOperation } from '../router/locate.ts';
+import { refuseHeaders } from '../router/raw-request.ts';
 import { closeSlowReaders } from '../router/slow-readers.ts';
 import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
+import { v1Error } from '../router/v1-error.ts';
 import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
 import { refuseEarly, type EarlyRefusal } from './early-refusal.ts';
 import type { EdgeEnv } from './env.ts';
@@ -108,6 +110,8 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
     let leave: ((isOwn: boolean) => void) | undefined;
     let isOwn = false;
     try {
+      const headersRefused = refuseHeaders(rawHeaders);
+      if (headersRefused !== undefined) return toResponse(v1Error(431, headersRefused));
       let body: Uint8Array | undefined;
       // An upload is a stream: whoever takes it reads it from the socket. Any client may call its body multipart.
       const mayStream = headers['content-type']?.startsWith('multipart/') ?? false;

@@ -9,7 +9,7 @@ import { answerOf, discard, failedAnswer, linkFailureOf, mayHaveActed, passOn } 
 import type { PeerAnswer } from './peers.ts';
 import { ROUTER_NAME, type HttpAnswer } from './message.ts';
 import { refusedHeaders } from './refused.ts';
-import { originForm, refuseFraming } from './raw-request.ts';
+import { originForm, refuseFraming, refuseHeaders } from './raw-request.ts';
 import { askerOf, createBodyBudget, hasBody, readRequestBody, sendAnswer } from './socket-io.ts';
 import { resolve, type Knowledge } from './resolve.ts';
 import type { Sites } from './sites.ts';
@@ -28,8 +28,6 @@ export interface ProxyOptions {
 
 /** Bodies up to this size are read before they are sent on; a longer one is 413, but for uploads, which are streamed. */
 const BODY_LIMIT_BYTES = 1 << 20;
-/** A peer link carries 256 headers; some are ours. */
-const MOST_HEADERS = 240;
 
 interface Incoming {
   readonly method: string;
@@ -155,7 +153,8 @@ export function createProxy(
     const framing = refuseFraming(httpVersion, rawHeaders);
     // What follows on this connection could be read as another request.
     if (framing !== undefined) return v1Error(400, framing, [['connection', 'close']]);
-    if (rawHeaders.length > 2 * MOST_HEADERS) return v1Error(431, `the request has more than ${MOST_HEADERS} headers`);
+    const headers = refuseHeaders(rawHeaders);
+    if (headers !== undefined) return v1Error(431, headers);
     const refused = 'refused' in target ? target.refused : refusePath(target.path);
     return refused === undefined ? undefined : v1Error(400, refused);
   };
