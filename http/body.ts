@@ -55,8 +55,11 @@ function isTooDeep(bytes: Uint8Array): boolean {
 // `fatal`: bytes that are no text must not turn into replacement characters that somebody stores.
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** The value that the bytes say; Invalid when empty, no UTF-8, no JSON, nested deeper than 32, or with texts that none can keep. */
-export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
+/**
+ * The value that the bytes say; Invalid when empty, no UTF-8, no JSON, nested deeper than 32, or, unless `anyText`, with texts
+ * that can't be kept.
+ */
+export function parseJson(bytes: Uint8Array, anyText = false): { json: unknown } | Refusal {
   if (bytes.length === 0) return invalid('the request body is empty, expected JSON');
   if (isTooDeep(bytes)) return invalid(`the request body nests deeper than ${DEEPEST} levels`);
   let text: string;
@@ -71,6 +74,6 @@ export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
   } catch {
     return invalid(`the request body is not JSON: ${faultText(text)}`);
   }
-  const unstorable = unstorableIn(text, json);
-  return unstorable === undefined ? { json } : invalid(unstorable);
+  const problem = anyText ? undefined : unstorableIn(text, json);
+  return problem === undefined ? { json } : invalid(problem);
 }

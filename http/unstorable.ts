@@ -28,6 +28,9 @@ function search(json: unknown, path: readonly PropertyKey[]): string | undefined
   return undefined;
 }
 
-/** Why a body can't be kept; undefined: it can. `json`: what `text` says. */
+/** Why a JSON value can't be kept; undefined: it can. */
+export const unstorable = (json: unknown): string | undefined => search(json, []);
+
+/** The same, without a look at the value where the text that says it has none of these: as good as always. */
 export const unstorableIn = (text: string, json: unknown): string | undefined =>
-  ESCAPED.test(text) ? search(json, []) : undefined;
+  ESCAPED.test(text) ? unstorable(json) : undefined;
