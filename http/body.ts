@@ -4,6 +4,8 @@ import type { Context } from 'hono';
 import { invalid, type Refusal } from '../actors/refusal.ts';
 import { readRequestBody, type BodyFailure } from '../router/socket-io.ts';
 import type { Bindings, EdgeEnv } from './env.ts';
+import { faultText } from './json-fault.ts';
+import { unstorableIn } from './unstorable.ts';
 
 /** The largest body that the edge reads; what is larger is answered 413. */
 export const BODY_LIMIT_BYTES = 1 << 20;
@@ -53,14 +55,25 @@ function isTooDeep(bytes: Uint8Array): boolean {
 // `fatal`: bytes that are no text must not turn into replacement characters that somebody stores.
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** The value that the bytes say; Invalid when empty, no UTF-8, no JSON, or nested deeper than 32. */
-export function parseJson(bytes: Uint8Array): { json: unknown } | Refusal {
+/**
+ * The value that the bytes say; Invalid when empty, no UTF-8, no JSON, nested deeper than 32, or, unless `anyText`, with texts
+ * that can't be kept.
+ */
+export function parseJson(bytes: Uint8Array, anyText = false): { json: unknown } | Refusal {
   if (bytes.length === 0) return invalid('the request body is empty, expected JSON');
   if (isTooDeep(bytes)) return invalid(`the request body nests deeper than ${DEEPEST} levels`);
+  let text: string;
   try {
-    return { json: JSON.parse(decoder.decode(bytes)) as unknown };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unknown reason';
-    return invalid(`the request body is not JSON: ${why}`);
+    text = decoder.decode(bytes);
+  } catch {
+    return invalid('the request body is not JSON: its bytes are no utf-8');
   }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return invalid(`the request body is not JSON: ${faultText(text)}`);
+  }
+  const problem = anyText ? undefined : unstorableIn(text, json);
+  return problem === undefined ? { json } : invalid(problem);
 }

@@ -278,6 +278,24 @@ test('a time of its own is part of the wait, which is no longer than it', async 
   }
 });
 
+test('a time of its own counts also behind one of the same user who has more', async () => {
+  const full = await fullPlant();
+  const { at, early, connect, sweep, until, stop } = full;
+  try {
+    await waitAt(full, '/patient', 'one');
+    const hasty = connect();
+    assert.equal(await hasty('/refused', 'B', '', { authorization: 'one' }), 503);
+    const again = hasty('/hasty', 'B', '', { authorization: 'one', 'request-timeout': '0.05' });
+    await until(() => early.waiting === 2);
+    at.nowMs = 50;
+    sweep();
+    assert.equal(early.waiting, 1);
+    assert.equal(await again, 503);
+  } finally {
+    stop();
+  }
+});
+
 test('of what is sent on one connection without waiting for answers one waits; nothing is done for who hung up', async () => {
   const { at, port, early, entered, connect, answerFirst, sweep, until, stop } = await plant();
   try {

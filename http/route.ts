@@ -49,6 +49,11 @@ export interface Route<B> extends RouteDeclaration {
   body?: z.ZodType<B>;
   /** `any`: also without, and with any, content type (networks.md §1.5). Default: POST, PUT and PATCH need JSON. */
   contentType?: 'any';
+  /**
+   * Its body tells of many things that have nothing to do with each other, and its handler leaves out those with text that
+   * can't be kept (unstorable.ts). Default: such a body is refused.
+   */
+  anyText?: true;
   /** Default: GET and what is not audited only read; declare the others with `write`. */
   effect?: 'read' | 'other';
   /** Of one that changes something: what it would answer, changing nothing. Default: it has no dry run. */
@@ -92,9 +97,9 @@ const BODY_FAILURES: Readonly<Record<BodyFailure, () => Response>> = {
 
 export const bodyFailureResponse = (failure: BodyFailure): Response => BODY_FAILURES[failure]();
 
-function valueOf<B>(bytes: Uint8Array | BodyFailure, check: Check<B>): { value: B } | Response {
+function valueOf<B>(bytes: Uint8Array | BodyFailure, check: Check<B>, anyText = false): { value: B } | Response {
   if (isBodyFailure(bytes)) return bodyFailureResponse(bytes);
-  const parsed = parseJson(bytes);
+  const parsed = parseJson(bytes, anyText);
   if (isRefusal(parsed)) return refusalResponse(parsed);
   const value = check(parsed.json);
   return isRefusal(value) ? refusalResponse(value) : { value };
@@ -217,7 +222,7 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     let body = undefined as B;
     if (check !== undefined) {
       const bytes = readBody(c);
-      const read = valueOf(bytes instanceof Promise ? await bytes : bytes, check);
+      const read = valueOf(bytes instanceof Promise ? await bytes : bytes, check, spec.anyText);
       if (read instanceof Response) return read;
       body = read.value;
     }

@@ -51,7 +51,8 @@ function tidyOf(schema: z.core.$ZodType): Tidy | undefined {
   return undefined;
 }
 
-const pathText = (path: readonly PropertyKey[]): string =>
+/** A place in a JSON value, as messages name it: `meta.labels[1]`. */
+export const pathText = (path: readonly PropertyKey[]): string =>
   path.reduce<string>(
     (text, part) =>
       typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,

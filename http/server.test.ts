@@ -71,6 +71,52 @@ test('what stands in front sees the bytes once, and may answer', async () => {
   }
 });
 
+test('networks.md §10: a request is looked at before the app whatever it calls its body; only an upload is not', async () => {
+  const seen: string[] = [];
+  const edge = await serveEdge(app(), {
+    host: '127.0.0.1',
+    port: 0,
+    basePath: '/metal/',
+    beforeApp: ({ method, path, body }) => {
+      seen.push(`${method} ${path} ${Buffer.from(body).toString()}`);
+      return { status: 201, headers: [], body: null };
+    },
+  });
+  const status = (method: string, path: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'multipart/form-data; boundary=x', 'content-length': '2' };
+      const outgoing = request({ port: edge.port, host: '127.0.0.1', method, path, headers }, (response) => {
+        resolve(response.resume().statusCode ?? 0);
+      });
+      outgoing.on('error', reject);
+      outgoing.end('{}');
+    });
+  try {
+    assert.equal(await status('DELETE', '/metal/v1/machine/m1/free'), 201);
+    assert.equal(await status('POST', '/metal/v2/anything'), 201);
+    assert.equal(await status('PUT', '/metal/v1/firmware/bios/v/b/1'), 403);
+    assert.deepEqual(seen, ['DELETE /metal/v1/machine/m1/free {}', 'POST /metal/v2/anything {}']);
+  } finally {
+    await edge.stop();
+  }
+});
+
+test('headers that no peer link carries are 431 at a site as at the router', async () => {
+  const edge = await serveEdge(app(), { host: '127.0.0.1', port: 0 });
+  try {
+    const many = Object.fromEntries(Array.from({ length: 241 }, (_, n) => [`x-${n}`, '1']));
+    const refused = await send(edge.port, 'POST', '{"id":"m"}', many);
+    assert.equal(refused.status, 431);
+    assert.deepEqual(JSON.parse(JSON.parse(refused.text) as string), {
+      statuscode: 431,
+      message: 'the request has more than 240 headers',
+    });
+    assert.equal((await send(edge.port, 'POST', '{"id":"m"}', { ['x'.repeat(257)]: '1' })).status, 431);
+  } finally {
+    await edge.stop();
+  }
+});
+
 test('a body above the limit is 413 in the error shape, by its length and by counting', async () => {
   const edge = await serveEdge(app(), { host: '127.0.0.1', port: 0 });
   try {

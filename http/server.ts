@@ -5,9 +5,12 @@ import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Asker } from '../actors/asker.ts';
 import { limitConnections } from '../router/connections.ts';
+import { isUpload, matchOperation } from '../router/locate.ts';
+import { refuseHeaders } from '../router/raw-request.ts';
 import { closeSlowReaders } from '../router/slow-readers.ts';
 import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
+import { v1Error } from '../router/v1-error.ts';
 import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
 import { refuseEarly, type EarlyRefusal } from './early-refusal.ts';
 import type { EdgeEnv } from './env.ts';
@@ -42,6 +45,8 @@ export interface ServeOptions {
   /** 0: a free one, which `port` of the answer names. */
   port: number;
   beforeApp?: BeforeApp;
+  /** Of the API, with slashes at both ends. Default `/`. */
+  basePath?: string;
   /** Default: everybody is let in. */
   gate?: Gate;
   /** Hears of exceptions outside the app's own routes. */
@@ -78,9 +83,6 @@ const toResponse = ({ status, headers, body }: EdgeAnswer): Response => {
   return new Response(isBodiless ? null : body, { status, headers });
 };
 
-/** Uploads are streams: whoever takes them reads them from the socket. */
-const isUpload = (contentType: string | undefined): boolean => contentType?.startsWith('multipart/') ?? false;
-
 /** All that a socket or a link needs of the app; it may be another one from one request to the next. */
 export type EdgeApp = Pick<Hono<EdgeEnv>, 'fetch'>;
 
@@ -94,7 +96,8 @@ export async function dispatch(app: EdgeApp, request: EdgeRequest, peer: string,
 
 /** Listens; resolves when requests are accepted. */
 export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<RunningEdge> {
-  const { host, port, beforeApp, gate, report = (error) => console.error('the edge failed:', error) } = options;
+  const { host, port, beforeApp, gate, basePath = '/' } = options;
+  const report = options.report ?? ((error: unknown) => console.error('the edge failed:', error));
 
   const budget = createBodyBudget();
   let early: EarlyRefusal | undefined;
@@ -107,8 +110,12 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
     let leave: ((isOwn: boolean) => void) | undefined;
     let isOwn = false;
     try {
+      const headersRefused = refuseHeaders(rawHeaders);
+      if (headersRefused !== undefined) return toResponse(v1Error(431, headersRefused));
       let body: Uint8Array | undefined;
-      if (!isUpload(headers['content-type'])) {
+      // An upload is a stream: whoever takes it reads it from the socket. Any client may call its body multipart.
+      const mayStream = headers['content-type']?.startsWith('multipart/') ?? false;
+      if (!mayStream || !isUpload(matchOperation(method, url, basePath))) {
         const read = await readRequestBody(incoming, BODY_LIMIT_BYTES, { budget });
         if (isBodyFailure(read)) return bodyFailureResponse(read);
         body = read;

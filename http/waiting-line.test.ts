@@ -48,6 +48,7 @@ test('a waiting line gives each name its turn, and of a name who came first', ()
             over.sort((a, b) => a - b),
             expected.sort((a, b) => a - b),
           );
+          model = model.filter(({ numbers }) => numbers.length > 0);
         }
         assert.equal(
           line.length,
@@ -69,4 +70,28 @@ test('of which nobody may come in, at most a few names are asked at a time, and 
     assert.ok(now <= 8);
   }
   assert.equal(asked.size, 20);
+});
+
+test('names under which nobody waits any more use up nobody’s turn', () => {
+  const line = createWaitingLine<number>();
+  for (let n = 0; n < 1_000; n++) line.push(`name ${n}`, n);
+  line.push('one', -1);
+  assert.equal(line.drop((one) => one >= 0).length, 1_000);
+  assert.equal(
+    line.take(() => true),
+    -1,
+  );
+});
+
+test('what is over leaves from behind what is not', () => {
+  const line = createWaitingLine<number>();
+  for (const n of [1, 2, 3, 4]) line.push('one', n);
+  assert.deepEqual(
+    line.drop((n) => n % 2 === 0),
+    [2, 4],
+  );
+  assert.deepEqual(
+    [line.length, line.take(() => true), line.take(() => true), line.take(() => true)],
+    [2, 1, 3, undefined],
+  );
 });

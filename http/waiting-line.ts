@@ -1,11 +1,13 @@
 // Who waits for room: first in, first out for each name, and the names in turn, so that one of which many wait does not keep
-// the others waiting. A step costs the same however many wait.
+// the others waiting. A step costs the same however many wait, but for the look at all of them.
 
 interface Queue<T> {
   readonly length: number;
   readonly first: T | undefined;
   push(one: T): void;
   shift(): T | undefined;
+  /** Takes out those of which `isOver` says so, wherever they stand. */
+  remove(isOver: (one: T) => boolean): T[];
 }
 
 /** So many places in front may be empty before those behind move up, if they are the larger part. */
@@ -32,6 +34,17 @@ function createQueue<T>(): Queue<T> {
       }
       return one;
     },
+    remove(isOver) {
+      const over: T[] = [];
+      let to = front;
+      for (let at = front; at < places.length; at++) {
+        const one = places[at]!;
+        if (isOver(one)) over.push(one);
+        else places[to++] = one;
+      }
+      places.length = to;
+      return over;
+    },
   };
 }
 
@@ -40,7 +53,7 @@ export interface WaitingLine<T> {
   push(name: string, one: T): void;
   /** The first one of the next name of which `may` says so; of a few names at most is it asked. */
   take(may: (one: T) => boolean): T | undefined;
-  /** Removes those in front, of each name, of which `isOver` says so. */
+  /** Removes those of which `isOver` says so; of all is it asked. */
   drop(isOver: (one: T) => boolean): T[];
 }
 
@@ -80,12 +93,10 @@ export function createWaitingLine<T>(): WaitingLine<T> {
       return undefined;
     },
     drop(isOver) {
-      const over: T[] = [];
-      for (const queue of byName.values()) {
-        for (let { first } = queue; first !== undefined && isOver(first); first = queue.first)
-          over.push(queue.shift()!);
-      }
+      const over = [...byName.values()].flatMap((queue) => queue.remove(isOver));
       length -= over.length;
+      // A name that nobody waits under must not use up a turn, nor stay: names are whatever somebody sends.
+      for (const name of turns.remove((one) => byName.get(one)!.length === 0)) byName.delete(name);
       return over;
     },
   };

@@ -42,7 +42,8 @@ interface Outcome {
   readonly absent: readonly Absent[];
 }
 
-// The same everywhere, so one of them is the answer.
+// What is wrong with the request itself. Our own part says so; where ours is fine, another site that finds fault with the
+// caller has a clock that is off, or other keys, and must not take everybody's list away.
 const DECISIVE = new Set([400, 401, 403, 415]);
 
 export async function bytesOf(body: HttpAnswer['body']): Promise<Uint8Array> {
@@ -97,6 +98,7 @@ export async function fanOut(
     ...sites.map((member) => partFrom(ports, member, request, hops)),
   ]);
 
+  if (DECISIVE.has(ownAnswer.status)) return answerWith(ownAnswer);
   const absent: Absent[] = outcomes.flatMap((outcome) => outcome.absent);
   const good: Part[] = [];
   const answers: Array<{ part: Part; member: Absent['member'] }> = [
@@ -104,7 +106,6 @@ export async function fanOut(
     ...outcomes.flatMap(({ part }, i) => (part === undefined ? [] : [{ part, member: sites[i]! }])),
   ];
   for (const { part, member } of answers) {
-    if (DECISIVE.has(part.status)) return answerWith(part);
     if (part.status === 200 && isMergeable(merge, part.body)) good.push(part);
     // A project that one copy of the directory lacks is counted by the others.
     else if (!(merge === 'project' && part.status === 404)) {

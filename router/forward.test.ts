@@ -151,12 +151,23 @@ test('the answer comes with its status and headers, small or large', async () =>
   assert.equal((await muc.call('GET /v1/machine/mb')).json !== undefined, true);
 });
 
-test('networks.md §10.2: a wrong credential is the answer, a failing part counts as unreachable', async () => {
-  fra.edge = () => v1Error(403, 'no');
+test('what a peer can’t read it has not done', async () => {
+  const headers = Array.from({ length: 300 }, (_, n): [string, string] => [`x-${n}`, '1']);
+  const { status, message } = await muc.call('POST /v1/machine', { id: 'mb' }, headers);
+  assert.equal(status, 503);
+  assert.match(message, /^partition "b" \(site "fra"\): the peer can't read it: headers: .*; nothing was done$/);
+});
+
+test('networks.md §10.2: a wrong credential is the answer if it is here, a failing part counts as unreachable', async () => {
+  muc.edge = () => v1Error(403, 'no');
   assert.equal((await muc.call('GET /v1/machine')).status, 403);
-  fra.edge = () => v1Error(500, 'Internal');
-  const part = await muc.call('GET /v1/machine');
-  assert.deepEqual([part.status, siteOf(part.json), part.header('x-stale-partitions')], [200, ['muc'], 'b']);
+  muc.edge = undefined;
+  // 403: its clock is off, or it has other keys.
+  for (const status of [400, 401, 403, 415, 500]) {
+    fra.edge = () => v1Error(status, 'no');
+    const part = await muc.call('GET /v1/machine');
+    assert.deepEqual([part.status, siteOf(part.json), part.header('x-stale-partitions')], [200, ['muc'], 'b']);
+  }
   muc.edge = () => v1Error(500, 'Internal');
   fra.edge = undefined;
   const other = await muc.call('GET /v1/machine');

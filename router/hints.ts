@@ -62,13 +62,16 @@ export const queryOf = (query: string, name: string): string | undefined =>
 export const isTrue = (text: string | undefined): boolean =>
   text !== undefined && ['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text);
 
+/** No row has a NUL, and the edge refuses it: it says nothing of a place, and no database is asked for it. */
+const placing = (text: string | undefined): string | undefined => (text?.includes('\0') === true ? undefined : text);
+
 /** The body is parsed at most once, and only when a rule asks for a key of it. */
 export function readHints(params: ReadonlyMap<string, string>, query: string, bytes: Uint8Array): Hints {
   let body: { object: Record<string, unknown> | undefined } | undefined;
   const read = (): Record<string, unknown> | undefined => (body ??= { object: readBodyObject(bytes) }).object;
-  const find = (key: string): string | undefined => textOf(read(), key);
+  const find = (key: string): string | undefined => placing(textOf(read(), key));
   return {
-    path: (name) => params.get(name) ?? '',
+    path: (name) => placing(params.get(name)) ?? '',
     query: (name) => queryOf(query, name),
     isObject: () => read() !== undefined,
     body: (key) => find(key) || undefined,

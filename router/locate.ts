@@ -101,6 +101,9 @@ export function matchOperation(method: string, path: string, basePath = '/'): Ma
   return operation && { operation, params, query: read.query };
 }
 
+/** Whether its body may be of any length, and is a stream for whoever takes it; every other one is read before all else. */
+export const isUpload = (match: Match | undefined): boolean => match?.operation.id === 'uploadFirmware';
+
 /** Where a matched request belongs. The body is parsed only if the operation's rule looks into it. */
 export function placeOf({ operation, params, query }: Match, body: Uint8Array): Located {
   return {

@@ -93,16 +93,32 @@ export const isPart = ({ via, headers }: Pick<HttpRequest, 'via' | 'headers'>): 
 export const cameFromStandby = ({ via, headers }: Pick<HttpRequest, 'via' | 'headers'>): boolean =>
   via === 'link' && headerOf(headers, STANDBY_HEADER) !== undefined;
 
-/** Reads a body to its end; undefined when it is longer than `limitBytes`. Rejects with what cuts it. */
-export async function collect(body: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Uint8Array | undefined> {
+/** Reads a body to its end, and takes it from the budget while it does. Rejects with what cuts it. */
+export async function collectWithin(
+  body: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+  budget: { left: number },
+): Promise<Uint8Array | 'too-large' | 'too-many'> {
   const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of body) {
-    size += piece.byteLength;
-    if (size > limitBytes) return undefined;
-    pieces.push(piece);
+  try {
+    for await (const piece of body) {
+      size += piece.byteLength;
+      budget.left -= piece.byteLength;
+      if (size > limitBytes) return 'too-large';
+      if (budget.left < 0) return 'too-many';
+      pieces.push(piece);
+    }
+  } finally {
+    budget.left += size;
   }
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** Reads a body to its end; undefined when it is longer than `limitBytes`. Rejects with what cuts it. */
+export async function collect(body: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Uint8Array | undefined> {
+  const read = await collectWithin(body, limitBytes, { left: Infinity });
+  return typeof read === 'string' ? undefined : read;
 }
 
 /** A stream that reads its source only as fast as it is read itself. */

@@ -78,8 +78,13 @@ export function linkFailureOf(error: unknown): LinkFailure {
   throw error;
 }
 
+/** The request itself could not be read, so nobody has acted on it. */
+const isUnreadable = ({ refusal }: LinkFailure): boolean => refusal?.kind === 'Unreadable';
+
 /** Why there is no answer of `whom`. `isUnsure`: whether it was done is not known. */
-export function failedAnswer(whom: string, { kind, message }: LinkFailure, isUnsure: boolean): HttpAnswer {
+export function failedAnswer(whom: string, failure: LinkFailure, isUnsure: boolean): HttpAnswer {
+  const { kind, message } = failure;
+  if (isUnreadable(failure)) return busyAnswer(`${whom}: ${message}; nothing was done`, 'unavailable');
   // It can be reached, it has too much to do: nobody is to look for a broken link.
   if (kind === 'Overloaded')
     return busyAnswer(`${whom} has too much to do: ${message}; nothing was done, try again`, 'overloaded');
@@ -90,5 +95,5 @@ export function failedAnswer(whom: string, { kind, message }: LinkFailure, isUns
 }
 
 /** Whether the request may have been acted on although no answer came. `wasUp`: a link was up when it was sent. */
-export const mayHaveActed = ({ kind }: LinkFailure, wasUp: boolean): boolean =>
-  wasUp && kind !== 'Overloaded' && kind !== 'TooLarge';
+export const mayHaveActed = (failure: LinkFailure, wasUp: boolean): boolean =>
+  wasUp && failure.kind !== 'Overloaded' && failure.kind !== 'TooLarge' && !isUnreadable(failure);

@@ -15,6 +15,7 @@ const FINE = [
   '/v1/firmware/bios/v/b/1%2F2',
   '/v2/inspect/partition:a%2Fmachine%2Fx',
   '/metal/v1/size/%C3%A4',
+  '/v2/inspect?scope=%2500',
 ];
 for (const path of FINE) {
   test(`reliability.md §9, path: ${path} is read`, () => assert.equal(refusePath(path), undefined));
@@ -44,6 +45,8 @@ const REFUSED = [
   '/v1/machine/%ff',
   '/v1/machine/a#b',
   '/v1/machine?a#b',
+  '/v2/inspect?kind=a&scope=%00',
+  '/v2/inspect?%00=b',
 ];
 for (const path of REFUSED) {
   test(`reliability.md §9, path: ${path} is refused`, () => assert.ok(refusePath(path)));

@@ -21,6 +21,14 @@ export function refusePath(target: string): string | undefined {
   if (target.includes('#')) return 'the request target contains a fragment ("#")';
   const end = target.indexOf('?');
   const path = end < 0 ? target : target.slice(0, end);
+  // What no database keeps need not be asked for.
+  if (end >= 0 && target.includes('%00', end)) {
+    const parameter = target
+      .slice(end + 1)
+      .split('&')
+      .find((one) => one.includes('%00'))!;
+    return `the query parameter "${parameter.split('=', 1)[0]}" contains the character U+0000 ("%00")`;
+  }
   if (!path.startsWith('/')) return `the path must start with "/", got ${JSON.stringify(path)}`;
   // What almost every path is made of needs no closer look.
   if (/^(?:\/[A-Za-z0-9_:~-]+(?:\.[A-Za-z0-9_:~-]+)*)+\/?$/.test(path)) return undefined;

@@ -159,8 +159,11 @@ test('networks.md §10.1: uploads and long answers are streamed, a long body of 
   const upload = await call('PUT /v1/firmware/bios/v/b/1%2F2', long, { 'content-type': 'multipart/form-data' });
   // Read to its end by the site, which has a limit of its own here.
   assert.equal((upload.json as { path: string }).path, '/too-large');
-  const refused = await call('POST /v1/machine', long);
-  assert.equal(refused.status, 413);
+  for (const line of ['POST /v1/machine', 'POST /v2/nothing']) {
+    const refused = await call(line, long);
+    assert.deepEqual([refused.status, refused.message], [413, 'the request body is larger than 1048576 bytes'], line);
+  }
+  assert.equal(muc.served.length + fra.served.length, 1);
   const text = JSON.stringify({ site: 'muc', text: long });
   muc.edge = () => ({ status: 200, headers: [['content-type', 'application/json']], body: Buffer.from(text) });
   assert.equal((await call('GET /v1/machine/ma')).status, 200);

@@ -2,19 +2,19 @@
 // the bytes on. It keeps no state but what it remembers of places; it merges nothing.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Asker } from '../actors/asker.ts';
-import { matchOperation, placeOf, type Located, type Match } from './locate.ts';
+import { isUpload, matchOperation, placeOf, type Located, type Match } from './locate.ts';
 import { askName, createLocations, type Place } from './locations.ts';
 import { readPath, refusePath } from './path.ts';
 import { answerOf, discard, failedAnswer, linkFailureOf, mayHaveActed, passOn } from './pass-on.ts';
 import type { PeerAnswer } from './peers.ts';
 import { ROUTER_NAME, type HttpAnswer } from './message.ts';
 import { refusedHeaders } from './refused.ts';
-import { originForm, refuseFraming } from './raw-request.ts';
-import { askerOf, createBodyBudget, hasBody, readRequestBody, sendAnswer, type BodyFailure } from './socket-io.ts';
+import { originForm, refuseFraming, refuseHeaders } from './raw-request.ts';
+import { askerOf, createBodyBudget, hasBody, readRequestBody, sendAnswer } from './socket-io.ts';
 import { resolve, type Knowledge } from './resolve.ts';
 import type { Sites } from './sites.ts';
 import { nameOf } from './stale.ts';
-import { busyAnswer, unreachableAnswer, v1Error } from './v1-error.ts';
+import { bodyFailureAnswer, unreachableAnswer, v1Error } from './v1-error.ts';
 
 export interface ProxyOptions {
   readonly sites: Sites;
@@ -27,9 +27,7 @@ export interface ProxyOptions {
 }
 
 /** Bodies up to this size are read before they are sent on; a longer one is 413, but for uploads, which are streamed. */
-export const BODY_LIMIT_BYTES = 1 << 20;
-/** A peer link carries 256 headers; some are ours. */
-const MOST_HEADERS = 240;
+const BODY_LIMIT_BYTES = 1 << 20;
 
 interface Incoming {
   readonly method: string;
@@ -49,15 +47,6 @@ interface Course {
 const VIA: [string, string] = ['via', `1.1 ${ROUTER_NAME}`];
 
 const NO_SITE = 'no site of the federation can be reached';
-
-const BODY_FAILURES: Record<BodyFailure, () => HttpAnswer> = {
-  'too-large': () =>
-    v1Error(413, `the request body is larger than ${BODY_LIMIT_BYTES} bytes`, [['connection', 'close']]),
-  'too-many': () =>
-    busyAnswer('more bodies are being read than there is room for; nothing was done, try again', 'overloaded'),
-  aborted: () => v1Error(400, 'the request body ended before it was complete', [['connection', 'close']]),
-  'too-slow': () => v1Error(408, 'the request body did not come in time', [['connection', 'close']]),
-};
 
 /** Serves one request of the router's socket; answers it in any case, and never rejects. */
 export function createProxy(
@@ -166,7 +155,8 @@ export function createProxy(
     const framing = refuseFraming(httpVersion, rawHeaders);
     // What follows on this connection could be read as another request.
     if (framing !== undefined) return v1Error(400, framing, [['connection', 'close']]);
-    if (rawHeaders.length > 2 * MOST_HEADERS) return v1Error(431, `the request has more than ${MOST_HEADERS} headers`);
+    const headers = refuseHeaders(rawHeaders);
+    if (headers !== undefined) return v1Error(431, headers);
     const refused = 'refused' in target ? target.refused : refusePath(target.path);
     return refused === undefined ? undefined : v1Error(400, refused);
   };
@@ -183,10 +173,10 @@ export function createProxy(
 
       const method = request.method ?? 'GET';
       const match = matchOperation(method, path, basePath);
-      const isStreamed = match === undefined || match.operation.id === 'uploadFirmware';
+      // What trickles in waits here, where it has a time and a room of its own, not at a site.
       const body =
-        isStreamed && hasBody(request) ? request : await readRequestBody(request, BODY_LIMIT_BYTES, { budget });
-      if (typeof body === 'string') return await sendAnswer(response, BODY_FAILURES[body]());
+        isUpload(match) && hasBody(request) ? request : await readRequestBody(request, BODY_LIMIT_BYTES, { budget });
+      if (typeof body === 'string') return await sendAnswer(response, bodyFailureAnswer(body, BODY_LIMIT_BYTES));
       const headers: Array<[string, string]> = [];
       const { rawHeaders } = request;
       for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i]!, rawHeaders[i + 1]!]);

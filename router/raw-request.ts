@@ -1,6 +1,22 @@
 // What a request may not look like, because two programs in a row could read it differently (request smuggling). Node's
 // parser refuses most: lengths that contradict each other, folded lines, bare line feeds, bad chunks.
 
+/** A peer link carries 256 headers; some are ours. */
+const MOST_HEADERS = 240;
+/** A peer link carries no longer names. */
+const LONGEST_NAME = 256;
+
+/** Why no peer link would carry these; undefined: one does. Refused everywhere, so that it does not depend on who is asked. */
+export function refuseHeaders(rawHeaders: readonly string[]): string | undefined {
+  if (rawHeaders.length > 2 * MOST_HEADERS) return `the request has more than ${MOST_HEADERS} headers`;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length > LONGEST_NAME)
+      return `the request has a header whose name is longer than ${LONGEST_NAME} characters: "${name.slice(0, 32)}…"`;
+  }
+  return undefined;
+}
+
 /** Why the framing of a message is refused; undefined: there is one way to read it. `rawHeaders`: name, value, name, … */
 export function refuseFraming(httpVersion: string, rawHeaders: readonly string[]): string | undefined {
   let lengths = 0;

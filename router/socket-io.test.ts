@@ -15,6 +15,10 @@ test('reliability.md §10: a client’s Request-Timeout, in seconds, caps the ti
     [short, long, none, odd].map((asker) => withinOf(asker, 30_000)),
     [1_500, 30_000, 30_000, 30_000],
   );
+  for (const text of ['', '-1', '0x10', '1, 2', 'Infinity']) {
+    assert.equal(asking(text).remainingMs, Infinity, `${JSON.stringify(text)} says nothing`);
+  }
+  assert.equal(asking('0').remainingMs, 0);
   nowMs = 2_000;
   assert.equal(withinOf(asking('1.5', 1_000), 30_000), 500, 'it waited since it came');
   assert.deepEqual([withinOf(short, 30_000), short.isGone], [-500, false]);

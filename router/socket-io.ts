@@ -15,11 +15,13 @@ const NOTHING = new Uint8Array(0);
 
 /** The time that a client gives a request, in seconds from its arrival; what can't be read as such says nothing. */
 const TIMEOUT_HEADER = 'request-timeout';
+const SECONDS = /^\d+(?:\.\d+)?$/;
 
 /** Milliseconds from the arrival; Infinity: it does not say. */
 export function timeoutMsOf(headers: IncomingHttpHeaders): number {
-  const seconds = Number(headers[TIMEOUT_HEADER] ?? NaN);
-  return seconds >= 0 ? 1_000 * seconds : Infinity;
+  const text = headers[TIMEOUT_HEADER];
+  // An empty one is no zero.
+  return typeof text === 'string' && SECONDS.test(text) ? 1_000 * Number(text) : Infinity;
 }
 
 /**

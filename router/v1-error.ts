@@ -3,6 +3,7 @@
 import type { Because } from '../actors/refusal.ts';
 import type { HttpAnswer } from './message.ts';
 import { refusedHeaders } from './refused.ts';
+import type { BodyFailure } from './socket-io.ts';
 
 /** Body of a v1 error: its own status and message, encoded twice. */
 export const v1ErrorText = (status: number, message: string): string =>
@@ -20,3 +21,16 @@ export const busyAnswer = (message: string, because: Because): HttpAnswer =>
 
 /** 503: somebody who is needed can't be reached. */
 export const unreachableAnswer = (message: string): HttpAnswer => busyAnswer(message, 'partition-unreachable');
+
+const BODY_FAILURES: Readonly<Record<BodyFailure, (limitBytes: number) => HttpAnswer>> = {
+  'too-large': (limitBytes) =>
+    v1Error(413, `the request body is larger than ${limitBytes} bytes`, [['connection', 'close']]),
+  'too-many': () =>
+    busyAnswer('more bodies are being read than there is room for; nothing was done, try again', 'overloaded'),
+  aborted: () => v1Error(400, 'the request body ended before it was complete', [['connection', 'close']]),
+  'too-slow': () => v1Error(408, 'the request body did not come in time', [['connection', 'close']]),
+};
+
+/** The answer to a body that could not be read; `limitBytes`: what it may have. */
+export const bodyFailureAnswer = (failure: BodyFailure, limitBytes: number): HttpAnswer =>
+  BODY_FAILURES[failure](limitBytes);

@@ -39,7 +39,9 @@ test('networks.md §6.8, N46: a token of the provider tenant’s issuer, with is
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const other = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' };
+  const issuer = { isAway: false };
   const server = createServer((request, response) => {
+    if (issuer.isAway) return void response.writeHead(502).end();
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const found = request.url?.includes('well-known') ? { issuer: url, jwks_uri: `${url}/keys` } : { keys: [jwk] };
     response.setHeader('content-type', 'application/json').end(JSON.stringify(found));
@@ -72,6 +74,12 @@ test('networks.md §6.8, N46: a token of the provider tenant’s issuer, with is
     await refused(await token(), /invalid directoryType /);
     const idmConfig = { idmType: 'LDAP', connectorConfig: null };
     site.entries = [entryOf('tenant', provider({ issuerConfig, idmConfig, groupConfig: null }))];
+    issuer.isAway = true;
+    const unknown = await createVerifyBearer(site)(await token());
+    assert.ok(isRefusal(unknown));
+    assert.equal(unknown.kind, 'Unavailable', 'nobody looked at the token');
+    assert.match(unknown.message, /^the keys of the issuer of tokens, http.* can't be read: .*status 502$/);
+    issuer.isAway = false;
     assert.deepEqual(await verify(await token(privateKey, ['x', 'metal'])), {
       name: 'eve',
       email: 'eve@x',

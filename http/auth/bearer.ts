@@ -1,6 +1,6 @@
 // Tokens of the one issuer that the provider tenant names (networks.md §6.8). Without one every token is refused.
-import { createRemoteJWKSet, decodeJwt, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
-import { forbidden, type Refusal } from '../../actors/refusal.ts';
+import { createRemoteJWKSet, decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { forbidden, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import type { Caller, Site } from '../site.ts';
 import { directoryTypeOf, groupsOf } from './groups.ts';
 
@@ -19,6 +19,14 @@ const textsOf = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((element) => typeof element === 'string') : [];
 
 const audiencesOf = ({ aud }: JWTPayload): string[] => (aud === undefined ? [] : [aud].flat());
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown reason');
+
+/** What the token is to blame for; for all else that keeps us from a key, the issuer or the way to it is. */
+const isOfToken = (error: unknown): boolean =>
+  error instanceof errors.JWKSNoMatchingKey ||
+  error instanceof errors.JWKSMultipleMatchingKeys ||
+  error instanceof errors.JOSENotSupported;
 
 /** The issuer's keys, by OIDC discovery at the first use. */
 async function discover({ url }: Issuer): Promise<JWTVerifyGetKey> {
@@ -45,6 +53,20 @@ export function createVerifyBearer(site: Site): VerifyBearer {
     return found;
   };
 
+  /** Rejects with a refusal where the token could not be looked at: another site, or another time, may know the key. */
+  const keyOf =
+    (issuer: Issuer): JWTVerifyGetKey =>
+    async (header, signed) => {
+      try {
+        return await (
+          await keys(issuer)
+        )(header, signed);
+      } catch (error) {
+        if (isOfToken(error)) throw error;
+        throw unavailable(`the keys of the issuer of tokens, ${issuer.url}, can't be read: ${reasonOf(error)}`);
+      }
+    };
+
   return async (token) => {
     const iam = site.directory.get('tenant', providerTenant)?.iamConfig;
     const issuer = iam?.issuerConfig;
@@ -55,7 +77,7 @@ export function createVerifyBearer(site: Site): VerifyBearer {
       if (unverified.iss !== issuer.url || !audiencesOf(unverified).includes(issuer.clientId)) {
         return forbidden('issuer/clientid not found');
       }
-      const verified = await jwtVerify(token, await keys(issuer), {
+      const verified = await jwtVerify(token, keyOf(issuer), {
         issuer: issuer.url,
         audience: issuer.clientId,
         algorithms: ALGORITHMS,
@@ -64,7 +86,7 @@ export function createVerifyBearer(site: Site): VerifyBearer {
       });
       claims = verified.payload;
     } catch (error) {
-      return forbidden(`the token is not valid: ${error instanceof Error ? error.message : 'unknown reason'}`);
+      return isRefusal(error) ? error : forbidden(`the token is not valid: ${reasonOf(error)}`);
     }
     const directory = directoryTypeOf(iam?.idmConfig?.idmType);
     if (directory === undefined) {

@@ -177,3 +177,14 @@ test('reliability.md §9: a machine whose id no path can name is not made by wha
   const told = await call('Metal-Edit', 'POST', '/v1/machine/ipmi', { partitionid: 'p', reports });
   assert.deepEqual(told.body, { updated: [], created: ['m1'] });
 });
+
+test('machines.md §12: a BMC whose chips hold no text keeps nobody else’s report from being taken', async () => {
+  const { site, call } = await start();
+  site.script['machine.bmcReport'] = { outcome: 'created' };
+  const fru = (serial: string) => ({ BMCIp: '10.0.0.1:623', FRU: { product_serial: serial } });
+  const reports = { m1: fru('a\0\0'), m2: fru('\ud800'), m3: fru('a') };
+  const told = await call('Metal-Edit', 'POST', '/v1/machine/ipmi', { partitionid: 'p', reports });
+  assert.deepEqual(told.body, { updated: [], created: ['m3'] });
+  const refused = await call('Metal-Edit', 'POST', '/v1/machine/ipmi/find', { id: 'a\0' });
+  assert.equal(refused.status, 400);
+});

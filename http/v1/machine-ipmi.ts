@@ -10,6 +10,7 @@ import { ok, route } from '../route.ts';
 import { write } from '../write.ts';
 import { compile } from '../schema.ts';
 import type { AskOptions, Site } from '../site.ts';
+import { unstorable } from '../unstorable.ts';
 import { findEntry } from './directory.ts';
 import { readAnswer } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
@@ -104,6 +105,8 @@ type Outcome = 'updated' | 'created' | 'skipped';
 async function tell(site: Site, machine: string, report: BmcReport, as: AskOptions): Promise<Outcome> {
   const elsewhere = (site.places.machine(machine) ?? report.partition) !== report.partition;
   if (machine === '' || elsewhere || refuseId('/v1/machine', machine) !== undefined) return 'skipped';
+  // What stands in a chip need not be text.
+  if (unstorable(report) !== undefined) return 'skipped';
   const to = addressOf(partitionScope(report.partition), 'machine', machine);
   // Each machine's report is an operation of its own.
   const asOwn = as.key === undefined ? as : { ...as, key: { ...as.key, key: `${as.key.key} ${machine}` } };
@@ -121,7 +124,14 @@ const withIpmi = (site: Site, view: MachineView) => ({
 export function addMachineIpmiRoutes(edge: Edge): void {
   write(
     edge,
-    { method: 'post', path: '/v1/machine/ipmi', role: 'edit', operation: 'ipmiReport', body: reportsBody },
+    {
+      method: 'post',
+      path: '/v1/machine/ipmi',
+      role: 'edit',
+      operation: 'ipmiReport',
+      body: reportsBody,
+      anyText: true,
+    },
     async ({ site, as, body: { partitionid = '', reports = {} } }) => {
       if (partitionid === '') return invalid('partition id is empty');
       const partition = await findEntry(site, 'partition', partitionid);

@@ -113,6 +113,20 @@ test('an ask without an answer fails at its deadline, once, and a late answer is
   assert.equal(failureKind(ask(left.mux, 'slow', null, 0)), 'Deadline');
 });
 
+test('an answer that can’t be read ends its exchange on both sides, though its body is a stream', () => {
+  const { world, left, right } = connect();
+  const { seen } = request(left.mux);
+  world.advance(3);
+  const [exchange] = right.exchanges;
+  let isAborted = false;
+  exchange!.whenAborted(() => (isAborted = true));
+  const headers = Array.from({ length: 300 }, (_, n): [string, string] => [`x-${n}`, '1']);
+  const body = exchange!.respond({ status: 200, headers }, 'streamed');
+  world.advance(3);
+  assert.equal(seen.failure?.kind, 'Broken');
+  assert.deepEqual([isAborted, body?.stopped], [true, true]);
+});
+
 test('reliability.md §10: more asks than the limit are refused at once, here and there', () => {
   const { left } = connect();
   for (let i = 0; i < MAX_ASKS; i += 1) ask(left.mux, 'silent');

@@ -197,8 +197,11 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
     const { frame, id, why } = reading.answer;
     // An answer that we can't read is an answer: whoever waits for it must not wait on.
     if (id !== undefined && frame === 'reply') asks.fail(id, linkFailure('Broken', `an unreadable reply: ${why}`));
-    if (id !== undefined && frame === 'http-response')
-      exchanges.fail(id, linkFailure('Broken', `an unreadable response: ${why}`));
+    if (id === undefined || frame !== 'http-response') return;
+    const message = `an unreadable response: ${why}`;
+    exchanges.fail(id, linkFailure('Broken', message));
+    // Its body would wait for a reader until the connection ends.
+    send({ f: 'http-reset', id, side: 'asker', reason: { kind: 'Broken', message } });
   });
   duplex.onClose(() => finish());
   duplex.onDrain(() => exchanges.flush());

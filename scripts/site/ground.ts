@@ -147,6 +147,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
       {
         host: config.host,
         port: config.httpPort,
+        basePath: config.basePath,
         beforeApp: (request) => role.beforeApp(request),
         gate,
         odd,

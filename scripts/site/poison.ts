@@ -25,6 +25,9 @@ const FAULTS: Readonly<Record<string, () => void>> = {
   },
 };
 
+/** Stands for a text that no column holds: the edge refuses those, the database has to, too. */
+export const UNSTORABLE = 'poison: rule';
+
 type Handler = (state: never, body: unknown, context: never) => unknown;
 
 function nameOf(body: unknown): string {
@@ -38,8 +41,9 @@ export function poisonable(behaviour: AnyBehaviour): AnyBehaviour {
   const hurt = commands.map(([command, decide]): [string, Handler] => [
     command,
     (state, body, context) => {
-      FAULTS[nameOf(body)]?.();
-      return decide(state, body, context);
+      const name = nameOf(body);
+      FAULTS[name]?.();
+      return decide(state, name === UNSTORABLE ? { ...(body as object), name: 'a\0b' } : body, context);
     },
   ]);
   return { ...behaviour, commands: Object.fromEntries(hurt) as AnyBehaviour['commands'] };

@@ -1,12 +1,13 @@
 // What a process answers with: the active one by its actors, a standby by passing on. One takes the place of the other
 // while the sockets stay open.
+import { BODY_LIMIT_BYTES } from '../../http/body.ts';
+import type { RequestHead } from '../../http/gate.ts';
 import { dispatch, type EdgeApp, type Gate } from '../../http/server.ts';
 import type { LinkResponse } from '../../router/link/link.ts';
 import type { RequestHandler } from '../../router/link/serve.ts';
-import { collect, headerOf, type HttpAnswer, type HttpRequest } from '../../router/message.ts';
-
-/** The largest body that is taken over a link; the edge of the asker has the same limit. */
-const REQUEST_LIMIT_BYTES = 1 << 20;
+import { collectWithin, headerOf, type HttpAnswer, type HttpRequest } from '../../router/message.ts';
+import { createBodyBudget, type BodyBudget } from '../../router/socket-io.ts';
+import { bodyFailureAnswer } from '../../router/v1-error.ts';
 
 export interface Role {
   /** Answers a request that is not for this process; undefined: its app answers. */
@@ -24,32 +25,37 @@ export async function askApp(app: EdgeApp, request: HttpRequest, peer: string, c
   return { status: response.status, headers: [...response.headers], body };
 }
 
+const overLink = ({ status, headers, body }: HttpAnswer): LinkResponse => ({
+  status,
+  headers,
+  body: body ?? undefined,
+});
+
 /** Answers the requests that arrive over links. */
-export const answerPeers =
-  (role: () => Role, gate: Gate): RequestHandler =>
-  async ({ method, path, headers, body: source, asker }, peer) => {
-    const header = (name: string): string | undefined => headerOf(headers, name);
-    const leave = gate.enter({ method, path, header });
-    if (typeof leave !== 'function') return { ...leave, body: leave.body ?? undefined };
+export function answerPeers(role: () => Role, gate: Gate, budget: BodyBudget = createBodyBudget()): RequestHandler {
+  return async ({ method, path, headers, body: source, asker }, peer) => {
+    const head: RequestHead = { method, path, header: (name) => headerOf(headers, name) };
+    const refused = gate.look(head);
+    if (refused !== undefined) {
+      gate.turnedAway?.(refused);
+      return overLink(refused);
+    }
+    // A body that is long in coming takes nobody's place. Its asker ends it when its time is over.
+    const body = await collectWithin(source, BODY_LIMIT_BYTES, budget);
+    if (typeof body === 'string') return overLink(bodyFailureAnswer(body, BODY_LIMIT_BYTES));
+    const leave = gate.enter(head);
+    if (typeof leave !== 'function') return overLink(leave);
     let isOwn = false;
     try {
-      const served = await serve();
-      ({ isOwn } = served);
-      return served.answer;
+      const request: HttpRequest = { method, path, headers, body, via: 'link', asker };
+      const early = await role().beforeApp(request);
+      if (early !== undefined) return overLink(early);
+      // Meanwhile it may be another one.
+      const answer = await askApp(role().app, request, peer.name);
+      isOwn = true;
+      return overLink(answer);
     } finally {
       leave(isOwn);
     }
-
-    async function serve(): Promise<{ answer: LinkResponse; isOwn: boolean }> {
-      const body = await collect(source, REQUEST_LIMIT_BYTES);
-      if (body === undefined) return { answer: { status: 413, headers: [], body: undefined }, isOwn: false };
-      const request: HttpRequest = { method, path, headers, body, via: 'link', asker };
-      const early = await role().beforeApp(request);
-      // Meanwhile it may be another one.
-      const answer = early ?? (await askApp(role().app, request, peer.name));
-      return {
-        answer: { status: answer.status, headers: answer.headers, body: answer.body ?? undefined },
-        isOwn: early === undefined,
-      };
-    }
   };
+}

@@ -1,5 +1,6 @@
 // Lists, and what nobody should do: texts that no column holds, messages that their actor throws at, wrong signatures, a
 // site that speaks for another.
+import { UNSTORABLE } from '../../site/poison.ts';
 import { PROJECT } from '../seed.ts';
 import type { OperationKind } from '../schedule.ts';
 import { START_MS } from '../universe.ts';
@@ -21,7 +22,7 @@ export function misuses(
     },
 
     async poison(client, entry) {
-      const body = { networkid: networkOf(ground, client, entry.where), projectid: PROJECT, name: 'a\0b' };
+      const body = { networkid: networkOf(ground, client, entry.where), projectid: PROJECT, name: UNSTORABLE };
       const isReleased = ground.watchReleases();
       const told = await requests.send(client.site, { method: 'POST', path: '/v1/ip/allocate', body });
       // Released in the same group it reaches no column.

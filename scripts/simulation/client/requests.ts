@@ -2,6 +2,7 @@
 import { signRequest } from '../../../http/auth/hmac.ts';
 import type { EdgeConfig } from '../../../http/site.ts';
 import type { HttpAnswer, HttpRequest } from '../../../router/message.ts';
+import { UNSTORABLE } from '../../site/poison.ts';
 import { between } from '../draw.ts';
 import type { SiteProcess } from '../site-process.ts';
 import { START_MS, type Universe } from '../universe.ts';
@@ -103,7 +104,7 @@ export function createRequests({ universe, hmac, processesOf, isOver, isDisputed
         waiting.get(process)?.delete(broken);
         cancel();
         if (told.status !== 'lost') answered++;
-        if (claimsPoison(told) && !decoder.decode(request.body).includes('\\u0000'))
+        if (claimsPoison(told) && !decoder.decode(request.body).includes(UNSTORABLE))
           universe.violate('I15', `${method} ${path} was refused for what another one asked`);
         universe.note('answer', () => `${method} ${path} ${JSON.stringify(told).slice(0, 300)}`);
         resolve(told);
