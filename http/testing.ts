@@ -165,6 +165,10 @@ export function createTestSite(script: Script = {}): TestSite {
     },
     rows: {
       rows: async (table, filter = {}) => site.stored.filter((row) => fits(row, table, filter)) as never,
+      portions: async (table, filter, each) => {
+        const found = await site.rows.rows(table, filter);
+        for (let from = 0; from < found.length; from += 500) each(found.slice(from, from + 500));
+      },
       countByOwner: async (table, scope) => {
         const counts = new Map<string, number>();
         for (const row of site.stored) {

@@ -66,26 +66,29 @@ export function readStatement(table: TableName, filter: RowFilter): Statement {
 export const countByOwnerText = (table: TableName): string =>
   `select owner, count(*)::int4 as rows from ${table} where scope = $1::text and not released group by owner`;
 
+interface ReadOptions {
+  /** Without what the rows say: for who only needs to know that they are there. */
+  bare?: boolean;
+}
+
 /** In portions, so that a list of a whole plant doesn't hold up the event loop. */
-export async function readRows<T extends TableName>(
+export async function readPortions<T extends TableName>(
   pool: Pool,
   table: T,
-  filter: RowFilter = {},
-  {
-    bare = false,
-  }: { /** Without what the rows say: for who only needs to know that they are there. */ bare?: boolean } = {},
-): Promise<RowOf<T>[]> {
+  filter: RowFilter,
+  each: (rows: RowOf<T>[]) => void,
+  { bare = false }: ReadOptions = {},
+): Promise<void> {
   const { text: whole, parameters } = readStatement(table, filter);
   const text = bare ? whole.replace('r.body from', `'{}'::jsonb as body from`) : whole;
-  const rows: RowOf<T>[] = [];
-  const take = (portion: readonly ReadRow[]): void => {
-    for (const { scope, key, owner, version, body } of portion)
-      rows.push({ table, scope, key, owner, version, value: body } as RowOf<T>);
-  };
-  if (filter.keys !== undefined && filter.keys.length <= PORTION) {
-    take(await pool.run<ReadRow>(text, parameters));
-    return rows;
-  }
+  const take = (portion: readonly ReadRow[]): void =>
+    each(
+      portion.map(
+        ({ scope, key, owner, version, body }) => ({ table, scope, key, owner, version, value: body }) as RowOf<T>,
+      ),
+    );
+  if (filter.keys !== undefined && filter.keys.length <= PORTION)
+    return take(await pool.run<ReadRow>(text, parameters));
   let isOver = false;
   try {
     await pool.transaction(
@@ -97,10 +100,20 @@ export async function readRows<T extends TableName>(
       },
       { readOnly: true },
     );
-    return rows;
   } finally {
     isOver = true;
   }
+}
+
+export async function readRows<T extends TableName>(
+  pool: Pool,
+  table: T,
+  filter: RowFilter = {},
+  options: ReadOptions = {},
+): Promise<RowOf<T>[]> {
+  const rows: RowOf<T>[] = [];
+  await readPortions<T>(pool, table, filter, (portion) => void rows.push(...portion), options);
+  return rows;
 }
 
 /** A live row, without anything that it says. */

@@ -9,7 +9,7 @@ import { readBacklog, readEnded, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
 import { createOutcomeReader } from './outcome.ts';
-import { countByOwner, HOSTED, readKeys, readRows, type ReadKey } from './reader.ts';
+import { countByOwner, HOSTED, readKeys, readPortions, readRows, type ReadKey } from './reader.ts';
 import { retrying } from './retry.ts';
 import { sweepGroups, sweepLog, sweepOutcomes, sweepReleased } from './sweep.ts';
 
@@ -123,6 +123,8 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
 
     bareRows: {
       rows: (table, filter) => readRows(reads, table, filter, { bare: table === 'machine' || table === 'switch' }),
+      portions: (table, filter, each) =>
+        readPortions(reads, table, filter, each, { bare: table === 'machine' || table === 'switch' }),
       countByOwner: (table, scope) => countByOwner(reads, table, scope),
       keys: (table, scope, each) => readKeys(reads, table, scope, each),
     },
@@ -162,6 +164,7 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
     }),
 
     rows: (table, filter) => readRows(reads, table, filter),
+    portions: (table, filter, each) => readPortions(reads, table, filter, each),
     countByOwner: (table, scope) => countByOwner(reads, table, scope),
 
     ping: async () => {

@@ -265,6 +265,8 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
     rows: (table, filter = {}) =>
       call(() => selected(model.live(table), table, filter).map(plain)) as ReturnType<SiteStore['rows']> as never,
 
+    portions: (table, filter, each) => call(() => each(selected(model.live(table), table, filter).map(plain) as never)),
+
     countByOwner: (table, scope) =>
       call(() => {
         const counts = new Map<string, number>();

@@ -162,6 +162,9 @@ export function readingContract({ store, site }: Stores): void {
     ]);
     assert.deepEqual(await list({ scopes: [scope], keys: ['n1|10.0.0.1', 'n1|10.0.0.3'] }), ['n1|10.0.0.1']);
     assert.deepEqual(await list({ project: `p-${scope}` }), ['n1|10.0.0.2']);
+    const passed: string[] = [];
+    await site().portions('ip', { scopes: [scope] }, (rows) => void passed.push(...keys(rows)));
+    assert.deepEqual(passed, await list({ scopes: [scope] }), 'in portions the same');
     assert.deepEqual(await list({ scopes: [scope], addresses: ['10.0.0.4', '::1', 'nonsense'] }), ['n2|10.0.0.4']);
     assert.deepEqual(await list({ scopes: [scope], owners: ['n2'], addresses: ['10.0.0.1'] }), []);
     assert.ok((await list({ keys: ['n1|10.0.1.1'] })).length >= 1, 'keys without scopes');
