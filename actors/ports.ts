@@ -173,6 +173,8 @@ export interface RowReader {
     filter: RowFilter,
     each: (rows: Array<Extract<Row, { table: T }>>) => void,
   ): Promise<void>;
+  /** How many they are. */
+  count(table: TableName, filter: RowFilter): Promise<number>;
   /** Number of live rows per owner, for usage numbers that no actor holds. */
   countByOwner(table: TableName, scope: Scope): Promise<Map<string, number>>;
 }

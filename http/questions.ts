@@ -79,11 +79,11 @@ export const hostedScopes = (site: Site): Scope[] => site.places.hosted().map(pa
 export async function projectUsage(site: Site, project: string): Promise<ProjectUsage> {
   const filter = { scopes: ownScopes(site), project };
   const [machines, networks, ips] = await Promise.all([
-    site.rows.rows('allocation', filter),
-    site.rows.rows('network', filter),
-    site.rows.rows('ip', filter),
+    site.rows.count('allocation', filter),
+    site.rows.count('network', filter),
+    site.rows.count('ip', filter),
   ]);
-  return { machines: machines.length, networks: networks.length, ips: ips.length };
+  return { machines, networks, ips };
 }
 
 /** Machine ids by image. */

@@ -169,6 +169,7 @@ export function createTestSite(script: Script = {}): TestSite {
         const found = await site.rows.rows(table, filter);
         for (let from = 0; from < found.length; from += 500) each(found.slice(from, from + 500));
       },
+      count: async (table, filter) => (await site.rows.rows(table, filter)).length,
       countByOwner: async (table, scope) => {
         const counts = new Map<string, number>();
         for (const row of site.stored) {
@@ -199,6 +200,7 @@ export function createTestSite(script: Script = {}): TestSite {
       others: () => [...site.members.keys()],
       askOthers: async (kind, body) =>
         new Map([...site.members].map(([member, answer]) => [member, answer(kind, body)])),
+      askOther: async (member, kind, body) => site.members.get(member)!(kind, body),
       propose: async (h, claims) => {
         if (isRefusal(site.proposalRefusal)) return site.proposalRefusal;
         site.proposals.push({ h, claims });

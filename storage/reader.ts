@@ -18,6 +18,8 @@ export interface ReadRow {
 
 const PORTION = 500;
 
+const BARE = `r.scope, r.key, r.owner, r.version, '{}'::jsonb as body`;
+
 const hasColumn = (table: TableName, name: string): boolean =>
   entities[table].columns.some((column) => column.name === name);
 
@@ -32,7 +34,11 @@ const bytesOf = (address: string): string[] => {
 };
 
 /** The statement for a filter. Throws a RangeError for a filter by a column that the table does not have. */
-export function readStatement(table: TableName, filter: RowFilter): Statement {
+export function readStatement(
+  table: TableName,
+  filter: RowFilter,
+  wanted = 'r.scope, r.key, r.owner, r.version, r.body',
+): Statement {
   const parameters: unknown[] = [];
   const conditions = ['not r.released'];
   const where = (condition: string, value: unknown): void => {
@@ -58,9 +64,18 @@ export function readStatement(table: TableName, filter: RowFilter): Statement {
     where('r.address = any($::bytea[])', arrayLiteral(filter.addresses.flatMap(bytesOf)));
   }
   return {
-    text: `select r.scope, r.key, r.owner, r.version, r.body from ${table} r where ${conditions.join(' and ')}`,
+    text: `select ${wanted} from ${table} r where ${conditions.join(' and ')}`,
     parameters,
   };
+}
+
+export const countStatement = (table: TableName, filter: RowFilter): Statement =>
+  readStatement(table, filter, 'count(*)::int4 as rows');
+
+export async function countRows(pool: Pool, table: TableName, filter: RowFilter): Promise<number> {
+  const { text, parameters } = countStatement(table, filter);
+  const [counted] = await pool.run<{ rows: number }>(text, parameters);
+  return counted!.rows;
 }
 
 export const countByOwnerText = (table: TableName): string =>
@@ -79,8 +94,7 @@ export async function readPortions<T extends TableName>(
   each: (rows: RowOf<T>[]) => void,
   { bare = false }: ReadOptions = {},
 ): Promise<void> {
-  const { text: whole, parameters } = readStatement(table, filter);
-  const text = bare ? whole.replace('r.body from', `'{}'::jsonb as body from`) : whole;
+  const { text, parameters } = readStatement(table, filter, bare ? BARE : undefined);
   const take = (portion: readonly ReadRow[]): void =>
     each(
       portion.map(

@@ -9,7 +9,7 @@ import { readBacklog, readEnded, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
 import { createOutcomeReader } from './outcome.ts';
-import { countByOwner, HOSTED, readKeys, readPortions, readRows, type ReadKey } from './reader.ts';
+import { countByOwner, countRows, HOSTED, readKeys, readPortions, readRows, type ReadKey } from './reader.ts';
 import { retrying } from './retry.ts';
 import { sweepGroups, sweepLog, sweepOutcomes, sweepReleased } from './sweep.ts';
 
@@ -125,6 +125,7 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
       rows: (table, filter) => readRows(reads, table, filter, { bare: table === 'machine' || table === 'switch' }),
       portions: (table, filter, each) =>
         readPortions(reads, table, filter, each, { bare: table === 'machine' || table === 'switch' }),
+      count: (table, filter) => countRows(reads, table, filter),
       countByOwner: (table, scope) => countByOwner(reads, table, scope),
       keys: (table, scope, each) => readKeys(reads, table, scope, each),
     },
@@ -165,6 +166,7 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
 
     rows: (table, filter) => readRows(reads, table, filter),
     portions: (table, filter, each) => readPortions(reads, table, filter, each),
+    count: (table, filter) => countRows(reads, table, filter),
     countByOwner: (table, scope) => countByOwner(reads, table, scope),
 
     ping: async () => {

@@ -267,6 +267,8 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
 
     portions: (table, filter, each) => call(() => each(selected(model.live(table), table, filter).map(plain) as never)),
 
+    count: (table, filter) => call(() => selected(model.live(table), table, filter).length),
+
     countByOwner: (table, scope) =>
       call(() => {
         const counts = new Map<string, number>();

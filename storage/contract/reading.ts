@@ -162,6 +162,9 @@ export function readingContract({ store, site }: Stores): void {
     ]);
     assert.deepEqual(await list({ scopes: [scope], keys: ['n1|10.0.0.1', 'n1|10.0.0.3'] }), ['n1|10.0.0.1']);
     assert.deepEqual(await list({ project: `p-${scope}` }), ['n1|10.0.0.2']);
+    assert.equal(await site().count('ip', { scopes: [scope], project: `p-${scope}` }), 1);
+    assert.equal(await site().count('ip', { scopes: [scope] }), 3, 'live ones only');
+    assert.equal(await site().count('ip', { scopes: [scope], project: 'none' }), 0);
     const passed: string[] = [];
     await site().portions('ip', { scopes: [scope] }, (rows) => void passed.push(...keys(rows)));
     assert.deepEqual(passed, await list({ scopes: [scope] }), 'in portions the same');
