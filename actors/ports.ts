@@ -175,6 +175,11 @@ export interface RowReader {
   ): Promise<void>;
   /** How many they are. */
   count(table: TableName, filter: RowFilter): Promise<number>;
+  /**
+   * Addresses that are held of networks, and of blocks of global ones, by network: those lent to another partition count
+   * here, not there; those that rest do not count. A network without any is missing.
+   */
+  countHeld(scopes: Scope[], networks: string[]): Promise<Map<string, Record<Family, number>>>;
   /** Number of live rows per owner, for usage numbers that no actor holds. */
   countByOwner(table: TableName, scope: Scope): Promise<Map<string, number>>;
 }

@@ -2,7 +2,7 @@
 import type { Scope } from '../actors/address.ts';
 import type { RowFilter } from '../actors/ports.ts';
 import type { RowOf, TableName } from '../actors/records.ts';
-import { addressBytes, parseAddress } from '../actors/ipam/address.ts';
+import { addressBytes, parseAddress, type Family } from '../actors/ipam/address.ts';
 import { arrayLiteral, bytesText } from './array.ts';
 import type { Pool } from './driver/pool.ts';
 import { entities } from './entity/entities.ts';
@@ -76,6 +76,23 @@ export async function countRows(pool: Pool, table: TableName, filter: RowFilter)
   const { text, parameters } = countStatement(table, filter);
   const [counted] = await pool.run<{ rows: number }>(text, parameters);
   return counted!.rows;
+}
+
+export const COUNT_HELD = `select owner as network, sum(case when length(address) = 4 then 1 else 0 end)::int4 as "IPv4",
+  sum(case when length(address) = 16 then 1 else 0 end)::int4 as "IPv6"
+from ip where scope = any($1::text[]) and owner = any($2::text[]) and not released and (standing is null or standing = 'lent')
+group by owner`;
+
+export async function countHeld(
+  pool: Pool,
+  scopes: readonly Scope[],
+  networks: readonly string[],
+): Promise<Map<string, Record<Family, number>>> {
+  const rows = await pool.run<Record<Family, number> & { network: string }>(COUNT_HELD, [
+    arrayLiteral([...scopes]),
+    arrayLiteral([...networks]),
+  ]);
+  return new Map(rows.map(({ network, IPv4, IPv6 }) => [network, { IPv4, IPv6 }]));
 }
 
 export const countByOwnerText = (table: TableName): string =>

@@ -106,7 +106,7 @@ async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answe
 
 async function list({ site, as, context }: RouteRequest<unknown>, query: NetworkQuery): Promise<NetworkView[]> {
   const copyOf = context.env?.copyOf;
-  return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query, as);
+  return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query);
 }
 
 /** A dry run calls nothing back: what refuses it may be a block that is idle. */

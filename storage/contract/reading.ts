@@ -58,6 +58,14 @@ export function readingContract({ store, site }: Stores): void {
       ipChange(scope, 'n1', '10.0.0.65', { value: ipRecord('n1', '10.0.0.65', { restingUntilMs: 5 }) }),
     ];
     assert.equal((await store().commit(groupOf(fences, more, 3))).outcome, 'committed');
+    assert.deepEqual(
+      await site().countHeld([scope], ['n1', 'n2']),
+      new Map([
+        ['n1', { IPv4: 3, IPv6: 1 }],
+        ['n2', { IPv4: 1, IPv6: 0 }],
+      ]),
+      'what is lent, not what rests',
+    );
     const packed = (owner: string) => [
       { table: 'ip' as const, owner, packed: true as const },
       { table: 'pool' as const, owner },
@@ -178,6 +186,7 @@ export function readingContract({ store, site }: Stores): void {
         ['n2', 1],
       ]),
     );
+    assert.deepEqual(await site().countHeld([scope, elsewhere], ['n1', 'n3']), new Map([['n1', { IPv4: 3, IPv6: 0 }]]));
     await assert.rejects(site().rows('pool', { project: 'p' }), /filter\.project: pool has no such column/);
     await assert.rejects(site().rows('network', { addresses: ['10.0.0.1'] }), /filter\.addresses: network/);
   });
