@@ -36,9 +36,8 @@ export async function listNetworks(site: Site, query: NetworkQuery, as: AskOptio
   const wanted = rows.filter(({ value }) => query.matches(value));
   const counted = wanted.flatMap(({ value }): NetworkRecord[] => (value.privateSuper ? [] : [value]));
   const held = await heldEverywhere(site, counted);
-  return Promise.all(
-    wanted.map((row) =>
-      row.value.privateSuper ? superView(site, row, as) : viewHolding(row.value, held.get(row.value.id)),
-    ),
+  const views = wanted.map(async (row) =>
+    row.value.privateSuper ? superView(site, row, as) : viewHolding(row.value, held.get(row.value.id)),
   );
+  return Promise.all(views);
 }
