@@ -167,6 +167,19 @@ export interface RowFilter {
 /** Committed rows for lists: READ COMMITTED, outside the actors, never used for a decision. */
 export interface RowReader {
   rows<T extends TableName>(table: T, filter?: RowFilter): Promise<Array<Extract<Row, { table: T }>>>;
+  /** The same rows in portions as they come, for lists that grow with the plant: one at a time is held. */
+  portions<T extends TableName>(
+    table: T,
+    filter: RowFilter,
+    each: (rows: Array<Extract<Row, { table: T }>>) => void,
+  ): Promise<void>;
+  /** How many they are. */
+  count(table: TableName, filter: RowFilter): Promise<number>;
+  /**
+   * Addresses that are held of networks, and of blocks of global ones, by network: those lent to another partition count
+   * here, not there; those that rest do not count. A network without any is missing.
+   */
+  countHeld(scopes: Scope[], networks: string[]): Promise<Map<string, Record<Family, number>>>;
   /** Number of live rows per owner, for usage numbers that no actor holds. */
   countByOwner(table: TableName, scope: Scope): Promise<Map<string, number>>;
 }

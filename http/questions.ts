@@ -3,11 +3,14 @@
 import { addressOf, partitionScope, siteScope, type Scope } from '../actors/address.ts';
 import { withoutLost } from '../actors/directory/conflict.ts';
 import type { DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
+import type { Family } from '../actors/ipam/address.ts';
 import type { KeyedOutcome } from '../actors/ports.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import { invalid, isRefusal } from '../actors/refusal.ts';
+
 import { outcomeName } from './outcomes.ts';
 import type { Site } from './site.ts';
+import { heldHere } from './v1/network-held.ts';
 import { networkParts, type SiteParts } from './v2/network-parts.ts';
 
 export interface ProjectUsage {
@@ -26,6 +29,8 @@ export interface Questions {
   idempotency: { ask: { identity: string; key: string }; reply: KnownOutcome };
   /** Which of these keys have an outcome at the asked site. */
   'keys-known': { ask: { keys: Array<{ identity: string; key: string }> }; reply: { known: KeyedView[] } };
+  /** What the asked site holds of global networks, by network. */
+  'network-held': { ask: { networks: string[] }; reply: { held: Record<string, Record<Family, number>> } };
   /** What the asked site has of a network. */
   'network-parts': { ask: { network: string }; reply: SiteParts };
   /** Would the asked site promise these? For dry runs. */
@@ -39,6 +44,7 @@ export const QUESTIONS: ReadonlyArray<keyof Questions> = [
   'directory-entry',
   'idempotency',
   'promise.check',
+  'network-held',
   'network-parts',
   'keys-known',
 ];
@@ -80,11 +86,11 @@ export const hostedScopes = (site: Site): Scope[] => site.places.hosted().map(pa
 export async function projectUsage(site: Site, project: string): Promise<ProjectUsage> {
   const filter = { scopes: ownScopes(site), project };
   const [machines, networks, ips] = await Promise.all([
-    site.rows.rows('allocation', filter),
-    site.rows.rows('network', filter),
-    site.rows.rows('ip', filter),
+    site.rows.count('allocation', filter),
+    site.rows.count('network', filter),
+    site.rows.count('ip', filter),
   ]);
-  return { machines: machines.length, networks: networks.length, ips: ips.length };
+  return { machines, networks, ips };
 }
 
 /** Machine ids by image. */
@@ -139,6 +145,11 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
       const asked = { h, site: proposer, claims, partitions: site.places.hosted() };
       const answer = await site.ask(registry, 'promise', asked, { who: proposer, dry: true });
       return isRefusal(answer) ? answer : {};
+    }
+    case 'network-held': {
+      const { networks } = body as Questions['network-held']['ask'];
+      const copies = networks.flatMap((id) => site.directory.get('globalnetwork', id) ?? []);
+      return { held: Object.fromEntries(await heldHere(site, copies)) } satisfies Questions['network-held']['reply'];
     }
     case 'network-parts':
       return networkParts(site, (body as Questions['network-parts']['ask']).network, { who: 'federation' });

@@ -10,6 +10,7 @@ import { isBodyFailure, parseJson, readBody, BODY_LIMIT_BYTES } from './body.ts'
 import { DRY_HEADER, isDryRequest, type WouldChange } from './dry-run.ts';
 import type { Edge, EdgeEnv, Effect, RouteDeclaration } from './env.ts';
 import { KEY_HEADER } from './idempotency.ts';
+import { isLong, JsonList, jsonList } from './json-list.ts';
 import { compile, type Check } from './schema.ts';
 import { withoutSecrets } from './secrets.ts';
 import { traceOf } from './trace.ts';
@@ -65,7 +66,9 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
 /** Characters from which an answer is kept as bytes while its reader takes it: of a string, the socket keeps both (F20). */
 const LONG_TEXT = 65_536;
 
-const encodeAnswer = (body: unknown): string | Uint8Array<ArrayBuffer> => {
+const encodeAnswer = (body: unknown): string | Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> => {
+  if (body instanceof JsonList) return body.bytes();
+  if (isLong(body)) return jsonList(body, (item) => item).then((list) => list.bytes());
   const text = JSON.stringify(body);
   return text.length < LONG_TEXT ? text : new TextEncoder().encode(text);
 };
@@ -239,7 +242,8 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
     });
     if (answer instanceof Response) return answer;
     if (isRefusal(answer)) return refusalResponse(answer);
-    return new Response(encodeAnswer(answer.body), {
+    const encoded = encodeAnswer(answer.body);
+    return new Response(encoded instanceof Promise ? await encoded : encoded, {
       status: answer.status,
       headers: answer.headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...answer.headers },
     });

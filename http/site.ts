@@ -48,6 +48,8 @@ export interface Federation {
   others(): string[];
   /** Asks every other member; a member that can't be reached answers an `unavailable` refusal that names it. */
   askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
+  /** As `askOthers`, one of them. */
+  askOther(member: string, kind: string, body: unknown, withinMs: number): Promise<unknown>;
   /**
    * The word of all others for claims that must be unique over the federation; refused with each collision, or 503
    * naming who can't be reached. The caller must `settle` afterwards.

@@ -1,5 +1,6 @@
 // A small site in memory for tests of the edge: asks are answered by a script, rows and directory by what is put in.
 import { addressText, siteScope, type Address, type Kind } from '../actors/address.ts';
+import type { Family } from '../actors/ipam/address.ts';
 import { onlyTells } from '../actors/command-class.ts';
 import type { KeyedOutcome, RowFilter } from '../actors/ports.ts';
 import type { Ask, CommandName } from '../actors/protocol.ts';
@@ -165,6 +166,21 @@ export function createTestSite(script: Script = {}): TestSite {
     },
     rows: {
       rows: async (table, filter = {}) => site.stored.filter((row) => fits(row, table, filter)) as never,
+      portions: async (table, filter, each) => {
+        const found = await site.rows.rows(table, filter);
+        for (let from = 0; from < found.length; from += 500) each(found.slice(from, from + 500));
+      },
+      count: async (table, filter) => (await site.rows.rows(table, filter)).length,
+      countHeld: async (scopes, networks) => {
+        const counts = new Map<string, Record<Family, number>>();
+        for (const { owner, value } of await site.rows.rows('ip', { scopes, owners: networks })) {
+          if (!['lent', null].includes(standingOf(value))) continue;
+          const count = counts.get(owner) ?? { IPv4: 0, IPv6: 0 };
+          count[value.address.includes(':') ? 'IPv6' : 'IPv4']++;
+          counts.set(owner, count);
+        }
+        return counts;
+      },
       countByOwner: async (table, scope) => {
         const counts = new Map<string, number>();
         for (const row of site.stored) {
@@ -195,6 +211,7 @@ export function createTestSite(script: Script = {}): TestSite {
       others: () => [...site.members.keys()],
       askOthers: async (kind, body) =>
         new Map([...site.members].map(([member, answer]) => [member, answer(kind, body)])),
+      askOther: async (member, kind, body) => site.members.get(member)!(kind, body),
       propose: async (h, claims) => {
         if (isRefusal(site.proposalRefusal)) return site.proposalRefusal;
         site.proposals.push({ h, claims });

@@ -41,11 +41,17 @@ export interface TraceFilter {
   error: string | undefined;
 }
 
+export interface FoundTraces {
+  /** Ascending by time. */
+  traces: Trace[];
+  /** More may fit than was read: what is older may be missing. */
+  wholeFromMs?: number;
+}
+
 export interface Traces {
   /** Keeps a refused request; never waits, and forgets some when there are far too many. */
   refused(trace: Trace): void;
-  /** Ascending by time. */
-  find(filter: TraceFilter): Promise<Trace[]>;
+  find(filter: TraceFilter): Promise<FoundTraces>;
 }
 
 const MOST_TEXT = 4_096;

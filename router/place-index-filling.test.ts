@@ -37,7 +37,6 @@ function database(stored: Stored[]) {
       );
       return found.map(rowOf) as never;
     },
-    countByOwner: () => Promise.reject(new Error('nobody counts')),
     async keys(table, scope, each) {
       said.push(`all ${table} of ${scope}`);
       await new Promise<void>((resolve) => held.push(resolve));

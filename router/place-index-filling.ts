@@ -7,7 +7,7 @@ import type { Located } from './locate.ts';
 import type { LocateAsk } from './peers.ts';
 import { fillPlaceIndex, MANY, type ManyTable, type PlacedRow, type PlaceIndex } from './place-index.ts';
 
-export interface PlaceRows extends RowReader {
+export interface PlaceRows extends Pick<RowReader, 'rows'> {
   /** Keys of all live rows of a table in a scope, in portions as they come. */
   keys(
     table: ManyTable,

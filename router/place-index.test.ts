@@ -130,7 +130,7 @@ test('filled from rows at the start, without undoing what the log said meanwhile
   const reader = {
     rows: async (table: string, filter?: { scopes?: Scope[] }) =>
       stored.filter((row) => row.table === table && (filter?.scopes?.includes(row.scope) ?? true)),
-  } as RowReader;
+  } as Pick<RowReader, 'rows'>;
   const index = createPlaceIndex('muc', ['a']);
   index.apply({ changes: [row('machine', 'partition:a', 'm1', 2, null)] } as never);
   await fillPlaceIndex(index, reader, 'muc');

@@ -213,7 +213,7 @@ const isMany = (table: string): boolean => (MANY as readonly string[]).includes(
  */
 export async function fillPlaceIndex(
   index: PlaceIndex,
-  rows: RowReader,
+  rows: Pick<RowReader, 'rows'>,
   site: string,
   { fewOnly = false }: { fewOnly?: boolean } = {},
 ): Promise<void> {

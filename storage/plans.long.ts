@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Scope } from '../actors/address.ts';
 import { loadStatement, type FoundBy } from './loading.ts';
-import { readStatement } from './reader.ts';
+import { COUNT_HELD, countStatement, readStatement } from './reader.ts';
 import { groupStatement, type Statement } from './statement.ts';
 import { groupOf, ipChange } from './testing/samples.ts';
 import { openSession, withStores } from './testing/sessions.ts';
@@ -37,6 +37,8 @@ for (const server of testServers().filter(({ dialect }) => dialect === 'postgres
           'list by key': readStatement('ip', { keys: ['net7|7'] }),
           'list by owner': readStatement('ip', { scopes: [SCOPE], owners: ['net7'] }),
           'list by project': readStatement('ip', { project: 'project7' }),
+          'count by project': countStatement('ip', { scopes: [SCOPE], project: 'project7' }),
+          'held of a network': { text: COUNT_HELD, parameters: [`{"${SCOPE}"}`, '{"net7"}'] },
           'list by address': readStatement('ip', { addresses: ['0.0.0.9'] }),
         };
         const session = openSession(started.url, 120_000);

@@ -2,7 +2,7 @@
 import type { Scope } from '../actors/address.ts';
 import type { RowFilter } from '../actors/ports.ts';
 import type { RowOf, TableName } from '../actors/records.ts';
-import { addressBytes, parseAddress } from '../actors/ipam/address.ts';
+import { addressBytes, parseAddress, type Family } from '../actors/ipam/address.ts';
 import { arrayLiteral, bytesText } from './array.ts';
 import type { Pool } from './driver/pool.ts';
 import { entities } from './entity/entities.ts';
@@ -18,6 +18,8 @@ export interface ReadRow {
 
 const PORTION = 500;
 
+const BARE = `r.scope, r.key, r.owner, r.version, '{}'::jsonb as body`;
+
 const hasColumn = (table: TableName, name: string): boolean =>
   entities[table].columns.some((column) => column.name === name);
 
@@ -32,7 +34,11 @@ const bytesOf = (address: string): string[] => {
 };
 
 /** The statement for a filter. Throws a RangeError for a filter by a column that the table does not have. */
-export function readStatement(table: TableName, filter: RowFilter): Statement {
+export function readStatement(
+  table: TableName,
+  filter: RowFilter,
+  wanted = 'r.scope, r.key, r.owner, r.version, r.body',
+): Statement {
   const parameters: unknown[] = [];
   const conditions = ['not r.released'];
   const where = (condition: string, value: unknown): void => {
@@ -58,34 +64,62 @@ export function readStatement(table: TableName, filter: RowFilter): Statement {
     where('r.address = any($::bytea[])', arrayLiteral(filter.addresses.flatMap(bytesOf)));
   }
   return {
-    text: `select r.scope, r.key, r.owner, r.version, r.body from ${table} r where ${conditions.join(' and ')}`,
+    text: `select ${wanted} from ${table} r where ${conditions.join(' and ')}`,
     parameters,
   };
+}
+
+export const countStatement = (table: TableName, filter: RowFilter): Statement =>
+  readStatement(table, filter, 'count(*)::int4 as rows');
+
+export async function countRows(pool: Pool, table: TableName, filter: RowFilter): Promise<number> {
+  const { text, parameters } = countStatement(table, filter);
+  const [counted] = await pool.run<{ rows: number }>(text, parameters);
+  return counted!.rows;
+}
+
+export const COUNT_HELD = `select owner as network, sum(case when length(address) = 4 then 1 else 0 end)::int4 as "IPv4",
+  sum(case when length(address) = 16 then 1 else 0 end)::int4 as "IPv6"
+from ip where scope = any($1::text[]) and owner = any($2::text[]) and not released and (standing is null or standing = 'lent')
+group by owner`;
+
+export async function countHeld(
+  pool: Pool,
+  scopes: readonly Scope[],
+  networks: readonly string[],
+): Promise<Map<string, Record<Family, number>>> {
+  const rows = await pool.run<Record<Family, number> & { network: string }>(COUNT_HELD, [
+    arrayLiteral([...scopes]),
+    arrayLiteral([...networks]),
+  ]);
+  return new Map(rows.map(({ network, IPv4, IPv6 }) => [network, { IPv4, IPv6 }]));
 }
 
 export const countByOwnerText = (table: TableName): string =>
   `select owner, count(*)::int4 as rows from ${table} where scope = $1::text and not released group by owner`;
 
+interface ReadOptions {
+  /** Without what the rows say: for who only needs to know that they are there. */
+  bare?: boolean;
+}
+
 /** In portions, so that a list of a whole plant doesn't hold up the event loop. */
-export async function readRows<T extends TableName>(
+export async function readPortions<T extends TableName>(
   pool: Pool,
   table: T,
-  filter: RowFilter = {},
-  {
-    bare = false,
-  }: { /** Without what the rows say: for who only needs to know that they are there. */ bare?: boolean } = {},
-): Promise<RowOf<T>[]> {
-  const { text: whole, parameters } = readStatement(table, filter);
-  const text = bare ? whole.replace('r.body from', `'{}'::jsonb as body from`) : whole;
-  const rows: RowOf<T>[] = [];
-  const take = (portion: readonly ReadRow[]): void => {
-    for (const { scope, key, owner, version, body } of portion)
-      rows.push({ table, scope, key, owner, version, value: body } as RowOf<T>);
-  };
-  if (filter.keys !== undefined && filter.keys.length <= PORTION) {
-    take(await pool.run<ReadRow>(text, parameters));
-    return rows;
-  }
+  filter: RowFilter,
+  each: (rows: RowOf<T>[]) => void,
+  { bare = false }: ReadOptions = {},
+): Promise<void> {
+  const { text, parameters } = readStatement(table, filter, bare ? BARE : undefined);
+  const take = (portion: readonly ReadRow[]): void =>
+    each(
+      portion.map(
+        ({ scope, key, owner, version, body }) => ({ table, scope, key, owner, version, value: body }) as RowOf<T>,
+      ),
+    );
+  if (filter.keys !== undefined && filter.keys.length <= PORTION)
+    return take(await pool.run<ReadRow>(text, parameters));
   let isOver = false;
   try {
     await pool.transaction(
@@ -97,10 +131,20 @@ export async function readRows<T extends TableName>(
       },
       { readOnly: true },
     );
-    return rows;
   } finally {
     isOver = true;
   }
+}
+
+export async function readRows<T extends TableName>(
+  pool: Pool,
+  table: T,
+  filter: RowFilter = {},
+  options: ReadOptions = {},
+): Promise<RowOf<T>[]> {
+  const rows: RowOf<T>[] = [];
+  await readPortions<T>(pool, table, filter, (portion) => void rows.push(...portion), options);
+  return rows;
 }
 
 /** A live row, without anything that it says. */

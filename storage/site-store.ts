@@ -9,7 +9,16 @@ import { readBacklog, readEnded, saveCursors } from './log.ts';
 import { migrate } from './migrate.ts';
 import { takeOwnership } from './ownership.ts';
 import { createOutcomeReader } from './outcome.ts';
-import { countByOwner, HOSTED, readKeys, readRows, type ReadKey } from './reader.ts';
+import {
+  countByOwner,
+  countHeld,
+  countRows,
+  HOSTED,
+  readKeys,
+  readPortions,
+  readRows,
+  type ReadKey,
+} from './reader.ts';
 import { retrying } from './retry.ts';
 import { sweepGroups, sweepLog, sweepOutcomes, sweepReleased } from './sweep.ts';
 
@@ -38,7 +47,7 @@ export interface OpenSiteStore extends SiteStore {
   /** The highest epoch that stands in each scope: for the log line of a process that was replaced. */
   epochs(scopes: readonly Scope[]): Promise<Map<Scope, number>>;
   /** As a reader of rows, but machines and switches come without what they say: 100,000 of them are soon read. */
-  readonly bareRows: RowReader & {
+  readonly bareRows: Pick<RowReader, 'rows'> & {
     /** Keys of all live rows of a table in a scope, in portions as they come: a plant has a hundred thousand machines. */
     keys(table: 'machine' | 'switch', scope: Scope, each: (keys: readonly ReadKey[]) => void): Promise<void>;
   };
@@ -123,7 +132,6 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
 
     bareRows: {
       rows: (table, filter) => readRows(reads, table, filter, { bare: table === 'machine' || table === 'switch' }),
-      countByOwner: (table, scope) => countByOwner(reads, table, scope),
       keys: (table, scope, each) => readKeys(reads, table, scope, each),
     },
 
@@ -162,6 +170,9 @@ export async function createSiteStore(options: SiteStoreOptions): Promise<OpenSi
     }),
 
     rows: (table, filter) => readRows(reads, table, filter),
+    portions: (table, filter, each) => readPortions(reads, table, filter, each),
+    count: (table, filter) => countRows(reads, table, filter),
+    countHeld: (scopes, networks) => countHeld(reads, scopes, networks),
     countByOwner: (table, scope) => countByOwner(reads, table, scope),
 
     ping: async () => {

@@ -13,7 +13,7 @@ import { NEXT_EPOCHS, RAISE, TAKE_OVER } from './ownership.ts';
 import { FIND_OUTCOMES } from './outcome.ts';
 import { READ_GROWTH, SWEEP_GROWTH, TAKEN_ADDRESSES, TAKEN_PREFIXES, WRITE_GROWTH } from './growth.ts';
 import { FIND_DONE, FIND_TRACES, SWEEP_TRACES, WRITE_TRACES } from './trace.ts';
-import { countByOwnerText, HOSTED, keysText, readStatement } from './reader.ts';
+import { COUNT_HELD, countByOwnerText, countStatement, HOSTED, keysText, readStatement } from './reader.ts';
 import { groupText } from './statement.ts';
 import {
   ALL_CURSORS,
@@ -79,6 +79,7 @@ export const allStatements = (): string[] => [
   SWEEP_GROWTH,
   TAKEN_ADDRESSES,
   TAKEN_PREFIXES,
+  COUNT_HELD,
   groupText([]),
   ...tableNames.map((table) => groupText([table])),
   groupText(tableNames),
@@ -94,7 +95,10 @@ export const allStatements = (): string[] => [
     readStatement(table, { owners: [], keys: [] }).text,
     readStatement(table, { scopes: [], owners: [], keys: [] }).text,
   ]),
-  ...(['ip', 'allocation', 'network'] as const).map((table) => readStatement(table, { project: '' }).text),
+  ...(['ip', 'allocation', 'network'] as const).flatMap((table) => [
+    readStatement(table, { project: '' }).text,
+    countStatement(table, { scopes: [], project: '' }).text,
+  ]),
   readStatement('ip', { addresses: [] }).text,
   readStatement('ip', { scopes: [], standing: [] }).text,
 ];

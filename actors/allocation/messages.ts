@@ -6,6 +6,7 @@ import type { BootInfo } from '../machine/record.ts';
 import type { MachineView, Registration } from '../machine/messages.ts';
 import type { IpQuota, NetworkView } from '../network/messages.ts';
 import type { Family } from '../ipam/address.ts';
+import type { Refusal } from '../refusal.ts';
 import type { AllocationRequest } from './allocation-request.ts';
 
 /** A network named by an allocation, as the edge located it. */
@@ -94,6 +95,8 @@ export interface AllocatorCommands {
       destinationPrefixes: string[];
       length: Partial<Record<Family, number>>;
       family?: Family;
+      /** What is wrong with `length` or `family`: said once there is a super network with lengths (networks.md §1.4). */
+      malformed?: Refusal;
     };
     reply: NetworkView;
   };

@@ -55,7 +55,7 @@ function cutOne(
 export function cutChildPrefixes(
   state: NetworkState,
   network: NetworkRecord,
-  ask: { lengths: ChildLengths; family?: Family },
+  ask: { lengths: ChildLengths; family?: Family; malformed?: Refusal },
   nowMs: number,
 ): CutPrefix[] | Refusal {
   if (!network.privateSuper) return unprocessable(`network ${network.id} is not a private super network`);

@@ -32,13 +32,14 @@ export function* allocateNetwork(
 ): Coordination<NetworkView> {
   if (isRefusal(superNetwork)) return superNetwork;
   const scope = partitionScope(context.partition);
-  const { id: child, length: lengths, family } = ask;
+  const { id: child, length: lengths, family, malformed } = ask;
   // The super network first: what it refuses is the caller's mistake, an empty pool is not.
   const cuts = yield* reserveAll([
     reservation(networkAt(scope, superNetwork), 'cutChildren', {
       child,
       lengths,
       ...(family === undefined ? {} : { family }),
+      ...(malformed === undefined ? {} : { malformed }),
     }),
   ]);
   if (isRefusal(cuts)) return cuts;

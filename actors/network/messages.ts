@@ -1,5 +1,6 @@
 // What a network actor hears and says. The actor of a partition's network and, at its home, of a global one.
 import type { Family } from '../ipam/address.ts';
+import type { Refusal } from '../refusal.ts';
 import type { Usage } from '../ipam/usage.ts';
 import type { BlockRecord, KeptBlock } from '../block/record.ts';
 import type { GrowthSample } from './growth.ts';
@@ -165,7 +166,7 @@ export interface NetworkReservations extends IpReservations {
   create: { ask: { network: NetworkRecord }; reply: NetworkView };
   /** Super network: cuts one child prefix per family, best fit. */
   cutChildren: {
-    ask: { child: string; lengths: Partial<Record<Family, number>>; family?: Family };
+    ask: { child: string; lengths: Partial<Record<Family, number>>; family?: Family; malformed?: Refusal };
     reply: { prefixes: string[]; parent: NetworkRecord };
   };
   releaseChildren: { ask: { child: string; prefixes: string[] }; reply: Record<string, never> };

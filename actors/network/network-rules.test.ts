@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isRefusal } from '../refusal.ts';
+import { invalid, isRefusal } from '../refusal.ts';
 import {
   checkNumbers,
   childLengths,
@@ -140,6 +140,9 @@ describe('networks.md §11.2: lengths of children', () => {
       'Internal',
       'supernetwork s has no defaultchildprefixlength specified',
     );
+    const malformed = invalid('addressfamily is invalid');
+    refused(childLengths({ id: 's', defaultChildPrefixLength: {} }, { lengths: {}, malformed }), 'Internal');
+    refused(childLengths(parent, { lengths: {}, malformed }), 'Invalid', 'addressfamily is invalid');
   });
   it('keys and values of the request', () => {
     assert.deepEqual(parseChildLengths('length', { ipv4: 29 }), { IPv4: 29 });

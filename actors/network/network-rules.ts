@@ -50,7 +50,7 @@ export const checkVrf = (vrf: number): Refusal | undefined =>
     : unprocessable(`could not acquire vrf: value '${vrf}' is outside of the allowed range '1 - ${HIGHEST_VRF}'`);
 
 /** Lengths are of eight bits: what is not, no request of metal-api can carry. */
-function checkLengthNumbers(field: string, given: Record<string, number>): Refusal | undefined {
+export function checkLengthNumbers(field: string, given: Record<string, number>): Refusal | undefined {
   const wrong = Object.entries(given).find(([, bits]) => !Number.isInteger(bits) || bits < 0 || bits > 255);
   return wrong && invalid(`${field} of ${wrong[0]} is ${wrong[1]}, expected a number of bits from 0 to 255`);
 }
@@ -234,12 +234,13 @@ export const allocateFamily = (text: string): Family | Refusal =>
 /** Checks 5 to 7: given lengths over the super's, restricted to a family. */
 export function childLengths(
   parent: Pick<NetworkRecord, 'id' | 'defaultChildPrefixLength'>,
-  ask: { lengths: ChildLengths; family?: Family | undefined },
+  ask: { lengths: ChildLengths; family?: Family | undefined; malformed?: Refusal | undefined },
 ): ChildLengths | Refusal {
   const defaults = parent.defaultChildPrefixLength;
   if (defaults === null || Object.keys(defaults).length === 0) {
     return internal(`supernetwork ${parent.id} has no defaultchildprefixlength specified`);
   }
+  if (ask.malformed !== undefined) return ask.malformed;
   const lengths = { ...defaults, ...ask.lengths };
   if (ask.family === undefined) return lengths;
   const length = lengths[ask.family];

@@ -5,7 +5,7 @@ import type { AllocatorCommands } from '../allocation/messages.ts';
 import type { NetworkPatch, NetworkView } from '../network/messages.ts';
 import type { NetworkCreateRequest } from '../network/network-rules.ts';
 import { createPlant, granted, newNetwork, refused, type Plant } from '../network/plant.fixture.ts';
-import { isRefusal, type Refusal } from '../refusal.ts';
+import { invalid, isRefusal, type Refusal } from '../refusal.ts';
 import { claimsOfNetwork } from './claims.ts';
 import type { Claim } from './messages.ts';
 
@@ -203,6 +203,9 @@ describe('networks.md §11.2: children of 10.0.0.0/16 and 2001:db8::/48', () => 
       'cannot allocate free child prefix in one of the given parent prefixes in ipam: [10.0.0.0/16]',
     );
     refused(child(plant, {}, 'p2'), 'NotFound', 'NotFound no network found');
+    const malformed = invalid('addressfamily of length is invalid');
+    refused(child(plant, { malformed }), 'Invalid', 'addressfamily of length is invalid');
+    refused(child(plant, { malformed }, 'p2'), 'NotFound', 'NotFound no network found');
   });
   it('freed ranges are the next again; twice freed is 404; a top-level network is not a child', () => {
     granted(free(plant, 'first'));

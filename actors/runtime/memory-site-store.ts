@@ -1,6 +1,6 @@
 // The main thread's side of a database in memory (actors/ports.ts, SiteStore).
 import { siteScope } from '../address.ts';
-import { parseAddress } from '../ipam/address.ts';
+import { parseAddress, type Family } from '../ipam/address.ts';
 import type { IpRecord } from '../network/record.ts';
 import { standingOf, type Standing } from '../network/standing.ts';
 import type { LeaseHolder, LogCursor, LogEntry, RowFilter, SiteStore } from '../ports.ts';
@@ -264,6 +264,23 @@ export function createMemorySiteStore(options: MemorySiteOptions): SiteStore {
 
     rows: (table, filter = {}) =>
       call(() => selected(model.live(table), table, filter).map(plain)) as ReturnType<SiteStore['rows']> as never,
+
+    portions: (table, filter, each) => call(() => each(selected(model.live(table), table, filter).map(plain) as never)),
+
+    count: (table, filter) => call(() => selected(model.live(table), table, filter).length),
+
+    countHeld: (scopes, networks) =>
+      call(() => {
+        const counts = new Map<string, Record<Family, number>>();
+        for (const { owner, value } of selected(model.live('ip'), 'ip', { scopes, owners: networks })) {
+          const standing = standingOf(value as IpRecord);
+          if (standing !== null && standing !== 'lent') continue;
+          const count = counts.get(owner) ?? { IPv4: 0, IPv6: 0 };
+          count[parseAddress((value as IpRecord).address)!.family]++;
+          counts.set(owner, count);
+        }
+        return counts;
+      }),
 
     countByOwner: (table, scope) =>
       call(() => {

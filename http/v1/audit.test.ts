@@ -12,7 +12,7 @@ function start() {
     refused: (trace) => void kept.push(trace),
     find: async (filter) => {
       filters.push(filter);
-      return kept;
+      return { traces: kept };
     },
   };
   const app = createApp(site);
@@ -91,4 +91,15 @@ test('reliability.md §9, networks.md N47: secrets are left out wherever they st
   );
   assert.equal(redacted('password=x'), '(not JSON)');
   assert.equal(redacted(''), '');
+});
+
+test('networks.md §6.5: a search that had to leave older entries out says so', async () => {
+  const site = createTestSite();
+  site.traces = { refused: () => {}, find: async () => ({ traces: [], wholeFromMs: Date.UTC(2026, 0, 2) }) };
+  const response = await createApp(site).request('/v1/audit/find', asUser('Metal-View', 'POST', {}));
+  assert.equal(response.status, 200);
+  assert.match(
+    response.headers.get('warning') ?? '',
+    /^199 hanse "entries before 2026-01-02T00:00:00.000Z may be missing/,
+  );
 });

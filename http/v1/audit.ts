@@ -58,6 +58,10 @@ const entryOf = (trace: Trace) => ({
   error: trace.error,
 });
 
+const cutHeaders = (wholeFromMs: number): Record<string, string> => ({
+  warning: `199 hanse "entries before ${new Date(wholeFromMs).toISOString()} may be missing: more were found than a search reads, ask for less by from, to and user"`,
+});
+
 export function addAuditRoutes(edge: Edge): void {
   const { site } = edge;
   route(
@@ -81,7 +85,7 @@ export function addAuditRoutes(edge: Edge): void {
       const fits = (wanted: string | undefined, is: string): boolean => (asked(wanted) ?? is) === is;
       const isElsewhere = !fits(body.component, COMPONENT) || !fits(body.type, TYPE) || !fits(body.phase, PHASE);
       if (isElsewhere || asked(body.project) !== undefined) return ok([]);
-      const traces = await site.traces.find({
+      const { traces, wholeFromMs } = await site.traces.find({
         fromMs,
         toMs,
         limit: body.limit ?? 0,
@@ -96,7 +100,7 @@ export function addAuditRoutes(edge: Edge): void {
         body: asked(body.body),
         error: asked(body.error),
       });
-      return ok(traces.map(entryOf));
+      return ok(traces.map(entryOf), wholeFromMs === undefined ? undefined : cutHeaders(wholeFromMs));
     },
   );
 }

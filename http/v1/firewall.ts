@@ -1,16 +1,14 @@
 import { isRefusal, notFound } from '../../actors/refusal.ts';
 import type { Edge } from '../env.ts';
-import { ok, route } from '../route.ts';
-import { readAnswer } from './machine-answer.ts';
+import { route } from '../route.ts';
+import { listMachines, readAnswer } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
 import { machineQuery } from './machine-query.ts';
-import { findMachines } from './machine-rows.ts';
-import { listedMachine } from './shape/machine.ts';
 
 /** Firewalls are machines with that role (machines.md §9); their allocation is in machine-allocate.ts. */
 export function addFirewallRoutes(edge: Edge): void {
   route(edge, { method: 'get', path: '/v1/firewall', role: 'view', operation: 'listFirewalls' }, async ({ site }) =>
-    ok((await findMachines(site, { allocation_role: 'firewall' })).map((view) => listedMachine(view, site.directory))),
+    listMachines(site, { allocation_role: 'firewall' }),
   );
 
   route(
@@ -23,10 +21,7 @@ export function addFirewallRoutes(edge: Edge): void {
       audited: false,
       body: machineQuery,
     },
-    async ({ site, body }) => {
-      const found = await findMachines(site, { ...body, allocation_role: 'firewall' });
-      return ok(found.map((view) => listedMachine(view, site.directory)));
-    },
+    ({ site, body }) => listMachines(site, { ...body, allocation_role: 'firewall' }),
   );
 
   route(

@@ -107,15 +107,59 @@ test('N17: what takes several waits until it can be told whether they fit', asyn
   assert.deepEqual(await Promise.all([take(4, 2), take(4, 2), take(4, 2), take(1, 1)]), [2, 2, 0, 0]);
 });
 
-test('design.md §12: other sites count by what they say, or by the copy while they can’t be reached', async () => {
-  const { site } = start(3);
-  const far = partitionScope('far');
-  const atFar = (id: string) => (id === 'far' ? 'b' : 'a');
-  site.places.partition = atFar;
-  site.stored.push(rowOf('ip', P, 'n', 'n|10.0.0.1', record('10.0.0.1', 'x')));
-  site.stored.push(rowOf('ip', far, 'm', 'm|10.9.0.1', record('10.9.0.1', 'x')));
-  site.members.set('b', () => ({ machines: 0, networks: 0, ips: 5 }));
+test('design.md §12: other sites count by what they say, and by what they said last while they can’t be reached', async () => {
+  const { site, allocate } = start(6);
+  const away = () => unreachable('site b is away');
+  const says = (ips: number) => () => ({ machines: 0, networks: 0, ips });
+  site.stored.push(rowOf('ip', P, 'n', 'n|10.0.0.9', record('10.0.0.9', 'x')));
+  site.members.set('b', away);
+  assert.equal(await ipsInUse(site, 'x'), 1, 'it has said nothing yet: nobody stops for that');
+  site.members.set('b', says(5));
+  await ipsInUse(site, 'x');
   assert.equal(await ipsInUse(site, 'x'), 6);
-  site.members.set('b', () => unreachable('site b is away'));
-  assert.equal(await ipsInUse(site, 'x'), 2);
+  site.members.set('b', away);
+  for (let i = 0; i < 3; i++) assert.equal(await ipsInUse(site, 'x'), 6, 'as it said last');
+  assert.equal(await ipsInUse(site, 'y'), 0, 'each project by itself');
+  assert.equal((await allocate()).status, 422, 'a cut gives nobody more');
+  site.members.set('b', says(2));
+  await ipsInUse(site, 'x');
+  assert.equal(await ipsInUse(site, 'x'), 3);
+  assert.equal((await allocate()).status, 201);
+});
+
+test('N17: nobody waits for a site that does not answer, nor is it asked by everybody', async () => {
+  const { site, allocate } = start(9);
+  const asked: number[] = [];
+  const answers: Array<(answer: unknown) => void> = [];
+  site.members.set('b', () => undefined);
+  site.federation.askOther = (_member, _kind, _body, withinMs) => {
+    asked.push(withinMs);
+    return new Promise((answer) => answers.push(answer));
+  };
+  const usage = { machines: 0, networks: 0, ips: 2 };
+  const first = ipsInUse(site, 'x');
+  answers.pop()!(usage);
+  assert.equal(await first, 2);
+  const second = ipsInUse(site, 'x');
+  answers.pop()!(unreachable('site b did not answer'));
+  assert.equal(await second, 2);
+  assert.ok(asked[1]! < asked[0]!, 'of whom a count is known an answer is waited for only shortly');
+  for (let i = 0; i < 3; i++) assert.equal((await allocate()).status, 201);
+  assert.equal(asked.length, 3, 'one question is on its way');
+  answers.pop()!({ ...usage, ips: 4 });
+  await turns(5);
+  const later = ipsInUse(site, 'x');
+  answers.pop()!({ ...usage, ips: 5 });
+  assert.equal(await later, 8, 'three here, and what it says now that it answers again');
+});
+
+test('N17: addresses are counted, not read', async () => {
+  const { site, allocate } = start(3);
+  site.rows.rows = () => Promise.reject(new Error('all rows of the project'));
+  site.rows.count = async (_table, { project }) => (project === 'x' ? 2 : 0);
+  site.script['network.allocateIp'] = ({ body }: Asked) => {
+    assert.deepEqual((body as IpRequest).quota, { max: 3, used: 2 });
+    return record('10.0.0.1', 'x');
+  };
+  assert.equal((await allocate()).status, 201);
 });

@@ -1,27 +1,19 @@
 // How many addresses a project may have (networks.md N17). They lie with many actors, so the count is taken here, beside
-// them: exactly over what this site holds; of other sites by what is committed there, or by the copy while one can't be
-// reached (design.md §12: hard in a plant, over sites overshot at most by what is in flight).
+// them: exactly over what this site holds; of other sites by what is committed there, or was when one that is slow or away
+// said so last (design.md §12: hard in a plant, over sites overshot at most by what is in flight).
 import type { Project } from '../../actors/directory/project.ts';
 import type { IpQuota } from '../../actors/network/messages.ts';
-import { isRefusal } from '../../actors/refusal.ts';
-import { ownScopes, type ProjectUsage } from '../questions.ts';
+import { ownScopes } from '../questions.ts';
 import type { Site } from '../site.ts';
-import { MEMBERS_WITHIN_MS } from './directory.ts';
+import { usedElsewhere } from './told-usage.ts';
 
 /** Addresses of the project in use anywhere. */
 export async function ipsInUse(site: Site, project: string): Promise<number> {
-  const [rows, answers] = await Promise.all([
-    site.rows.rows('ip', { project }),
-    site.federation.askOthers('project-usage', { project }, MEMBERS_WITHIN_MS),
+  const [here, elsewhere] = await Promise.all([
+    site.rows.count('ip', { scopes: ownScopes(site), project }),
+    usedElsewhere(site, project),
   ]);
-  const own = new Set<string>(ownScopes(site));
-  const isOf = (scope: string, member: string): boolean =>
-    scope.startsWith('partition:') && site.places.partition(scope.slice('partition:'.length)) === member;
-  let used = rows.filter(({ scope }) => own.has(scope)).length;
-  for (const [member, answer] of answers) {
-    used += isRefusal(answer) ? rows.filter(({ scope }) => isOf(scope, member)).length : (answer as ProjectUsage).ips;
-  }
-  return used;
+  return here + elsewhere;
 }
 
 interface Waiter {

@@ -197,3 +197,23 @@ test('networks.md §2.6, §7.3: lists and finds from the rows of this site only'
   assert.deepEqual(await found({ networkprefix: '10.0.0.0/16', type: 'static' }), ['2001:db8::1']);
   assert.equal((await call('Metal-View', 'POST', '/v1/ip/find', { addressfamily: 'x' })).status, 422);
 });
+
+test('networks.md §2: a list is rendered as its rows come, so that a million of them never lie here at once', async () => {
+  const { site, call } = start();
+  const rows = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((address) => rowOf('ip', P, 'n', `n|${address}`, ip(address)));
+  site.rows.rows = () => Promise.reject(new Error('all rows at once'));
+  site.rows.portions = async (_table, _filter, each) => {
+    for (const row of rows) each([row] as never);
+  };
+  const listed = await call('Metal-View', 'GET', '/v1/ip');
+  assert.equal(listed.status, 200);
+  assert.deepEqual(
+    (listed.body as Array<{ ipaddress: string }>).map(({ ipaddress }) => ipaddress),
+    ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
+  );
+  site.rows.portions = async (_table, _filter, each) => {
+    each([rows[0]] as never);
+    throw new Error('the database went away');
+  };
+  assert.equal((await call('Metal-View', 'POST', '/v1/ip/find', {})).status, 500, 'what fails midway is an error');
+});

@@ -7,6 +7,7 @@ import type { IpRecord } from '../../actors/network/record.ts';
 import { isInUseHere } from '../../actors/network/standing.ts';
 import type { z } from 'zod';
 import type { Edge } from '../env.ts';
+import { JsonList } from '../json-list.ts';
 import { ownScopes } from '../questions.ts';
 import { created, ok, route, type Answer, type RouteRequest } from '../route.ts';
 import { write } from '../write.ts';
@@ -107,10 +108,13 @@ const answerOk = (ip: IpRecord): Answer => ok(ipResponse(ip));
 async function listed(site: Edge['site'], body: z.infer<typeof ipFindBody>): Promise<Answer | Refusal> {
   const query = ipQuery(body);
   if (isRefusal(query)) return query;
-  const rows = await site.rows.rows('ip', { scopes: ownScopes(site), ...ipRowFilter(body) });
-  return ok(
-    rows.filter(({ value }) => isInUseHere(value) && query.matches(value)).map(({ value }) => ipResponse(value)),
-  );
+  const list = new JsonList();
+  // There are a million of them: nothing of a row stays but what the answer says of it.
+  await site.rows.portions('ip', { scopes: ownScopes(site), ...ipRowFilter(body) }, (rows) => {
+    const found = rows.filter(({ value }) => isInUseHere(value) && query.matches(value));
+    list.add(found.map(({ value }) => ipResponse(value)));
+  });
+  return ok(list);
 }
 
 /** IP addresses (networks.md §2). */

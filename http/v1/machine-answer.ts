@@ -3,8 +3,11 @@ import { addressOf, partitionScope } from '../../actors/address.ts';
 import type { MachineView } from '../../actors/machine/messages.ts';
 import type { Ask, CommandName, Reply } from '../../actors/protocol.ts';
 import { isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
+import { jsonList } from '../json-list.ts';
 import { ok, type Answer } from '../route.ts';
 import type { AskOptions, Site } from '../site.ts';
+import type { MachineQuery } from './machine-query.ts';
+import { findMachines } from './machine-rows.ts';
 import { listedMachine, singleMachine } from './shape/machine.ts';
 
 export const noMachine = (id: string): Refusal => notFound(`no machine with id "${id}" found`);
@@ -36,6 +39,9 @@ export async function askAllocator<C extends OnMachines>(
   if (partition === undefined) return noMachine(id);
   return site.ask(addressOf(partitionScope(partition), 'allocator', partition), command, body, as);
 }
+
+export const listMachines = async (site: Site, query: MachineQuery): Promise<Answer> =>
+  ok(await jsonList(await findMachines(site, query), (view) => listedMachine(view, site.directory)));
 
 /** A machine that was read: one that never had an event is NotFound, as metal-api has it (machines.md §2.2). */
 export function readAnswer(site: Site, view: MachineView | Refusal): Answer | Refusal {

@@ -6,6 +6,7 @@ import type { PowerSupply } from '../../actors/machine/hardware.ts';
 import { invalid, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { refuseId } from '../../router/naming.ts';
 import type { Edge } from '../env.ts';
+import { jsonList } from '../json-list.ts';
 import { ok, route } from '../route.ts';
 import { write } from '../write.ts';
 import { compile } from '../schema.ts';
@@ -161,7 +162,7 @@ export function addMachineIpmiRoutes(edge: Edge): void {
       audited: false,
       body: machineQuery,
     },
-    async ({ site, body }) => ok((await findMachines(site, body)).map((view) => withIpmi(site, view))),
+    async ({ site, body }) => ok(await jsonList(await findMachines(site, body), (view) => withIpmi(site, view))),
   );
 
   route(

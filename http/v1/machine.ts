@@ -8,12 +8,10 @@ import type { Edge } from '../env.ts';
 import { ok, route } from '../route.ts';
 import { write } from '../write.ts';
 import type { Site } from '../site.ts';
-import { answerDone, askAllocator, askMachine, readAnswer } from './machine-answer.ts';
+import { answerDone, askAllocator, askMachine, listMachines, readAnswer } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
 import { machineQuery } from './machine-query.ts';
-import { findMachines } from './machine-rows.ts';
 import { given, text, texts } from './shape/fields.ts';
-import { listedMachine } from './shape/machine.ts';
 
 const PATH = '/v1/machine';
 
@@ -38,8 +36,8 @@ const imageFor = (site: Site, { machine, allocation }: MachineView, id: string):
 
 /** Machines (machines.md §2, §10); power, BMC reports, issues and allocation have files of their own. */
 export function addMachineRoutes(edge: Edge): void {
-  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listMachines' }, async ({ site }) =>
-    ok((await findMachines(site, {})).map((view) => listedMachine(view, site.directory))),
+  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listMachines' }, ({ site }) =>
+    listMachines(site, {}),
   );
 
   route(
@@ -52,7 +50,7 @@ export function addMachineRoutes(edge: Edge): void {
       audited: false,
       body: machineQuery,
     },
-    async ({ site, body }) => ok((await findMachines(site, body)).map((view) => listedMachine(view, site.directory))),
+    ({ site, body }) => listMachines(site, body),
   );
 
   route(

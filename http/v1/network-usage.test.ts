@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { siteScope } from '../../actors/address.ts';
+import { partitionScope, siteScope } from '../../actors/address.ts';
+import type { IpRecord } from '../../actors/network/record.ts';
 import { newNetwork } from '../../actors/network/plant.fixture.ts';
 import { createApp } from '../app.ts';
 import { clientOf, createTestSite, entryOf, rowOf } from '../testing.ts';
@@ -26,6 +27,12 @@ test('a global network tells what all partitions hold, read, listed and after an
   site.networkPlaces.set('internet', { partition: '', home: 'a' });
   site.stored.push(rowOf('network', siteScope('a'), 'internet', 'internet', internet));
   site.entries.push(entryOf('globalnetwork', internet, 'a'));
+  // What a list counts are rows.
+  for (let i = 1; i <= 6; i++) {
+    const address = `203.0.113.${i}`;
+    const ip = { address, network: 'internet' } as IpRecord;
+    site.stored.push(rowOf('ip', partitionScope('p'), 'internet', `internet|${address}`, ip));
+  }
   const call = clientOf(createApp(site));
   assert.equal(usedOf((await call('Metal-View', 'GET', '/v1/network/internet')).body), 8);
   const listed = await call('Metal-View', 'POST', '/v1/network/find', {});

@@ -6,6 +6,7 @@ import { prefixesOf } from '../../actors/network/ip-rules.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
 import { prefixUsage, sumUsage } from '../../actors/ipam/usage.ts';
 import type { AskOptions, Site } from '../site.ts';
+import type { Held } from './network-held.ts';
 import { allNetworkParts } from '../v2/network-parts.ts';
 
 /**
@@ -28,12 +29,18 @@ export async function withAllHeld(site: Site, view: NetworkView, as: AskOptions)
   return { network: view.network, usage };
 }
 
-/** A global network as this site's copy has it, with what the partitions hold that can be reached: its home is away. */
-export function copyView(site: Site, network: NetworkRecord, as: AskOptions): Promise<NetworkView> {
+/** A network without children that holds so many addresses. */
+export function viewHolding(network: NetworkRecord, held: Held = { IPv4: 0, IPv6: 0 }): NetworkView {
   const usage: NetworkView['usage'] = { IPv4: null, IPv6: null };
   for (const family of ['IPv4', 'IPv6'] as const) {
     const prefixes = prefixesOf(network).filter(({ prefix }) => prefix.family === family);
-    if (prefixes.length > 0) usage[family] = sumUsage(prefixes.map(({ prefix }) => prefixUsage({ prefix, held: 0 })));
+    if (prefixes.length === 0) continue;
+    const numbers = sumUsage(prefixes.map(({ prefix }) => prefixUsage({ prefix, held: 0 })));
+    usage[family] = { ...numbers, used_ips: numbers.used_ips + held[family] };
   }
-  return withAllHeld(site, { network, usage }, as);
+  return { network, usage };
 }
+
+/** A global network as this site's copy has it, with what the partitions hold that can be reached: its home is away. */
+export const copyView = (site: Site, network: NetworkRecord, as: AskOptions): Promise<NetworkView> =>
+  withAllHeld(site, viewHolding(network), as);

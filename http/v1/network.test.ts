@@ -88,9 +88,9 @@ test('networks.md §1.1: the response, and null for an empty list', async () => 
   assert.equal((await call('Metal-View', 'GET', '/v1/network/none')).status, 404);
 });
 
-test('networks.md N05: a network that does not answer never fails a list', async () => {
+test('networks.md N05: a super network, which only its actor can count, never fails a list by not answering', async () => {
   const { site, add, call } = start();
-  add(network('n'));
+  add(network('n', { privateSuper: true, defaultChildPrefixLength: { IPv4: 26 }, type: 'super' }));
   site.script['network.get'] = notFound('no prefix');
   const { status, body } = await call('Metal-View', 'GET', '/v1/network');
   assert.equal(status, 200);
@@ -196,14 +196,16 @@ test('a create whose outcome is unknown settles only what the registry says', as
 test('networks.md §1.4–1.7: allocate, free and delete go to the allocator or the registry', async () => {
   const { site, add, call } = start();
   const view = { network: network('n'), usage: { IPv4: null, IPv6: null } };
-  for (const name of ['allocator.allocateNetwork', 'allocator.freeNetwork', 'registry.deleteNetwork']) {
-    site.script[name] = view;
-  }
+  for (const name of ['allocator.freeNetwork', 'registry.deleteNetwork']) site.script[name] = view;
+  // Whether there is a super network comes before what is malformed.
+  site.script['allocator.allocateNetwork'] = ({ body }: Asked) => (body as { malformed?: unknown }).malformed ?? view;
   const allocate = (body: object) => call('Metal-Edit', 'POST', '/v1/network/allocate', body);
   assert.equal((await allocate({})).status, 400);
   assert.equal((await allocate({ projectid: 'x', partitionid: 'none' })).status, 404);
   assert.equal((await allocate({ projectid: 'x', partitionid: 'p', length: { x: 3 } })).status, 400);
   assert.equal((await allocate({ projectid: 'x', partitionid: 'p', addressfamily: 'x' })).status, 400);
+  const tooLong = await allocate({ projectid: 'none', partitionid: 'none', length: { x: 300 } });
+  assert.deepEqual([tooLong.status, site.asked.length], [400, 2], 'no request of metal-api can carry it');
   const labels = { 'ipam.hanse/quarantine-seconds': 'ten' };
   const resting = await allocate({ projectid: 'x', partitionid: 'p', labels });
   assert.equal(resting.status, 400);

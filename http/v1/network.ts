@@ -7,6 +7,7 @@ import {
   allocateFamily,
   checkAllocateIds,
   checkCidrs,
+  checkLengthNumbers,
   checkNumbers,
   isGlobal,
   networkToCreate,
@@ -105,7 +106,7 @@ async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answe
 
 async function list({ site, as, context }: RouteRequest<unknown>, query: NetworkQuery): Promise<NetworkView[]> {
   const copyOf = context.env?.copyOf;
-  return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query, as);
+  return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query);
 }
 
 /** A dry run calls nothing back: what refuses it may be a block that is idle. */
@@ -232,7 +233,7 @@ export function addNetworkRoutes(edge: Edge): void {
     { method: 'post', path: `${PATH}/allocate`, role: 'edit', operation: 'allocateNetwork', body: networkAllocateBody },
     async ({ site, as, body }) => {
       const { projectid: project = '', partitionid: partition = '', destinationprefixes = [] } = body;
-      const missing = checkAllocateIds({ project, partition });
+      const missing = checkLengthNumbers('length', body.length ?? {}) ?? checkAllocateIds({ project, partition });
       if (missing !== undefined) return missing;
       const dangling =
         (await refuseProject(site, project)) ??
@@ -241,9 +242,9 @@ export function addNetworkRoutes(edge: Edge): void {
         checkQuarantine(body.labels ?? {});
       if (dangling !== undefined) return dangling;
       const length = parseChildLengths('length', body.length ?? {});
-      if (isRefusal(length)) return length;
       const family = body.addressfamily ? allocateFamily(body.addressfamily) : undefined;
-      if (isRefusal(family)) return family;
+      // Whether there is a super network to cut from comes first, and the allocator knows it.
+      const malformed = [length, family].find(isRefusal);
       return site.ask(
         allocatorOf(partition),
         'allocateNetwork',
@@ -256,8 +257,9 @@ export function addNetworkRoutes(edge: Edge): void {
           shared: body.shared ?? false,
           nat: body.nat ?? false,
           destinationPrefixes: destinationprefixes,
-          length,
-          ...(family === undefined ? {} : { family }),
+          length: isRefusal(length) ? {} : length,
+          ...(family === undefined || isRefusal(family) ? {} : { family }),
+          ...(malformed === undefined ? {} : { malformed }),
         },
         as,
       );

@@ -38,7 +38,7 @@ export type BlockStep =
 export interface BlockPorts {
   site: string;
   world: World;
-  rows: RowReader;
+  rows: Pick<RowReader, 'rows'>;
   copy: DirectoryCopy;
   /** An actor of this site. */
   ask<K extends Kind, C extends CommandName<K>>(

@@ -151,14 +151,13 @@ export async function league(
     return values[0] as T;
   }
 
-  const rowsOf = (plant: Plant): RowReader => ({
+  const rowsOf = (plant: Plant): Pick<RowReader, 'rows'> => ({
     rows: async (table, filter) =>
       plant.store
         .live(table)
         .filter((row) => filter?.scopes === undefined || filter.scopes.includes(row.scope))
         .filter((row) => filter?.keys === undefined || filter.keys.includes(row.key))
         .filter((row) => filter?.standing?.includes(standingOf(row.value as IpRecord) ?? 'resting') ?? true) as never,
-    countByOwner: async () => new Map(),
   });
 
   function open(id: string, plant: Plant, copy: FilledCopy, isRestored = false): BlockDriver {

@@ -25,7 +25,7 @@ export interface FilledCopy extends DirectoryCopy {
 }
 
 /** Fills the copy from the rows of a site's scope. */
-export async function openDirectoryCopy(rows: RowReader, site: string): Promise<FilledCopy> {
+export async function openDirectoryCopy(rows: Pick<RowReader, 'rows'>, site: string): Promise<FilledCopy> {
   const kinds = new Map<DirectoryKind, Map<string, { version: number; record: DirectoryRecord }>>();
   /** Lists are asked for far more often than the directory changes. */
   const lists = new Map<DirectoryKind, unknown[]>();

@@ -100,9 +100,8 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
   const { partition = `p${id}` } = options;
   const folder = mkdtempSync(join(tmpdir(), `hanse-${id}-`));
   const plant = createPlant({ site: id, partitions: [partition] });
-  const rows: RowReader = {
+  const rows: Pick<RowReader, 'rows'> = {
     rows: async (table) => plant.store.live(table) as never,
-    countByOwner: async () => new Map(),
   };
   const odd =
     options.odd ?? ((what, error) => assert.fail(`${id}: ${what} ${error instanceof Error ? error.stack : ''}`));

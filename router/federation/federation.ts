@@ -46,6 +46,7 @@ export interface Federation extends PeerExchange {
   readonly peering: Peering;
   others(): string[];
   askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
+  askOther(member: string, kind: string, body: unknown, withinMs: number): Promise<unknown>;
   propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
   /** `made` undefined: not known now; the members hear it as soon as the claims tell. */
   settle(h: string, made: boolean | undefined): Promise<void>;
@@ -195,22 +196,25 @@ export function createFederation(options: FederationOptions): Federation {
       : unreachable(`${named} can't be reached`);
   };
 
+  async function askOther(member: string, kind: string, body: unknown, withinMs: number): Promise<unknown> {
+    const link = linksTo(member)[0];
+    if (link === undefined) return withoutAnswer(member);
+    try {
+      return await link.ask(kind, body, withinMs);
+    } catch (error) {
+      if (isLinkFailure(error) && error.refusal !== undefined && isRefusal(error.refusal.details)) {
+        return error.refusal.details;
+      }
+      return withoutAnswer(member, error);
+    }
+  }
+
   async function askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>> {
-    const answers = await Promise.all(
-      others().map(async (member): Promise<[string, unknown]> => {
-        const link = linksTo(member)[0];
-        if (link === undefined) return [member, withoutAnswer(member)];
-        try {
-          return [member, await link.ask(kind, body, withinMs)];
-        } catch (error) {
-          if (isLinkFailure(error) && error.refusal !== undefined && isRefusal(error.refusal.details)) {
-            return [member, error.refusal.details];
-          }
-          return [member, withoutAnswer(member, error)];
-        }
-      }),
-    );
-    return new Map(answers);
+    const ask = async (member: string): Promise<[string, unknown]> => [
+      member,
+      await askOther(member, kind, body, withinMs),
+    ];
+    return new Map(await Promise.all(others().map(ask)));
   }
 
   async function propose(h: string, claims: Claim[]): Promise<Refusal | undefined> {
@@ -323,6 +327,7 @@ export function createFederation(options: FederationOptions): Federation {
     ask: async (member, kind, body, deadlineMs) => await linkOf(member).ask(kind, body, deadlineMs),
     others,
     askOthers,
+    askOther,
     propose,
     settle,
     release,

@@ -302,7 +302,7 @@ test('reliability.md F24: an operator who accepts the loss while the site loses 
     site: 'a',
     isRestored: true,
     world: createVirtualWorld(),
-    rows: { rows: async () => [], countByOwner: async () => new Map() },
+    rows: { rows: async () => [] },
     copy: {
       get: () => undefined,
       entry: () => undefined,
@@ -333,7 +333,6 @@ test('reliability.md F24, I20: a database that is away when the comparison is ov
         if (table === 'want' && failures-- > 0) throw away;
         return [];
       },
-      countByOwner: async () => new Map(),
     },
     copy: {
       get: () => undefined,
@@ -370,7 +369,7 @@ test('reliability.md F24: a network that was made anew at another home is waited
     site: 'a',
     isRestored: true,
     world,
-    rows: { rows: async () => [], countByOwner: async () => new Map() },
+    rows: { rows: async () => [] },
     copy: {
       get: () => undefined,
       entry: (kind, id) => (kind === 'partition' ? { home: id === 'pb' ? 'b' : 'a' } : entry) as never,

@@ -55,6 +55,9 @@ const rowOf = (trace: Trace, id: string): TraceRow => ({
   body: trace.body,
 });
 
+/** What every line of the log has in common. */
+const DONE = { detail: 'commit', status: 200, forwardedFor: '', remoteAddr: '', error: '' };
+
 const refusedTrace = ({ caller, method, id: _id, ...row }: TraceRow): Trace => ({
   ...row,
   user: caller,
@@ -66,13 +69,9 @@ const doneTrace = ({ operation, what, who, atMs, changes }: DoneRow, tenant: str
   rqid: operation,
   user: who,
   tenant,
-  detail: 'commit',
   path: what,
-  forwardedFor: '',
-  remoteAddr: '',
   body: redacted(JSON.stringify(changes)),
-  status: 200,
-  error: '',
+  ...DONE,
 });
 
 export function fits(trace: Trace, filter: TraceFilter): boolean {
@@ -129,15 +128,38 @@ export function createTraces(options: TracesOptions): RunningTraces {
       else forgotten++;
     },
     async find(filter) {
+      const { fromMs, toMs, rqid, user, path } = filter;
+      const asked = filter.limit > 0 ? filter.limit : Infinity;
+      const most = Math.min(asked, MOST_READ);
+      // What is shown of a line of the log is made of its changes, so it is looked through here.
+      const mostDone = filter.body === undefined ? most : MOST_READ;
+      const isOfLog = fits(
+        { ...DONE, atMs: 0, rqid: '', user: '', tenant: options.tenant, path: '', body: '' },
+        {
+          ...filter,
+          rqid: undefined,
+          user: undefined,
+          path: undefined,
+          body: undefined,
+        },
+      );
       const [refused, done] = await Promise.all([
-        store.refused(filter.fromMs, filter.toMs, MOST_READ),
-        store.done(filter.fromMs, filter.toMs, MOST_READ, SILENT),
+        store.refused({ ...filter, caller: user, method: filter.detail }, most),
+        isOfLog ? store.done({ fromMs, toMs, operation: rqid, who: user, what: path, silent: SILENT }, mostDone) : [],
       ]);
+      // Of what was read to its limit more may lie before its oldest.
+      const ends = [
+        ...(refused.length < most ? [] : [refused.at(-1)!.atMs]),
+        ...(done.length < mostDone ? [] : [done.at(-1)!.atMs]),
+      ];
       const found = [...refused.map(refusedTrace), ...done.map((row) => doneTrace(row, options.tenant))]
         .filter((trace) => fits(trace, filter))
         .sort((a, b) => a.atMs - b.atMs);
       // metal-api keeps the oldest ones, though it documents the newest: the documentation wins (networks.md N50).
-      return filter.limit > 0 ? found.slice(-filter.limit) : found;
+      const traces = filter.limit > 0 ? found.slice(-filter.limit) : found;
+      const wholeFromMs = Math.max(...ends);
+      const isWhole = ends.length === 0 || (traces.length === asked && traces[0]!.atMs >= wholeFromMs);
+      return isWhole ? { traces } : { traces, wholeFromMs };
     },
     async stop() {
       isStopped = true;

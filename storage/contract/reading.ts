@@ -58,6 +58,14 @@ export function readingContract({ store, site }: Stores): void {
       ipChange(scope, 'n1', '10.0.0.65', { value: ipRecord('n1', '10.0.0.65', { restingUntilMs: 5 }) }),
     ];
     assert.equal((await store().commit(groupOf(fences, more, 3))).outcome, 'committed');
+    assert.deepEqual(
+      await site().countHeld([scope], ['n1', 'n2']),
+      new Map([
+        ['n1', { IPv4: 3, IPv6: 1 }],
+        ['n2', { IPv4: 1, IPv6: 0 }],
+      ]),
+      'what is lent, not what rests',
+    );
     const packed = (owner: string) => [
       { table: 'ip' as const, owner, packed: true as const },
       { table: 'pool' as const, owner },
@@ -162,6 +170,12 @@ export function readingContract({ store, site }: Stores): void {
     ]);
     assert.deepEqual(await list({ scopes: [scope], keys: ['n1|10.0.0.1', 'n1|10.0.0.3'] }), ['n1|10.0.0.1']);
     assert.deepEqual(await list({ project: `p-${scope}` }), ['n1|10.0.0.2']);
+    assert.equal(await site().count('ip', { scopes: [scope], project: `p-${scope}` }), 1);
+    assert.equal(await site().count('ip', { scopes: [scope] }), 3, 'live ones only');
+    assert.equal(await site().count('ip', { scopes: [scope], project: 'none' }), 0);
+    const passed: string[] = [];
+    await site().portions('ip', { scopes: [scope] }, (rows) => void passed.push(...keys(rows)));
+    assert.deepEqual(passed, await list({ scopes: [scope] }), 'in portions the same');
     assert.deepEqual(await list({ scopes: [scope], addresses: ['10.0.0.4', '::1', 'nonsense'] }), ['n2|10.0.0.4']);
     assert.deepEqual(await list({ scopes: [scope], owners: ['n2'], addresses: ['10.0.0.1'] }), []);
     assert.ok((await list({ keys: ['n1|10.0.1.1'] })).length >= 1, 'keys without scopes');
@@ -172,6 +186,7 @@ export function readingContract({ store, site }: Stores): void {
         ['n2', 1],
       ]),
     );
+    assert.deepEqual(await site().countHeld([scope, elsewhere], ['n1', 'n3']), new Map([['n1', { IPv4: 3, IPv6: 0 }]]));
     await assert.rejects(site().rows('pool', { project: 'p' }), /filter\.project: pool has no such column/);
     await assert.rejects(site().rows('network', { addresses: ['10.0.0.1'] }), /filter\.addresses: network/);
   });
