@@ -279,15 +279,13 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     resting: state.space.resting.size,
   }),
 
-  audited: (state) => ({
-    copy: state.copy,
-    holdings: [...state.holdings.values()].map(({ value, version, piece }) => [
-      value,
-      version,
-      rowsIn(state.space, piece),
-    ]),
-    wants: [...state.wants.values()],
-    loans: [...state.space.loans],
-    resting: state.space.resting.size,
-  }),
+  *audited({ copy, holdings, wants, space }) {
+    yield ['copy', copy];
+    for (const { value, version, piece } of holdings.values()) {
+      yield ['holdings', { value, version, rows: rowsIn(space, piece) }];
+    }
+    for (const want of wants.values()) yield ['wants', want];
+    for (const loan of space.loans) yield ['loans', loan];
+    yield ['resting', space.resting.size];
+  },
 };

@@ -235,5 +235,9 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
     },
   },
   describe: (state) => ({ entries: state.entries.size, conflicts: state.conflicts }),
-  audited: (state) => [...state.entries].map(([id, entry]) => [id, entry.version, entry.record.revision]),
+  *audited(state) {
+    for (const [id, { version, record: entry }] of state.entries) {
+      yield ['entries', { id, version, revision: entry.revision }];
+    }
+  },
 };

@@ -374,11 +374,11 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
     underway: state.underway,
   }),
 
-  audited: (state) => ({
-    network: state.network,
-    rows: state.space.pieces.map((piece) => [piece.prefix, rowsIn(state.space, piece)]),
-    resting: state.space.resting.size,
-    children: [...state.children].flatMap(([root, { children }]) => (children === 0 ? [] : [[root, children]])),
-    blocks: [...state.ledger.rows],
-  }),
+  *audited({ network, space, children, ledger }) {
+    yield ['network', network];
+    for (const piece of space.pieces) yield ['rows', { prefix: piece.prefix, rows: rowsIn(space, piece) }];
+    yield ['resting', space.resting.size];
+    for (const [root, cut] of children) if (cut.children > 0) yield ['children', { root, children: cut.children }];
+    for (const block of ledger.rows) yield ['blocks', block];
+  },
 };
