@@ -46,6 +46,11 @@ const shape = z.object({
   /** Heap of each worker thread in MiB; beyond it the thread is replaced, not the process. */
   HANSE_SHARD_HEAP_MB: z.coerce.number().int().min(64).max(65_536).default(1_024),
   /**
+   * Heap of the thread of an audit in MiB; beyond it the audit is refused. All rows lie there: by default four times what
+   * 100,000 machines and the newest 20,000 log entries take.
+   */
+  HANSE_AUDIT_HEAP_MB: z.coerce.number().int().min(64).max(65_536).default(1_024),
+  /**
    * Below 50 ms the parts of a lease (renewed after 27 %, a database that answers within 17 % counts as fast: lease.ts) are
    * shorter than an honest commit: nobody could hold one. So short a one changes hands for nothing; only tests want it.
    */
@@ -92,6 +97,7 @@ export interface SiteConfig {
   /** 0: by the number of cores. */
   shards: number;
   shardHeapMb: number;
+  auditHeapMb: number;
   leaseMs: number;
   providerTenant: string;
   basePath: string;
@@ -125,6 +131,7 @@ export function readSiteConfig(environment: NodeJS.ProcessEnv): SiteConfig | { p
     agentPartitions: env.HANSE_AGENT_PARTITIONS,
     shards: env.HANSE_SHARDS,
     shardHeapMb: env.HANSE_SHARD_HEAP_MB,
+    auditHeapMb: env.HANSE_AUDIT_HEAP_MB,
     leaseMs: env.HANSE_LEASE_MS,
     providerTenant: env.HANSE_PROVIDER_TENANT,
     basePath: env.HANSE_BASE_PATH,

@@ -132,7 +132,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     'conflicts',
     'directory ids that were created at two sites while they were cut apart; exit code 1 if an entry could not be read',
   ).action(() => each<ConflictsView>('/v2/inspect/conflicts', views.showConflicts, ({ unread }) => unread.length > 0));
-  view('audit', 'whether everything is conserved, in the rows and in memory; exit code 1 if not')
+  view('audit', 'whether everything is conserved, in the rows and in memory; exit code 1 if something is not')
     .option('--entries <N>', 'log entries that are folded, the newest ones', '20000')
     .option('--actors <N>', 'actors of each shard that are compared with their rows', '500')
     .action((limits: Record<string, string>) =>

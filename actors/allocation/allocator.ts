@@ -107,5 +107,8 @@ export const allocatorBehaviour: Behaviour<'allocator', AllocatorState> = {
     supers: networksWith(state, 'privateSuper'),
     underlays: networksWith(state, 'underlay'),
   }),
-  audited: ({ vrf, asn }) => ({ vrf: figures(vrf), asn: figures(asn) }),
+  audited: ({ vrf, asn }) => [
+    ['vrf', figures(vrf)],
+    ['asn', figures(asn)],
+  ],
 };

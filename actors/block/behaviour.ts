@@ -1,7 +1,8 @@
 // The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
 // with local commits only, so a cut link costs nothing until they run out.
 import { addressOf } from '../address.ts';
-import { inUse, ipKey, leftovers, rowsIn, takeAddresses, wake, type Leftover } from '../network/address-space.ts';
+import { inUse, ipKey, leftovers, takeAddresses, wake, type Leftover } from '../network/address-space.ts';
+import { auditedSpace } from '../network/audited-space.ts';
 import { familiesOf } from '../network/ip-rules.ts';
 import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
@@ -279,15 +280,14 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     resting: state.space.resting.size,
   }),
 
-  audited: (state) => ({
-    copy: state.copy,
-    holdings: [...state.holdings.values()].map(({ value, version, piece }) => [
-      value,
-      version,
-      rowsIn(state.space, piece),
-    ]),
-    wants: [...state.wants.values()],
-    loans: [...state.space.loans],
-    resting: state.space.resting.size,
-  }),
+  *audited({ copy, holdings, wants, space }) {
+    yield ['copy', copy];
+    const { held, resting } = yield* auditedSpace(space);
+    for (const { value, version, piece } of holdings.values()) {
+      yield ['holdings', { value, version, rows: held.get(piece) }];
+    }
+    for (const want of wants.values()) yield ['wants', want];
+    for (const loan of space.loans) yield ['loans', loan];
+    yield ['resting', resting];
+  },
 };

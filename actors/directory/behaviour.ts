@@ -181,5 +181,9 @@ export const directoryBehaviour: Behaviour<'directory', DirectoryState> = {
     entries: state.entries.size,
     conflicts: [...state.entries.values()].flatMap((entry) => conflictsOf(entry.record)),
   }),
-  audited: (state) => [...state.entries].map(([id, entry]) => [id, entry.version, entry.record.revision]),
+  *audited(state) {
+    for (const [id, { version, record: entry }] of state.entries) {
+      yield ['entries', { id, version, revision: entry.revision }];
+    }
+  },
 };

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { createAddressSet } from './address-set.ts';
 import type { AddressSet } from './address-set.ts';
 import { addressAt, addressBytes, formatAddress, offsetIn, parseAddress } from './address.ts';
+import { digestText, emptyDigest } from './digest.ts';
 import { parsePrefix, size } from './prefix.ts';
 
 const setOf = (text: string, options?: Parameters<typeof createAddressSet>[1]): AddressSet =>
@@ -288,4 +289,48 @@ test('the end of a prefix of any size: after the last address comes nothing', ()
     assert.ok(set.release(addressAt(set.prefix, whole - 1n)));
     assert.equal(offsetIn(set.prefix, set.lowestFreeFrom(whole - run)!), whole - 1n);
   }
+});
+
+test('the digest of a set says what is held, and not how that came', () => {
+  const digestOf = (set: AddressSet): string => {
+    const digest = emptyDigest();
+    for (const pause of set.addTo(digest)) assert.equal(pause, undefined);
+    return digestText(digest);
+  };
+  for (const text of ['10.0.0.0/24', '0.0.0.0/0', '2001:db8::/64', '::/0']) {
+    const places = fc.uniqueArray(
+      fc.bigInt({ min: 1n, max: size(parsePrefix(text)!) - 2n }).map((offset) => addressAt(parsePrefix(text)!, offset)),
+      { selector: ({ value }) => value, minLength: 2, maxLength: 300 },
+    );
+    fc.assert(
+      fc.property(places, fc.nat(), (all, seed) => {
+        const [set, other] = [setOf(text), setOf(text)];
+        for (const one of all) set.acquire(one);
+        // In another order, and with one that went again.
+        const [extra, ...others] = all.toReversed();
+        for (const one of [extra!, ...others]) other.acquire(one);
+        assert.equal(digestOf(other), digestOf(set));
+        other.release(extra!);
+        assert.notEqual(digestOf(other), digestOf(set));
+        const digest = emptyDigest();
+        for (const pause of other.addTo(digest)) assert.equal(pause, undefined);
+        other.addAddressTo(digest, extra!);
+        assert.equal(digestText(digest), digestOf(set));
+        // One in place of another.
+        const swapped = others[seed % others.length]!;
+        other.acquire(extra!);
+        other.release(swapped);
+        set.release(extra!);
+        assert.notEqual(digestOf(other), digestOf(set));
+      }),
+      { numRuns: 50 },
+    );
+  }
+});
+
+test('others may have their turn while a set of many is walked', () => {
+  const set = setOf('10.0.0.0/8');
+  for (let n = 1; n <= 100_000; n++) set.acquire(addressAt(set.prefix, n));
+  const pauses = [...set.addTo(emptyDigest())].length;
+  assert.ok(pauses >= 100_000 / 4_096 - 1, `${pauses} pauses`);
 });

@@ -1,6 +1,7 @@
 // The addresses that are held of one prefix or block. Memory follows what is held, not the size of the prefix; time does not grow with either.
 import { formatAddress, readAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { addBits, type Digest } from './digest.ts';
 import { contains, hostBits, size } from './prefix.ts';
 import type { Prefix } from './prefix.ts';
 import {
@@ -15,6 +16,9 @@ import {
   wide,
 } from './offset-levels.ts';
 import { hasBit, runsOfWord, sortedSlots } from './word-table.ts';
+
+/** Slots of a table that are looked at before others may have their turn: at most 64 addresses each. */
+const SLOTS_AT_ONCE = 64;
 
 /** Which addresses nobody may acquire. A block of a prefix reserves only what is the prefix's own first or last address. */
 export type Reserved = 'network-and-broadcast' | 'network' | 'broadcast' | 'none';
@@ -48,6 +52,13 @@ export interface AddressSet {
    * were neither held nor reserved before. Throws a RangeError at half an address, or at one outside of the prefix.
    */
   loadPacked(bytes: Uint8Array): number;
+  /**
+   * Adds the held addresses to the digest, and the reserved ones, which are the same as long as the set is there. Yields after
+   * some thousand of them at most. Wrong if the set changes meanwhile. O(capacity), and a bit for each address.
+   */
+  addTo(digest: Digest): Generator<undefined, void>;
+  /** Adds one address of the prefix as if it were held. */
+  addAddressTo(digest: Digest, address: Address): void;
   /** The held addresses as of the call, ascending. */
   [Symbol.iterator](): IterableIterator<Address>;
 }
@@ -189,6 +200,22 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
         }
       }
       return heldCount - before;
+    },
+    *addTo(digest) {
+      const { slots, width } = levels.tables[0]!;
+      const stride = width + 2;
+      for (let base = 0; base < slots.length; base += stride) {
+        const low = slots[base]!;
+        const high = slots[base + 1]!;
+        if ((low | high) !== 0) addBits(digest, low, high, slots, base + 2, width);
+        if (base % (SLOTS_AT_ONCE * stride) === 0 && base > 0) yield;
+      }
+    },
+    addAddressTo(digest, address) {
+      putOffset(address.value);
+      const bit = ascend(parts);
+      const mask = 1 << (bit & 31);
+      addBits(digest, bit < 32 ? mask : 0, bit < 32 ? 0 : mask, wide, 0, levels.width);
     },
     [Symbol.iterator]: () => heldIn(sortedSlots(levels.tables[0]!)),
   };

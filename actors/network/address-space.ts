@@ -256,19 +256,6 @@ export function leftovers(space: AddressSpace, nowMs: number): Map<Piece, Leftov
 export const inUse = ({ set }: Piece, left: readonly Leftover[] = []): number =>
   set.heldCount - left.filter(({ rest }) => rest !== undefined).length;
 
-/**
- * Addresses of a piece that have a row. Of those whose rest is over nothing but the row is left, and when that was noticed
- * does not show here.
- */
-export function rowsIn(space: AddressSpace, { set }: Piece): number {
-  let awake = 0;
-  for (const [text] of space.resting) {
-    const address = parseAddress(text);
-    if (address !== undefined && contains(set.prefix, address) && !set.has(address)) awake++;
-  }
-  return set.heldCount + awake;
-}
-
 /** Reserved rows refuse others; an address that is being acquired counts as held. */
 export function holdIps(space: AddressSpace, operation: string, changes: readonly Change[]): void {
   for (const change of changes) {

@@ -6,7 +6,8 @@ import type { BlockRecord } from '../block/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
-import { inUse, ipKey, leftovers, rowsIn, takeAddresses, wake, type Leftover, type Piece } from './address-space.ts';
+import { inUse, ipKey, leftovers, takeAddresses, wake, type Leftover, type Piece } from './address-space.ts';
+import { auditedSpace } from './audited-space.ts';
 import { heldText } from './counts.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
@@ -374,11 +375,12 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
     underway: state.underway,
   }),
 
-  audited: (state) => ({
-    network: state.network,
-    rows: state.space.pieces.map((piece) => [piece.prefix, rowsIn(state.space, piece)]),
-    resting: state.space.resting.size,
-    children: [...state.children].flatMap(([root, { children }]) => (children === 0 ? [] : [[root, children]])),
-    blocks: [...state.ledger.rows],
-  }),
+  *audited({ network, space, children, ledger }) {
+    yield ['network', network];
+    const { held, resting } = yield* auditedSpace(space);
+    for (const [{ prefix }, rows] of held) yield ['rows', { prefix, rows }];
+    yield ['resting', resting];
+    for (const [root, cut] of children) if (cut.children > 0) yield ['children', { root, children: cut.children }];
+    for (const block of ledger.rows) yield ['blocks', block];
+  },
 };

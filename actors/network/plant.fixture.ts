@@ -11,6 +11,7 @@ import { registryBehaviour } from '../registry/behaviour.ts';
 import { anyBehaviour, reserveAll, type AnyBehaviour, type Coordination, type Question } from '../runtime/behaviour.ts';
 import { MAIN, type Envelope } from '../runtime/envelope.ts';
 import type { DryAnswer } from '../runtime/dry-run.ts';
+import type { MemoryAudit } from '../runtime/memory-audit.ts';
 import { createMemoryStore } from '../runtime/memory-store.ts';
 import { createShard, type Shard } from '../runtime/shard.ts';
 import { createVirtualWorld } from '../runtime/virtual-world.ts';
@@ -63,6 +64,8 @@ export interface Plant {
   settle(ms?: number): void;
   /** Forgets all memory: the shards start again from the rows. */
   restart(): void;
+  /** Compares all memory with the rows; the findings. Nothing is busy then, or the test has failed. */
+  audit(): string[];
 }
 
 export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } = {}): Plant {
@@ -151,6 +154,18 @@ export function createPlant({ site = 's', partitions = ['p'], shardCount = 2 } =
     startReserve,
     settle,
     restart: boot,
+    audit() {
+      const ids = shards.map((shard) => {
+        const id = nextId++;
+        shard?.deliver({ m: 'audit', id, from: MAIN, limit: 1_000 });
+        return id;
+      });
+      return ids.flatMap((id) => {
+        const { busy, left, notCompared, findings } = finish(() => answers.get(id), 5_000) as MemoryAudit;
+        assert.deepEqual({ busy, left, notCompared }, { busy: 0, left: 0, notCompared: [] });
+        return findings;
+      });
+    },
   };
 }
 

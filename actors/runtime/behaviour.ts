@@ -167,6 +167,9 @@ type Needs<K extends Kind, S> = {
   ) => RowKey[];
 };
 
+/** One thing that the audit compares; the field is named where it differs. */
+export type Fact = readonly [field: string, value: unknown];
+
 export interface Behaviour<K extends Kind, S> {
   kind: K;
   /** Tables whose rows (of this owner) make up the state. Loading is `evolve` over them. */
@@ -198,10 +201,11 @@ export interface Behaviour<K extends Kind, S> {
   /** For inspection, which hides what is secret (http/secrets.ts): what a person wants to see of it. */
   describe?(state: S): unknown;
   /**
-   * For the audit: what must be equal in memory and in a state made from the rows alone. Default: all of `describe`; to be
-   * given where that also shows what has no row, such as an index over others' rows.
+   * For the audit: what must be equal in memory and in a state made from the rows alone, in whatever order. Default: all of
+   * `describe`; to be given where that also shows what has no row, such as an index over others' rows. Told one by one, since
+   * others have their turn in between; `undefined`: something took its time, and nothing is told yet.
    */
-  audited?(state: S): unknown;
+  audited?(state: S): Iterable<Fact | undefined>;
 }
 
 export type AnyBehaviour = Behaviour<Kind, unknown>;

@@ -12,7 +12,7 @@ import { createPresence, type ShardPresence } from './host/presence.ts';
 import { createSetAside } from './host/set-aside.ts';
 import { createSlot, FIRST_BACKOFF_MS, type Slot } from './host/slot.ts';
 import type { CellFilter } from './inspection.ts';
-import type { MemoryAudit } from './memory-audit.ts';
+import { nothingAudited, type MemoryAudit } from './memory-audit.ts';
 import type { QuarantinedMessage } from './quarantine.ts';
 import type { ShardLimits } from './shard.ts';
 import { piscinaThreads, type Threads } from './threads.ts';
@@ -225,16 +225,17 @@ export function createShardHost(options: HostOptions): ShardHost {
       const answers = await Promise.all(
         slots.map((slot) => asks.call(slot, undefined, (id) => ({ m: 'audit', id, from: MAIN, limit }))),
       );
-      const sum: MemoryAudit = { compared: 0, busy: 0, left: 0, findings: [] };
-      for (const answer of answers) {
+      const sum = nothingAudited();
+      for (const [shard, answer] of answers.entries()) {
         if (isRefusal(answer)) {
-          sum.findings.push(`memory: a shard did not answer: ${answer.message}`);
+          sum.notCompared.push(`shard ${shard}: ${answer.message}`);
           continue;
         }
-        const { compared, busy, left, findings } = answer as MemoryAudit;
+        const { compared, busy, left, notCompared, findings } = answer as MemoryAudit;
         sum.compared += compared;
         sum.busy += busy;
         sum.left += left;
+        sum.notCompared.push(...notCompared);
         sum.findings.push(...findings);
       }
       return sum;

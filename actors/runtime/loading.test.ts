@@ -5,7 +5,10 @@ import type { Excerpt } from '../excerpt.ts';
 import type { ShardStore } from '../ports.ts';
 import { isRefusal } from '../refusal.ts';
 import type { AnyBehaviour } from './behaviour.ts';
+import { createCell } from './cell.ts';
 import { MAIN } from './envelope.ts';
+import { ROWS_AT_ONCE } from './folding.ts';
+import { loadState } from './loading.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createShard } from './shard.ts';
 import { createVirtualWorld } from './virtual-world.ts';
@@ -164,4 +167,32 @@ test('nothing is read for an index whose shard has stopped', () => {
   scans[0]![4]({ kind: 'Unavailable', message: 'closed' } as never);
   settle(60_000);
   assert.equal(scans.length, 1);
+});
+
+test('an actor of many rows gives others their turn between two portions of them', () => {
+  const world = createVirtualWorld();
+  const store = createMemoryStore(world);
+  const [fences, rows] = [store.takeOver([scope], 1), 10 * ROWS_AT_ONCE];
+  for (let n = 0; n < rows; n++) {
+    const row = { table: 'pool', scope, key: `${n}`, owner: 'p', prev: 0, version: 1, value: {} };
+    store.rows.set(`pool:${scope}:${n}`, row as never);
+  }
+  const folded: number[] = [];
+  let since = 0;
+  const behaviour = { ...indexBehaviour, scans: undefined, evolve: () => void since++ } as unknown as AnyBehaviour;
+  const cell = createCell(addressOf(scope, 'allocator', 'p'), behaviour, 0);
+  const inHand = { ask: 0 };
+  let loaded: unknown;
+  const loading = { world, store, fence: fences[0]!, isWanted: () => true, inHand, crashed() {}, changed() {} };
+  loadState(loading, cell, (answer) => void (loaded = answer));
+  while (world.step(1_000)) {
+    folded.push(since);
+    since = 0;
+  }
+  assert.deepEqual(loaded, { state: { machines: new Set(), isWhole: false } });
+  assert.equal(
+    folded.reduce((sum, count) => sum + count, 0),
+    rows,
+  );
+  assert.equal(Math.max(...folded), ROWS_AT_ONCE);
 });

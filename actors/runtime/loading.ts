@@ -2,11 +2,11 @@
 // rows grows while its actor serves: of a hundred thousand machines it takes a second, and most of what it is asked needs
 // but a part.
 import type { Excerpt } from '../excerpt.ts';
-import type { Fence, PackedAddresses, ShardStore, World } from '../ports.ts';
+import type { Fence, ShardStore, World } from '../ports.ts';
 import { internal, isRefusal, type Refusal } from '../refusal.ts';
 import type { Cell } from './cell.ts';
+import { fold, inPortions, ownRows } from './folding.ts';
 import type { InHand } from './in-hand.ts';
-import { portionsOf } from './packed.ts';
 
 export interface Loading {
   world: World;
@@ -30,61 +30,33 @@ export function loadState(loading: Loading, cell: Cell, done: (loaded: { state: 
   const { world, store, isWanted } = loading;
   const { behaviour, address } = cell;
   const state = behaviour.create(address.id, address.scope);
-  const proof = [loading.fence];
   // A row that its actor can't take must not end the thread: this actor is refused, the others go on.
   let unread: Refusal | undefined;
 
-  const reading = (read: () => void): void => {
-    if (unread !== undefined) return;
-    // Whoever had it loaded: rows that bring the thread down do so again whenever it is asked for.
-    loading.inHand.ask = cell.inbox[0]?.ask ?? 0;
-    try {
-      read();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      unread = internal(`${address.kind} ${address.id} can't be loaded: ${message}`);
-      loading.crashed(cell, error);
-    }
-    loading.inHand.ask = 0;
-  };
-  const finish = (): void => {
-    done(unread ?? { state });
-    if (unread === undefined && behaviour.scans !== undefined) growIndex(loading, cell, state);
-  };
-
-  const takeAddresses = (portions: PackedAddresses[]): void => {
-    const next = (): void => {
-      if (!isWanted()) return;
-      const portion = portions.shift();
-      if (portion === undefined || unread !== undefined) return finish();
-      reading(() => behaviour.addresses?.(state, portion));
-      // Others have their turns between two portions; an actor of few addresses is there at once.
-      if (portions.length > 0) world.defer(next);
-      else next();
+  store.load(address.scope, ownRows(behaviour, address.id), [loading.fence], (rows, packed) => {
+    if (!isWanted()) return;
+    if (isRefusal(rows)) return done(rows);
+    const folding = fold(behaviour, state, rows, packed);
+    const goOn = (): boolean => {
+      // Whoever had it loaded: rows that bring the thread down do so again whenever it is asked for.
+      loading.inHand.ask = cell.inbox[0]?.ask ?? 0;
+      try {
+        return folding.next().done !== true;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        unread = internal(`${address.kind} ${address.id} can't be loaded: ${message}`);
+        loading.crashed(cell, error);
+        return false;
+      } finally {
+        loading.inHand.ask = 0;
+      }
     };
-    next();
-  };
-
-  const takeOwned = (): void =>
-    store.load(
-      address.scope,
-      behaviour.tables.map((table) => ({
-        table,
-        owner: address.id,
-        ...(table === 'ip' && behaviour.addresses !== undefined ? { packed: true } : {}),
-      })),
-      proof,
-      (rows, packed) => {
-        if (!isWanted()) return;
-        if (isRefusal(rows)) return done(rows);
-        reading(() => {
-          for (const row of rows) behaviour.evolve(state, { ...row, prev: 0 });
-        });
-        takeAddresses(portionsOf(packed));
-      },
-    );
-
-  takeOwned();
+    inPortions(world, goOn, isWanted, (isOver) => {
+      if (!isOver) return;
+      done(unread ?? { state });
+      if (unread === undefined && behaviour.scans !== undefined) growIndex(loading, cell, state);
+    });
+  });
 }
 
 /** Takes the tables of an index one after the other, as long as the actor has this state. */

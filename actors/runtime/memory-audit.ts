@@ -1,53 +1,50 @@
 // Compares actors with their rows: a live actor's memory is what loading its rows again would give, or something is wrong
-// even if each of the two is sound in itself (reliability.md §5.4).
+// even if each of the two is sound in itself (reliability.md §5.4). Rows are read and folded as for a load: the shard that is
+// audited serves meanwhile.
 import { addressText, type Scope } from '../address.ts';
+import { push, takeAt, type Heap } from '../ipam/heap.ts';
 import type { Fence, ShardStore, World } from '../ports.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Cell } from './cell.ts';
 import type { Cells } from './cells.ts';
+import { driftOf } from './drift.ts';
+import { inPortions, ownRows } from './folding.ts';
 
 export interface MemoryAudit {
   /** Actors that were compared. */
   compared: number;
   /** Actors that were in the middle of something each time. */
   busy: number;
-  /** Actors beyond the limit. */
+  /** Actors beyond the limits. */
   left: number;
-  /** Sentences; empty: memory and rows agree. */
+  /** Which actors could not be compared, and why: that their rows could not be read says nothing against their memory. */
+  notCompared: string[];
+  /** Sentences; empty: memory and rows agree, where they were compared. */
   findings: string[];
 }
 
 export interface MemoryAuditOptions {
-  world: Pick<World, 'after'>;
+  world: Pick<World, 'after' | 'defer'>;
   store: Pick<ShardStore, 'load'>;
   cells: Pick<Cells, 'get' | 'values'>;
   fenceOf(scope: Scope): Fence;
 }
 
+export const nothingAudited = (): MemoryAudit => ({ compared: 0, busy: 0, left: 0, notCompared: [], findings: [] });
+
 const TRIES = 3;
 const AGAIN_MS = 20;
 const MOST_FINDINGS = 100;
+/** Each may have taken as long as a load may take. */
+const MOST_NOT_COMPARED = 10;
 
-/** Text of a value in which neither the order of an object's fields nor that of a list matters. */
-export function canonical(value: unknown): string {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'undefined';
-  if (value instanceof Map) return canonical([...(value as Map<unknown, unknown>)]);
-  if (value instanceof Set) return canonical([...(value as Set<unknown>)]);
-  if (Array.isArray(value)) return `[${value.map(canonical).sort().join(',')}]`;
-  const fields = Object.entries(value)
-    .filter(([, field]) => field !== undefined)
-    .map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`);
-  return `{${fields.sort().join(',')}}`;
-}
+type Compared = { drift: string | undefined } | { notCompared: string } | 'busy';
 
-/** Names of the top-level fields in which the two differ, for the finding. */
-function differing(memory: unknown, rows: unknown): string {
-  const isPlain = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isPlain(memory) || !isPlain(rows)) return 'its content';
-  const names = [...new Set([...Object.keys(memory), ...Object.keys(rows)])];
-  return names.filter((name) => canonical(memory[name]) !== canonical(rows[name])).join(', ');
+/** Who was active last comes first. A hundred thousand are not sorted for the few that are compared. */
+function lastActive(cells: Iterable<Cell>): Heap<{ cell: Cell; touchedMs: number }> {
+  const heap: ReturnType<typeof lastActive> = { items: [], isBefore: (one, other) => one.touchedMs > other.touchedMs };
+  for (const cell of cells) push(heap, { cell, touchedMs: cell.touchedMs });
+  return heap;
 }
 
 /** Answers a function that compares up to `limit` resident actors, one after the other, the last active ones first. */
@@ -61,48 +58,61 @@ export function createMemoryAudit(options: MemoryAuditOptions) {
     cell.inbox.length === 0 &&
     cell.waiting.length === 0;
 
-  /** Compares one actor: a finding, undefined, or null if it was never found quiet before and after the load. */
-  function compare(cell: Cell, tries: number, done: (found: string | null | undefined) => void): void {
+  /** Busy: it was never found quiet, and the same, from before its rows were read until they were compared. */
+  function compare(cell: Cell, tries: number, done: (compared: Compared) => void): void {
     const again = (): void => {
-      if (tries <= 1) return done(null);
+      if (tries <= 1) return done('busy');
       world.after(AGAIN_MS, () => compare(cell, tries - 1, done));
     };
-    if (cells.get(cell.address) !== cell) return done(null);
+    if (cells.get(cell.address) !== cell) return done('busy');
     if (!isQuiet(cell)) return again();
-    const { behaviour, address, turns } = cell;
-    const wanted = behaviour.tables.map((table) => ({ table, owner: address.id }));
-    store.load(address.scope, wanted, [options.fenceOf(address.scope)], (rows) => {
-      if (isRefusal(rows)) return done(`memory: ${addressText(address)} could not be compared: ${rows.message}`);
-      // Nothing changes an actor that holds no reservation but a turn of its own.
-      if (cells.get(address) !== cell || !isQuiet(cell) || cell.turns !== turns) return again();
-      const fresh = behaviour.create(address.id, address.scope);
-      for (const row of rows) behaviour.evolve(fresh, { ...row, prev: 0 });
-      const view = behaviour.audited ?? behaviour.describe;
-      if (view === undefined) return done(undefined);
-      const [memory, stored] = [view(cell.state), view(fresh)];
-      if (canonical(memory) === canonical(stored)) return done(undefined);
-      done(`memory: ${addressText(address)} differs from its rows in ${differing(memory, stored)}`);
+    const { behaviour, address, turns, state } = cell;
+    // Nothing changes an actor that holds no reservation but a turn of its own; loaded anew, it has another state.
+    const isUnchanged = (): boolean =>
+      cells.get(address) === cell && isQuiet(cell) && cell.turns === turns && cell.state === state;
+    store.load(address.scope, ownRows(behaviour, address.id), [options.fenceOf(address.scope)], (rows, packed) => {
+      const name = addressText(address);
+      if (isRefusal(rows)) return done({ notCompared: `${name}: ${rows.message}` });
+      const comparing = driftOf({ behaviour, address, state }, rows, packed);
+      let drift: string | undefined;
+      const goOn = (): boolean => {
+        try {
+          const { done: isOver, value: fields } = comparing.next();
+          if (isOver !== true) return true;
+          if (fields.length > 0) drift = `memory: ${name} differs from its rows in ${fields.join(', ')}`;
+        } catch (error) {
+          // Nor could it be loaded; a row that its actor can't take must not end the thread.
+          drift = `memory: ${name} can't be made of its rows: ${error instanceof Error ? error.message : String(error)}`;
+        }
+        return false;
+      };
+      inPortions(world, goOn, isUnchanged, (isOver) => (isOver ? done({ drift }) : again()));
     });
   }
 
   return (limit: number, done: (audit: MemoryAudit) => void): void => {
-    const all = [...cells.values()].sort((a, b) => b.touchedMs - a.touchedMs);
-    const audit: MemoryAudit = { compared: 0, busy: 0, left: Math.max(0, all.length - limit), findings: [] };
-    const next = (i: number): void => {
-      const cell = i < limit ? all[i] : undefined;
-      if (cell === undefined || audit.findings.length >= MOST_FINDINGS) {
-        audit.left += Math.max(0, Math.min(all.length, limit) - i);
+    const all = lastActive(cells.values());
+    const audit = nothingAudited();
+    const next = (): void => {
+      const isEnough =
+        audit.compared + audit.busy + audit.notCompared.length >= limit ||
+        audit.findings.length >= MOST_FINDINGS ||
+        audit.notCompared.length >= MOST_NOT_COMPARED;
+      const first = isEnough ? undefined : takeAt(all, 0);
+      if (first === undefined) {
+        audit.left = all.items.length;
         return done(audit);
       }
-      compare(cell, TRIES, (found) => {
-        if (found === null) audit.busy++;
+      compare(first.cell, TRIES, (compared) => {
+        if (compared === 'busy') audit.busy++;
+        else if ('notCompared' in compared) audit.notCompared.push(compared.notCompared);
         else {
           audit.compared++;
-          if (found !== undefined) audit.findings.push(found);
+          if (compared.drift !== undefined) audit.findings.push(compared.drift);
         }
-        next(i + 1);
+        world.defer(next);
       });
     };
-    next(0);
+    next();
   };
 }

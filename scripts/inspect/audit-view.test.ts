@@ -10,7 +10,7 @@ const sound: AuditView = {
   findings: [],
   more: {},
   rows: { live: 200_000, log: 20_000, isWholeLog: false },
-  memory: { compared: 500, busy: 2, left: 1_200 },
+  memory: { compared: 500, busy: 2, left: 1_200, notCompared: [] },
   keys: { compared: 0, missing: [], twice: [] },
   tookMs: 1_000,
 };
@@ -21,8 +21,22 @@ test('an audit is called sound in what it looked at, in one line', () => {
     linesOf(sound)[0],
     'sound: nothing is lost, nothing is given out twice in all 200000 rows, the newest 20000 log entries, 500 actors in memory (2 were busy, 1200 beyond the limit)',
   );
-  const whole = { ...sound, rows: { live: 7, log: 9, isWholeLog: true }, memory: { compared: 1, busy: 0, left: 0 } };
+  const whole = {
+    ...sound,
+    rows: { live: 7, log: 9, isWholeLog: true },
+    memory: { compared: 1, busy: 0, left: 0, notCompared: [] },
+  };
   assert.match(linesOf(whole)[0]!, / in all 7 rows, all 9 log entries, 1 actors in memory$/);
+});
+
+test('what could not be compared is said beside what is sound, with why', () => {
+  const notCompared = [
+    "partition:p/network/n: rows of partition:p can't be loaded: timeout",
+    'shard 2: it was started again',
+  ];
+  const lines = linesOf({ ...sound, memory: { compared: 7, busy: 0, left: 0, notCompared } });
+  assert.match(lines[0]!, /^sound: .* 7 actors in memory \(2 could not be compared\)$/);
+  for (const which of notCompared) assert.ok(lines.includes(`not compared: ${which}`));
 });
 
 test('findings are counted with those that are not listed, which are named by their rule', () => {

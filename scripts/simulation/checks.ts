@@ -202,6 +202,7 @@ async function look({ sites, databases, processesOf, shards }: Federated): Promi
     const { host } = active;
     const memory = await host.auditMemory(10_000);
     for (const finding of memory.findings) found.push(['I06', `${finding} [site ${site}]`]);
+    for (const which of memory.notCompared) found.push(['I20', `${which}: not compared with its rows [site ${site}]`]);
     if (memory.busy > 0) {
       const states = await Promise.all(Array.from({ length: shards }, (_, shard) => host.inspect(shard, null)));
       const busy = JSON.stringify(busyOf(states));

@@ -23,13 +23,10 @@ export interface AuditThreadOptions {
   program: string | URL;
   url: string;
   /** Beyond it the thread dies, not the process. */
-  heapMb?: number;
+  heapMb: number;
 }
 
-/** Four times what 100,000 machines and the newest 20,000 entries take. */
-const HEAP_MB = 1_024;
-
-export function createAuditThread({ program, url, heapMb = HEAP_MB }: AuditThreadOptions): AuditThread {
+export function createAuditThread({ program, url, heapMb }: AuditThreadOptions): AuditThread {
   const running = new Set<Worker>();
   let isStopping = false;
   const stopping = (): Refusal => because('stopping', unavailable('the audit was given up: this process ends'));
@@ -48,7 +45,7 @@ export function createAuditThread({ program, url, heapMb = HEAP_MB }: AuditThrea
           if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') return reject(error);
           resolve(
             unavailable(
-              `the audit of ${entries} log entries and all rows needs more than ${heapMb} MiB: ask for fewer entries`,
+              `the audit of all rows and ${entries} log entries needs more than ${heapMb} MiB: give it more with HANSE_AUDIT_HEAP_MB; fewer entries save only what these take, all rows are read in any case`,
             ),
           );
         });

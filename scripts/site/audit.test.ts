@@ -6,7 +6,7 @@ import { test } from '../../storage/testing/register.ts';
 import { createAudit } from './audit.ts';
 
 const rows: RowsAudit = { site: 'muc', findings: [], more: {}, rows: { live: 1, log: 1, isWholeLog: true } };
-const memory: MemoryAudit = { compared: 1, busy: 0, left: 0, findings: [] };
+const memory: MemoryAudit = { compared: 1, busy: 0, left: 0, notCompared: [], findings: [] };
 const keys = { compared: 0, missing: [], twice: [] };
 
 /** An audit whose rows are answered by the test. */
@@ -56,4 +56,17 @@ test('findings of rows and of memory are one list; a refusal of the thread is th
   await assert.rejects(failed, /away/);
   void audit();
   assert.equal(asked.length, 4);
+});
+
+test('an actor whose rows can not be read says nothing against the site: it is told apart from findings', async () => {
+  const { audit, asked } = start({ ...memory, notCompared: ['partition:p/network/n: timeout'] });
+  const answer = audit();
+  asked[0]!.answer(rows);
+  const view = await answer;
+  assert.ok(!isRefusal(view));
+  const { isSound, memory: looked } = view;
+  assert.deepEqual(
+    [isSound, looked],
+    [true, { compared: 1, busy: 0, left: 0, notCompared: ['partition:p/network/n: timeout'] }],
+  );
 });

@@ -1,14 +1,19 @@
 // The audit of a running site: what must be conserved in its rows, and its actors' memory compared with them.
 import { conflict, isRefusal, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
+import type { MemoryAudit } from '../../actors/runtime/memory-audit.ts';
 import { briefOf, type RowsAudit } from '../../storage/audit/index.ts';
 import type { AuditThread } from './audit-thread.ts';
 import type { KeysView } from './inspect/keys.ts';
 
 export interface AuditView extends RowsAudit {
+  /** Of what was looked at; what could not be is said beside it. */
   isSound: boolean;
-  /** `busy`: in the middle of something each time, and not compared. `left`: beyond the limit. */
-  memory: { compared: number; busy: number; left: number };
+  /**
+   * `busy`: in the middle of something each time. `left`: beyond the limits. `notCompared`: actors (or shards) whose rows
+   * could not be read in time, each with why; nothing is said against them.
+   */
+  memory: Omit<MemoryAudit, 'findings'>;
   /** Keys that were answered at two sites during a cut: as designed, and listed so that somebody resolves them. */
   keys: KeysView;
   tookMs: number;
@@ -40,13 +45,13 @@ export function createAudit(
     if (isRefusal(rows)) return rows;
     const inMemory = briefOf(memory.findings);
     const findings = [...rows.findings, ...inMemory.findings];
-    const { compared, busy, left } = memory;
+    const { compared, busy, left, notCompared } = memory;
     return {
       ...rows,
       isSound: findings.length === 0,
       findings,
       more: { ...rows.more, ...inMemory.more },
-      memory: { compared, busy, left },
+      memory: { compared, busy, left, notCompared },
       keys,
       tookMs: Math.round(performance.now() - startMs),
     };

@@ -24,6 +24,8 @@ export interface InsightOptions {
   /** This process, as the lease names it. */
   process: string;
   databaseUrl: string;
+  /** Heap of the thread of an audit. */
+  auditHeapMb: number;
   /** Where the scrape port listens; port 0: nowhere. */
   metrics: { host: string; port: number };
   host: ShardHost;
@@ -48,7 +50,11 @@ export interface Insight {
 export async function openInsight(options: InsightOptions): Promise<Insight> {
   const { site, process } = options;
   const inspection = createInspection({ url: options.databaseUrl, applicationName: `hanse-${site.id}` });
-  const auditThread = createAuditThread({ program: join(projectRoot, 'dist', 'audit.js'), url: options.databaseUrl });
+  const auditThread = createAuditThread({
+    program: join(projectRoot, 'dist', 'audit.js'),
+    url: options.databaseUrl,
+    heapMb: options.auditHeapMb,
+  });
   const registry = new Registry();
   registry.setDefaultLabels({ site: site.id });
   collectDefaultMetrics({ register: registry });

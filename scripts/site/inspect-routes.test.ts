@@ -63,7 +63,7 @@ function start(
         if (shard === 2) return unavailable('shard 2 is being restarted');
         return { shard, cells: [cell(`m${shard}`, shard)], kinds: [sums] };
       },
-      auditMemory: async () => ({ compared: 0, busy: 0, left: 0, findings: [] }),
+      auditMemory: async () => ({ compared: 0, busy: 0, left: 0, notCompared: [], findings: [] }),
       quarantine: () => aside,
       retry: async (id: string, { who, key }: { who: string; key?: IdempotencyKey }) =>
         aside.splice(0).some((message) => message.id === id)

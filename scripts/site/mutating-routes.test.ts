@@ -21,6 +21,7 @@ async function start() {
     site,
     process: 'here:1',
     databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing',
+    auditHeapMb: 64,
     metrics: { host: '127.0.0.1', port: 0 },
     host: untouched,
     admission: untouched,

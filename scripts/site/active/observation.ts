@@ -41,6 +41,7 @@ export const observe = (
     ...parts,
     process: ground.holder.process,
     databaseUrl: ground.databaseUrl,
+    auditHeapMb: ground.config.auditHeapMb,
     metrics: ground.config.metrics,
     admission: ground.admission,
     shards: ground.shards,
