@@ -124,7 +124,7 @@ export function addMachineIpmiRoutes(edge: Edge): void {
     { method: 'post', path: '/v1/machine/ipmi', role: 'edit', operation: 'ipmiReport', body: reportsBody },
     async ({ site, as, body: { partitionid = '', reports = {} } }) => {
       if (partitionid === '') return invalid('partition id is empty');
-      const partition = await findEntry(site, 'partition', partitionid);
+      const partition = await findEntry(site, 'partition', partitionid, as);
       if (isRefusal(partition)) return partition;
       const checked = checkReports(reports);
       if (isRefusal(checked)) return checked;
