@@ -98,7 +98,7 @@ interface HomeParts extends Pick<MembersParts, 'ask' | 'places'> {
 }
 
 /** What the actors of this site do for the others. */
-function homeActors(site: string, { ask, places, adopted }: HomeParts): HomeActors {
+export function homeActors(site: string, { ask, places, adopted }: HomeParts): HomeActors {
   const registry = addressOf(siteScope(site), 'registry', site);
   const refusalOf = (answer: unknown): Refusal | undefined => (isRefusal(answer) ? answer : undefined);
   return {
