@@ -1,5 +1,7 @@
 // A dry run: the handler of the real one over a site that decides and changes nothing (reliability.md I18).
 import type { Context } from 'hono';
+import type { Asker } from '../actors/asker.ts';
+import type { Claim } from '../actors/registry/messages.ts';
 import { isDryAnswer, type DryAnswer } from '../actors/runtime/dry-run.ts';
 import { together } from '../actors/registry/claims.ts';
 import { invalid, isRefusal, type Refusal } from '../actors/refusal.ts';
@@ -74,8 +76,9 @@ export function isDryRequest({ req, env }: Context<EdgeEnv>, isV1: boolean): boo
 }
 
 /** The word of all others without promises; refused as the real proposal would be (router/federation). */
-async function checkClaims(site: Site, h: string, claims: unknown): Promise<Refusal | undefined> {
-  const answers = await site.federation.askOthers('promise.check', { h, site: site.id, claims }, MEMBERS_WITHIN_MS);
+async function checkClaims(site: Site, h: string, claims: Claim[], asker?: Asker): Promise<Refusal | undefined> {
+  const ask = { h, site: site.id, claims };
+  const answers = await site.federation.askOthers('promise.check', ask, MEMBERS_WITHIN_MS, asker);
   const refused = [...answers.values()].filter((answer) => isRefusal(answer));
   return refused.find(({ kind }) => kind === 'Unavailable') ?? together(refused);
 }
@@ -92,7 +95,7 @@ export const drySite = (site: Site, changes: WouldChange[]): Site => ({
   }) as Site['ask'],
   federation: {
     ...site.federation,
-    propose: (h, claims) => checkClaims(site, h, claims),
+    propose: (h, claims, asker) => checkClaims(site, h, claims, asker),
     settle: async () => {},
     release: async () => {},
     spread: async () => {},

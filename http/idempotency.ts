@@ -1,6 +1,7 @@
 // Idempotency-Key: a mutating request that has one is executed once; whoever repeats it gets the first answer again
 // (draft-ietf-httpapi-idempotency-key-header, design.md §4 and §12).
 import { createHash } from 'node:crypto';
+import type { Asker } from '../actors/asker.ts';
 import type { IdempotencyKey, KeyedOutcome } from '../actors/ports.ts';
 import {
   conflict,
@@ -15,7 +16,7 @@ import {
 } from '../actors/refusal.ts';
 import { outcomeName } from './outcomes.ts';
 import type { KnownOutcome } from './questions.ts';
-import type { Caller, Site } from './site.ts';
+import type { AskOptions, Caller, Site } from './site.ts';
 
 export const KEY_HEADER = 'Idempotency-Key';
 /** `true` on an answer that was given before. */
@@ -98,12 +99,14 @@ const find = async (site: Site, { identity, key }: IdempotencyKey): Promise<Keye
 async function findElsewhere(
   site: Site,
   key: IdempotencyKey,
+  asker: Asker | undefined,
 ): Promise<{ known: KeyedOutcome | undefined; missing: string[] } | Refusal> {
   const { identity } = key;
   const missing: string[] = [];
   let known: KeyedOutcome | undefined;
   if (site.federation.others().length === 0) return { known, missing };
-  const answers = await site.federation.askOthers('idempotency', { identity, key: key.key }, MEMBERS_WITHIN_MS);
+  const question = { identity, key: key.key };
+  const answers = await site.federation.askOthers('idempotency', question, MEMBERS_WITHIN_MS, asker);
   for (const [member, answer] of answers) {
     if (isRefusal(answer)) {
       missing.push(member);
@@ -124,13 +127,13 @@ export interface Kept<R> {
 
 /**
  * Executes `act` unless the key has an outcome. `act` is to pass the key with the ask that changes something, which stores
- * the outcome in its own transaction. `isDry`: nothing will be stored, so nobody has to wait for this request.
+ * the outcome in its own transaction. `as.dry`: nothing will be stored, so nobody has to wait for this request.
  */
 export async function once<R>(
   site: Site,
   key: IdempotencyKey,
   placeless: Placeless | undefined,
-  isDry: boolean,
+  { dry: isDry = false, asker }: Pick<AskOptions, 'dry' | 'asker'>,
   act: () => R | Refusal | Promise<R | Refusal>,
 ): Promise<Kept<R> | Refusal> {
   const { running } = site.outcomes;
@@ -146,7 +149,7 @@ export async function once<R>(
     if (known !== undefined) return replayed(known);
     const headers: Record<string, string> = {};
     if (placeless !== undefined) {
-      const elsewhere = await findElsewhere(site, key);
+      const elsewhere = await findElsewhere(site, key, asker);
       if (isRefusal(elsewhere)) return elsewhere;
       if (elsewhere.known !== undefined) return replayed(elsewhere.known);
       if (elsewhere.missing.length > 0) {

@@ -1,6 +1,7 @@
 // What sites ask each other on behalf of an operation, beside whole requests: who uses this, who knows that id. The
 // answers are counted from committed rows of the scopes that the asked site owns.
 import { addressOf, partitionScope, siteScope, type Scope } from '../actors/address.ts';
+import type { Asker } from '../actors/asker.ts';
 import { withoutLost } from '../actors/directory/conflict.ts';
 import type { DirectoryKind, DirectoryRecord } from '../actors/directory/record.ts';
 import type { Family } from '../actors/ipam/address.ts';
@@ -109,8 +110,8 @@ export async function sizeUsage(site: Site, size: string): Promise<number> {
   return machines.filter(({ value }) => value.size === size).length;
 }
 
-/** Answers another member's question; the counterpart of `Federation.askOthers`. */
-export async function answerQuestion(site: Site, kind: string, body: unknown): Promise<unknown> {
+/** Answers another member's question, who waits as long as `asker`; the counterpart of `Federation.askOthers`. */
+export async function answerQuestion(site: Site, kind: string, body: unknown, asker?: Asker): Promise<unknown> {
   switch (kind) {
     case 'project-usage':
       return projectUsage(site, (body as Questions['project-usage']['ask']).project);
@@ -143,7 +144,7 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
       const { h, site: proposer, claims } = body as Questions['promise.check']['ask'];
       const registry = addressOf(siteScope(site.id), 'registry', site.id);
       const asked = { h, site: proposer, claims, partitions: site.places.hosted() };
-      const answer = await site.ask(registry, 'promise', asked, { who: proposer, dry: true });
+      const answer = await site.ask(registry, 'promise', asked, { who: proposer, dry: true, asker });
       return isRefusal(answer) ? answer : {};
     }
     case 'network-held': {
@@ -152,7 +153,10 @@ export async function answerQuestion(site: Site, kind: string, body: unknown): P
       return { held: Object.fromEntries(await heldHere(site, copies)) } satisfies Questions['network-held']['reply'];
     }
     case 'network-parts':
-      return networkParts(site, (body as Questions['network-parts']['ask']).network, { who: 'federation' });
+      return networkParts(site, (body as Questions['network-parts']['ask']).network, {
+        who: 'federation',
+        asker,
+      });
     default:
       return invalid(`question "${kind}" is unknown to site ${site.id}`);
   }

@@ -46,19 +46,25 @@ export interface DirectoryCopy {
 export interface Federation {
   /** Ids of the other member sites. */
   others(): string[];
-  /** Asks every other member; a member that can't be reached answers an `unavailable` refusal that names it. */
-  askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
+  /**
+   * Asks every other member, for no longer than `asker` waits; a member that can't be reached, or does not answer in that
+   * time, answers an `unavailable` refusal that names it.
+   */
+  askOthers(kind: string, body: unknown, withinMs: number, asker?: Asker): Promise<Map<string, unknown>>;
   /** As `askOthers`, one of them. */
-  askOther(member: string, kind: string, body: unknown, withinMs: number): Promise<unknown>;
+  askOther(member: string, kind: string, body: unknown, withinMs: number, asker?: Asker): Promise<unknown>;
   /**
    * The word of all others for claims that must be unique over the federation; refused with each collision, or 503
    * naming who can't be reached. The caller must `settle` afterwards.
    */
-  propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
-  /** `made` undefined: it can't be told now; the members hear it as soon as it can. */
-  settle(h: string, made: boolean | undefined): Promise<void>;
-  /** Frees the others of what this site no longer claims. `undefined`: it can't be told now what that is. */
-  release(claims: readonly ClaimRecord[] | undefined): Promise<void>;
+  propose(h: string, claims: Claim[], asker?: Asker): Promise<Refusal | undefined>;
+  /**
+   * `made` undefined: it can't be told now; the members hear it as soon as it can. They hear it in any case: `asker` only
+   * waits no longer for that than it has time.
+   */
+  settle(h: string, made: boolean | undefined, asker?: Asker): Promise<void>;
+  /** Frees the others of what this site no longer claims, as `settle`. `undefined`: it can't be told now what that is. */
+  release(claims: readonly ClaimRecord[] | undefined, asker?: Asker): Promise<void>;
   /** Waits until every reachable member has applied a directory entry, at most 250 ms (design.md §2, read your writes). */
   spread(record: DirectoryRecord): Promise<void>;
 }

@@ -46,19 +46,19 @@ export function write<B = undefined, R = unknown>(
     return query === '' ? path : `${path}?${query}`;
   };
 
-  async function kept(request: RouteRequest<B>, key: IdempotencyKey, isDry: boolean): Promise<Answer | Refusal> {
+  async function kept(request: RouteRequest<B>, key: IdempotencyKey): Promise<Answer | Refusal> {
     const keyed = { ...request, as: { ...request.as, key } };
-    const outcome = await once(request.site, key, placelessOf(request), isDry, () => act(keyed));
+    const outcome = await once(request.site, key, placelessOf(request), request.as, () => act(keyed));
     if (isRefusal(outcome)) return outcome;
     const answered = await answer(outcome.reply, request);
     return isRefusal(answered) ? answered : { ...answered, headers: { ...answered.headers, ...outcome.headers } };
   }
 
-  async function run(request: RouteRequest<B>, key: string | undefined, isDry: boolean): Promise<Answer | Refusal> {
+  async function run(request: RouteRequest<B>, key: string | undefined): Promise<Answer | Refusal> {
     if (key !== undefined) {
       const { body } = request;
       const { method } = request.context.req;
-      return kept(request, keyOf(key, request.caller, { method, path: requestPath(request), body }), isDry);
+      return kept(request, keyOf(key, request.caller, { method, path: requestPath(request), body }));
     }
     const reply = await act(request);
     return isRefusal(reply) ? reply : answer(reply, request);
@@ -67,7 +67,7 @@ export function write<B = undefined, R = unknown>(
   async function runDry(request: RouteRequest<B>, key: string | undefined, isV1: boolean): Promise<Answer | Response> {
     const changes: WouldChange[] = [];
     const dry = { ...request, site: drySite(site, changes), as: { ...request.as, dry: true } };
-    return dryAnswer(await run(dry, key, true), changes, isV1);
+    return dryAnswer(await run(dry, key), changes, isV1);
   }
 
   register(edge, spec, 'write', (request) => {
@@ -77,6 +77,6 @@ export function write<B = undefined, R = unknown>(
     const isV1 = !req.path.startsWith(v2);
     const isDry = isDryRequest(request.context, isV1);
     if (isRefusal(isDry)) return isDry;
-    return isDry ? runDry(request, key, isV1) : run(request, key, false);
+    return isDry ? runDry(request, key, isV1) : run(request, key);
   });
 }

@@ -9,6 +9,7 @@ import type { Operation } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';
+import type { Ended } from './shard/reservations.ts';
 import { MOST_CRASHES } from './turn/ending.ts';
 
 /** After so many commits that found a memory wrong, the caller hears of it. */
@@ -20,11 +21,8 @@ export interface CoordinatorOptions {
   shard: number;
   /** Delivers to an actor, wherever its shard is; `respond` is called exactly once. */
   send(to: Address, sent: Sent): void;
-  /**
-   * Ends reservations at their actors; `done` after every one of them has applied it. `reload`: the commit found the
-   * memory wrong.
-   */
-  end(operation: string, actors: Address[], how: 'committed' | 'cancelled' | 'reload', done: () => void): void;
+  /** Ends reservations at their actors; `done` after every one of them has applied it, or is not waited for any more. */
+  end(ended: Ended, done: () => void): void;
   submit(operation: Operation): void;
   hint(hint: Hint, who: string, nowMs: number): void;
   /** The shard's own fence in a scope, to leave out of what an operation proves besides. */
@@ -147,10 +145,10 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       end(unwanted, 'cancelled', done);
     }
 
-    function end(ended: Grant[], how: 'committed' | 'cancelled' | 'reload', done: () => void): void {
+    function end(ended: Grant[], how: Ended['how'], done: () => void): void {
       if (ended.length === 0) return done();
       const actors = new Map(ended.map((grant) => [addressText(grant.from), grant.from]));
-      options.end(operation, [...actors.values()], how, done);
+      options.end({ operation, actors: [...actors.values()], how, deadlineMs: mail.deadlineMs }, done);
     }
 
     function finish(answer: unknown): void {

@@ -7,7 +7,9 @@ import { conflict, isRefusal, notFound, type Refusal } from '../refusal.ts';
 import { reserveAll, type AnyBehaviour, type Context, type Coordination, type Question } from './behaviour.ts';
 import { MAIN, type Envelope } from './envelope.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { GRACE_MS } from './neighbours.ts';
 import { createShard, type Shard, type ShardLimits } from './shard.ts';
+import { WHEEL_MS } from './shard/wheel.ts';
 import { createVirtualWorld } from './virtual-world.ts';
 
 // A bag of numbers, each taken at most once: small enough to read, with everything an actor can do.
@@ -765,6 +767,57 @@ describe('coordination over shards', () => {
     const lists = bags.map((bag) => plant.ask(bag, 'list', {}));
     plant.settle();
     assert.deepEqual(lists[0]?.(), lists[1]?.());
+  });
+
+  it('a participant whose shard died while the database is away: refused soon after its deadline, not when there is an epoch', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    for (const bag of bags) plant.ask(bag, 'list', {});
+    plant.settle();
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 3 }, 2_000);
+    plant.shards[1] = undefined;
+    plant.store.down = true;
+    plant.settle(2_000 + GRACE_MS + 2 * WHEEL_MS);
+    assert.equal((answer() as Refusal | undefined)?.because, 'deadline');
+    for (const cell of plant.shards[0]?.cells.values() ?? []) assert.equal(cell.held.size, 0);
+    plant.store.down = false;
+    plant.boot(1);
+    plant.settle();
+    const again = plant.ask(bags[0] as string, 'takeAll', { bags, n: 3 });
+    plant.settle();
+    assert.deepEqual(again(), [3, 3]);
+  });
+
+  it('an operation that is written is answered, also when the shard of a participant died before it heard of it', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    for (const bag of bags) plant.ask(bag, 'list', {});
+    plant.settle();
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 3 }, 2_000);
+    while (plant.log.length === 0) plant.world.step();
+    plant.shards[1] = undefined;
+    plant.settle(2_000 + GRACE_MS + 2 * WHEEL_MS);
+    assert.deepEqual(answer(), [3, 3]);
+  });
+
+  it('what a shard grants too late is given back to it: nobody else would end it', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)];
+    for (const bag of bags) plant.ask(bag, 'list', {});
+    plant.settle();
+    const answer = plant.ask(bags[0] as string, 'takeAll', { bags, n: 3 }, 2_000);
+    const sound = plant.shards[0] as Shard;
+    const late: Envelope[] = [];
+    plant.shards[0] = { ...sound, deliver: (one) => void (one.m === 'reply' ? late.push(one) : sound.deliver(one)) };
+    plant.settle(2_000 + GRACE_MS + 2 * WHEEL_MS);
+    assert.equal((answer() as Refusal | undefined)?.because, 'deadline');
+    const held = (): number =>
+      plant.shards[1]?.cells.get(addressOf(scope, 'machine', bags[1] as string))?.held.size ?? 0;
+    assert.deepEqual([late.length, held()], [1, 1]);
+    plant.shards[0] = sound;
+    for (const one of late) sound.deliver(one);
+    plant.settle();
+    assert.equal(held(), 0);
   });
 
   it('the end of an operation whose reservation was dropped meanwhile: what was committed is read', () => {

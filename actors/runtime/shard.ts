@@ -97,7 +97,7 @@ export function createShard(options: ShardOptions): Shard {
     inHand,
     shard,
     send: mail.send,
-    end: (operation, actors, how, done) => reservations.endEverywhere(operation, actors, how, done),
+    end: (ended, done) => reservations.endEverywhere(ended, done),
     submit,
     hint: mail.hint,
     isOwn: (fence) => fence.shard === shard,
@@ -125,6 +125,7 @@ export function createShard(options: ShardOptions): Shard {
     wake: mail.wake,
   });
   const reservations: Reservations = createReservations({
+    world,
     holdings,
     shards,
     neighbours,
@@ -195,7 +196,7 @@ export function createShard(options: ShardOptions): Shard {
     cells,
     start(done) {
       // Before it serves: mail may come already, and the database may be long in answering.
-      startWheel({ world, holdings, observation, gate, limits });
+      startWheel({ world, holdings, neighbours, observation, gate, limits });
       life.start(() => {
         pipe(MAIN)?.send({ m: 'ready', fences: holdings.fences() });
         done();
@@ -208,7 +209,8 @@ export function createShard(options: ShardOptions): Shard {
         case 'abandon':
           return gate.abandon(envelope.id);
         case 'reply':
-          return neighbours.replied(envelope.id, envelope.value);
+          if (!neighbours.replied(envelope.id, envelope.value)) reservations.giveBack(envelope.value);
+          return;
         case 'end':
           for (const actor of envelope.actors) reservations.endHere(envelope.operation, actor, envelope.how);
           return answerer(envelope.from, envelope.id)(null);

@@ -47,12 +47,13 @@ export async function findEntry<K extends DirectoryKind>(
   site: Site,
   kind: K,
   id: string,
+  { asker }: Pick<AskOptions, 'asker'>,
 ): Promise<DirectoryEntities[K] | Refusal> {
   const own = site.directory.get(kind, id);
   if (own !== undefined) return own;
   const absent = noSuch(kind, id);
   if (site.federation.others().length === 0) return absent;
-  const answers = await site.federation.askOthers('directory-entry', { kind, id }, MEMBERS_WITHIN_MS);
+  const answers = await site.federation.askOthers('directory-entry', { kind, id }, MEMBERS_WITHIN_MS, asker);
   for (const answer of answers.values()) {
     const found = known(site, answer);
     if (found !== null && found.entity !== null) return found.entity as DirectoryEntities[K];
@@ -67,10 +68,10 @@ const NEEDS_WORD: ReadonlySet<DirectoryKind> = new Set(['project', 'tenant', 'pa
  * Is the id unused everywhere? What two sites make of one id while they are cut apart is settled afterwards
  * (design.md §12).
  */
-async function refuseUsedId(site: Site, kind: DirectoryKind, id: string): Promise<Refusal | undefined> {
+async function refuseUsedId({ site, as }: Writer, kind: DirectoryKind, id: string): Promise<Refusal | undefined> {
   if (site.directory.get(kind, id) !== undefined) return alreadyExists();
   if (site.federation.others().length === 0) return undefined;
-  const answers = await site.federation.askOthers('directory-entry', { kind, id }, MEMBERS_WITHIN_MS);
+  const answers = await site.federation.askOthers('directory-entry', { kind, id }, MEMBERS_WITHIN_MS, as.asker);
   for (const answer of answers.values()) {
     if (known(site, answer)?.entity) return alreadyExists();
   }
@@ -84,7 +85,7 @@ export async function createEntry<K extends AskedKind>(
   request: DirectoryRequests[K]['create'],
   facts: DirectoryRequests[K]['facts'],
 ): Promise<DirectoryRecord | Refusal> {
-  const used = request.id === '' ? undefined : await refuseUsedId(site, kind, request.id);
+  const used = request.id === '' ? undefined : await refuseUsedId({ site, as }, kind, request.id);
   if (used !== undefined) return used;
   const body = { kind, request, facts } as CreateEntry;
   return site.ask(directoryActor(site, kind), 'create', body, as);
@@ -98,7 +99,7 @@ export async function updateEntry<K extends AskedKind>(
   request: DirectoryRequests[K]['update'],
   facts: DirectoryRequests[K]['facts'],
 ): Promise<DirectoryRecord | Refusal> {
-  const known = await findEntry(site, kind, id);
+  const known = await findEntry(site, kind, id, as);
   if (isRefusal(known)) return known;
   const body = { kind, id, request, facts } as UpdateEntry;
   return site.ask(directoryActor(site, kind), 'update', body, as);

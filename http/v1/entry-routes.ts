@@ -55,10 +55,14 @@ export function addEntryRoutes<K extends AskedKind, B>(edge: Edge, declared: Ent
 
   route(edge, { method: 'get', path, role: roles.read, operation: operations.list }, list);
 
-  route(edge, { method: 'get', path: one, role: roles.read, operation: operations.find }, async ({ site, param }) => {
-    const entity = await findEntry(site, kind, param('id'));
-    return isRefusal(entity) ? entity : found(site, entity);
-  });
+  route(
+    edge,
+    { method: 'get', path: one, role: roles.read, operation: operations.find },
+    async ({ site, as, param }) => {
+      const entity = await findEntry(site, kind, param('id'), as);
+      return isRefusal(entity) ? entity : found(site, entity);
+    },
+  );
 
   write(
     edge,
@@ -78,7 +82,7 @@ export function addEntryRoutes<K extends AskedKind, B>(edge: Edge, declared: Ent
     edge,
     { method: 'delete', path: one, role: roles.write, operation: operations.delete },
     async (request) => {
-      const entity = await findEntry(request.site, kind, request.param('id'));
+      const entity = await findEntry(request.site, kind, request.param('id'), request.as);
       if (isRefusal(entity)) return entity;
       const uses = await declared.uses(request, entity);
       if (isRefusal(uses)) return uses;

@@ -67,7 +67,7 @@ export function addFilesystemLayoutRoutes(edge: Edge): void {
     async ({ site, as, body: { machine = '', filesystemlayout = '' } }) => {
       const view = await machineOf(site, machine, as);
       if (isRefusal(view)) return view;
-      const layout = await findEntry(site, 'filesystemlayout', filesystemlayout);
+      const layout = await findEntry(site, 'filesystemlayout', filesystemlayout, as);
       if (isRefusal(layout)) return layout;
       return checkLayoutFits(layout, view.machine.hardware) ?? ok(layoutResponse(layout));
     },

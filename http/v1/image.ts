@@ -53,13 +53,13 @@ export function addImageRoutes(edge: Edge): void {
     update: async (request) => {
       const { site, body } = request;
       const asked = imageUpdate(body);
-      const stored = await findEntry(site, 'image', asked.id);
+      const stored = await findEntry(site, 'image', asked.id, request.as);
       if (isRefusal(stored)) return stored;
       const unreachable = await probed(site, body.url);
       return unreachable ?? updateEntry(request, 'image', asked.id, asked, {});
     },
-    uses: async ({ site }, { id }) => {
-      const answers = await site.federation.askOthers('image-usage', { image: id }, MEMBERS_WITHIN_MS);
+    uses: async ({ site, as }, { id }) => {
+      const answers = await site.federation.askOthers('image-usage', { image: id }, MEMBERS_WITHIN_MS, as.asker);
       const silent = refuseUnreachable(answers, `it is not known whether machines use image "${id}"`);
       if (silent !== undefined) return silent;
       const elsewhere = [...answers.values()] as Array<Questions['image-usage']['reply']>;

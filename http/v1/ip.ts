@@ -71,7 +71,7 @@ async function allocate(
   const family = askedFamily(body);
   if (isRefusal(family)) return family;
   const request = ipRequest(body, address, family);
-  const project = site.directory.get('project', projectid) ?? (await findEntry(site, 'project', projectid));
+  const project = site.directory.get('project', projectid) ?? (await findEntry(site, 'project', projectid, as));
   if (isRefusal(project)) return (await refuseByNetwork(site, sources[0]!, request, as)) ?? project;
   const machinePartition = machineid === '' ? undefined : site.places.machine(machineid);
   if (machinePartition !== undefined) request.machinePartition = machinePartition;

@@ -8,8 +8,8 @@ import { prefixesOf } from '../../actors/network/ip-rules.ts';
 import { isRefusal, notFound, unavailable, unprocessable, type Refusal } from '../../actors/refusal.ts';
 import { LOCATE_ASK, locateReplySchema } from '../../router/peers.ts';
 import type { ProjectUsage } from '../questions.ts';
-import type { AskOptions, Site } from '../site.ts';
-import { MEMBERS_WITHIN_MS, refuseUnreachable } from './directory.ts';
+import type { Site } from '../site.ts';
+import { MEMBERS_WITHIN_MS, refuseUnreachable, type Writer } from './directory.ts';
 
 /** Two partitions may have to be asked, one after the other. */
 const BRING_WITHIN_MS = 6_000;
@@ -21,9 +21,13 @@ const onItsWay = (address: string): Refusal =>
   unavailable(`ip "${address}" is on its way from one partition to another, nothing was done, try again`);
 
 /** Where another site has a network, or an address; undefined when all others say no. */
-async function placeAbroad(site: Site, by: 'network' | 'address', id: string): Promise<Lender | undefined | Refusal> {
+async function placeAbroad(
+  { site, as }: Writer,
+  by: 'network' | 'address',
+  id: string,
+): Promise<Lender | undefined | Refusal> {
   if (site.federation.others().length === 0) return undefined;
-  const answers = await site.federation.askOthers(LOCATE_ASK, { by, id }, MEMBERS_WITHIN_MS);
+  const answers = await site.federation.askOthers(LOCATE_ASK, { by, id }, MEMBERS_WITHIN_MS, as.asker);
   let isPassing = false;
   for (const [member, answer] of answers) {
     const found = locateReplySchema.safeParse(answer);
@@ -37,7 +41,7 @@ async function placeAbroad(site: Site, by: 'network' | 'address', id: string): P
 
 /** Each network with the actor that holds its addresses in this partition; NotFound, or Unprocessable when it is another's. */
 export async function locateNetworks(
-  site: Site,
+  { site, as }: Writer,
   partition: string,
   networks: readonly { id: string; autoacquire: boolean }[],
 ): Promise<LocatedNetwork[] | Refusal> {
@@ -45,7 +49,7 @@ export async function locateNetworks(
   for (const { id, autoacquire } of networks) {
     const place = site.places.network(id);
     if (place === undefined) {
-      const abroad = await placeAbroad(site, 'network', id);
+      const abroad = await placeAbroad({ site, as }, 'network', id);
       if (isRefusal(abroad)) return abroad;
       return abroad === undefined ? notFound(`no network with id "${id}" found`) : elsewhere(id, partition);
     }
@@ -65,10 +69,10 @@ const globalNetworkOf = (site: Site, text: string): string | undefined => {
 };
 
 /** Who has an address that this partition has not; undefined: nobody. */
-async function lenderOf(site: Site, address: string): Promise<Lender | undefined | Refusal> {
+async function lenderOf({ site, as }: Writer, address: string): Promise<Lender | undefined | Refusal> {
   const place = site.places.address(address);
   if (place !== undefined) return { partition: place.partition, site: place.site ?? site.id };
-  const abroad = await placeAbroad(site, 'address', address);
+  const abroad = await placeAbroad({ site, as }, 'address', address);
   return abroad ?? (site.places.passing(address) === undefined ? undefined : onItsWay(address));
 }
 
@@ -77,7 +81,7 @@ async function lenderOf(site: Site, address: string): Promise<Lender | undefined
  * machine has, is brought to this one first (design.md §6); it stays here when the allocation fails afterwards.
  */
 export async function locateIps(
-  { site, as }: { site: Site; as: AskOptions },
+  { site, as }: Writer,
   partition: string,
   addresses: readonly string[],
 ): Promise<AllocateMachine['ips'] | Refusal> {
@@ -88,7 +92,7 @@ export async function locateIps(
       located.push({ address, network: place.network, holder: place.holder });
       continue;
     }
-    const lender = await lenderOf(site, address);
+    const lender = await lenderOf({ site, as }, address);
     if (isRefusal(lender)) return lender;
     if (lender === undefined) return notFound(`no ip "${address}" found`);
     const network = globalNetworkOf(site, address);
@@ -102,7 +106,7 @@ export async function locateIps(
       to,
       'bring',
       { address, lender, site: site.id },
-      { who: as.who, withinMs: BRING_WITHIN_MS },
+      { who: as.who, withinMs: BRING_WITHIN_MS, asker: as.asker },
     );
     if (isRefusal(brought)) return brought;
     located.push({ address, network, holder: 'block' });
@@ -114,10 +118,10 @@ export async function locateIps(
  * Machines and firewalls of the project outside the partition, for its quota. A site that can't be reached counts by the
  * copy: quotas are hard in a partition, and may be overshot over sites by what is in flight (design.md §12).
  */
-export async function usedElsewhere(site: Site, project: string, partition: string): Promise<number> {
+export async function usedElsewhere({ site, as }: Writer, project: string, partition: string): Promise<number> {
   const [rows, answers] = await Promise.all([
     site.rows.rows('allocation', { project }),
-    site.federation.askOthers('project-usage', { project }, MEMBERS_WITHIN_MS),
+    site.federation.askOthers('project-usage', { project }, MEMBERS_WITHIN_MS, as.asker),
   ]);
   const here = new Set<string>(site.places.hosted().map(partitionScope));
   here.delete(partitionScope(partition));

@@ -14,7 +14,7 @@ import type { Edge } from '../env.ts';
 import type { RouteRequest } from '../route.ts';
 import type { Site } from '../site.ts';
 import { write } from '../write.ts';
-import { findEntry } from './directory.ts';
+import { findEntry, type Writer } from './directory.ts';
 import { withIpQuota } from './ip-quota.ts';
 import { answerDone } from './machine-answer.ts';
 import { machineOf } from './machine-of.ts';
@@ -110,21 +110,26 @@ async function whereOf({ site, as }: Pick<RouteRequest<unknown>, 'site' | 'as'>,
   }
   const { partition, size } = asked;
   if (size !== '') {
-    const found = asInvalid(await findEntry(site, 'size', size));
+    const found = asInvalid(await findEntry(site, 'size', size, as));
     if (isRefusal(found)) return found;
   }
   if (partition !== '') {
-    const found = asInvalid(await findEntry(site, 'partition', partition));
+    const found = asInvalid(await findEntry(site, 'partition', partition, as));
     if (isRefusal(found)) return found;
   }
   return { partition, size } satisfies Where;
 }
 
 /** The explicit layout, or the first that serves size and image (check 15). */
-async function layoutOf(site: Site, id: string, size: string, image: Image): Promise<FilesystemLayout | Refusal> {
+async function layoutOf(
+  { site, as }: Writer,
+  id: string,
+  size: string,
+  image: Image,
+): Promise<FilesystemLayout | Refusal> {
   return id === ''
     ? selectFilesystemLayout(site.directory.list('filesystemlayout'), size, image)
-    : findEntry(site, 'filesystemlayout', id);
+    : findEntry(site, 'filesystemlayout', id, as);
 }
 
 /**
@@ -147,11 +152,11 @@ export async function resolveAllocation(
 
   const constrained = checkImageOnSize(site.directory.get('sizeimageconstraint', size), image);
   if (constrained) return constrained;
-  const project = await findEntry(site, 'project', request.project);
+  const project = await findEntry(site, 'project', request.project, as);
   if (isRefusal(project)) return project;
-  const layout = await layoutOf(site, request.filesystemLayout, size, image);
+  const layout = await layoutOf({ site, as }, request.filesystemLayout, size, image);
   if (isRefusal(layout)) return layout;
-  const networks = await locateNetworks(site, partition, request.networks);
+  const networks = await locateNetworks({ site, as }, partition, request.networks);
   if (isRefusal(networks)) return networks;
   const ips = await locateIps({ site, as }, partition, request.ips);
   if (isRefusal(ips)) return ips;
@@ -174,7 +179,7 @@ export async function resolveAllocation(
         .list('sizereservation')
         .filter((reservation) => reservation.partitions.includes(partition)),
       machineQuota: quota,
-      usedElsewhere: quota === null ? 0 : await usedElsewhere(site, project.id, partition),
+      usedElsewhere: quota === null ? 0 : await usedElsewhere({ site, as }, project.id, partition),
       dnsServers: request.dnsServers.length > 0 ? request.dnsServers : (servers?.dnsServers ?? []),
       ntpServers: request.ntpServers.length > 0 ? request.ntpServers : (servers?.ntpServers ?? []),
     },

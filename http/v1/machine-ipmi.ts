@@ -135,7 +135,7 @@ export function addMachineIpmiRoutes(edge: Edge): void {
     },
     async ({ site, as, body: { partitionid = '', reports = {} } }) => {
       if (partitionid === '') return invalid('partition id is empty');
-      const partition = await findEntry(site, 'partition', partitionid);
+      const partition = await findEntry(site, 'partition', partitionid, as);
       if (isRefusal(partition)) return partition;
       const checked = checkReports(reports);
       if (isRefusal(checked)) return checked;

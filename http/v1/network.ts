@@ -24,7 +24,7 @@ import { created, ok, route, type Answer, type RouteRequest } from '../route.ts'
 import type { AskOptions, Site } from '../site.ts';
 import { write } from '../write.ts';
 import { withBlocksCalledBack } from './block.ts';
-import { findEntry } from './directory.ts';
+import { findEntry, type Writer } from './directory.ts';
 import { listCopies, listNetworks } from './network-list.ts';
 import { networkAt } from './network-places.ts';
 import { copyView, withAllHeld } from './network-usage.ts';
@@ -72,15 +72,15 @@ const registryOf = (site: Site) => addressOf(siteScope(site.id), 'registry', sit
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
 
 /** '' is none. */
-async function refuseProject(site: Site, id: string): Promise<Refusal | undefined> {
-  const project = id === '' ? undefined : await findEntry(site, 'project', id);
+async function refuseProject({ site, as }: Writer, id: string): Promise<Refusal | undefined> {
+  const project = id === '' ? undefined : await findEntry(site, 'project', id, as);
   return isRefusal(project) ? project : undefined;
 }
 
 /** It exists, and is hosted here; '' is none. */
-async function refusePartition(site: Site, id: string): Promise<Refusal | undefined> {
+async function refusePartition({ site, as }: Writer, id: string): Promise<Refusal | undefined> {
   if (id === '') return undefined;
-  const partition = await findEntry(site, 'partition', id);
+  const partition = await findEntry(site, 'partition', id, as);
   if (isRefusal(partition)) return partition;
   if (site.places.hosted().includes(id)) return undefined;
   return unreachable(`partition ${id} is not hosted by site ${site.id}, and its site can't be reached`);
@@ -131,7 +131,10 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   if (as === 'free') return notAChild(id);
   const { dry = false } = request.as;
   const body = { id, partition, partitions: site.places.hosted() };
-  const end = () => withWordGivenBack(site, id, () => site.ask(registryOf(site), 'deleteNetwork', body, request.as));
+  const end = () =>
+    withWordGivenBack({ site, as: request.as }, id, () =>
+      site.ask(registryOf(site), 'deleteNetwork', body, request.as),
+    );
   if (!isGlobal(view.network)) return end();
   if (dry) return withoutRecall(await end());
   return withBlocksCalledBack(site, { network: id, what: `network ${id} can't be deleted while its` }, end);
@@ -177,14 +180,14 @@ export function addNetworkRoutes(edge: Edge): void {
       // Before every rule: a network that is created again overlaps with itself, and metalctl's apply waits for this.
       if (site.places.network(id) !== undefined) return alreadyExists();
       const request = networkCreate(body);
-      const early = checkNumbers(request) ?? (await refuseProject(site, request.project));
+      const early = checkNumbers(request) ?? (await refuseProject({ site, as }, request.project));
       if (early !== undefined) return early;
       const network = networkToCreate(request, { id, nowMs: site.wallMs() });
       if (isRefusal(network)) return network;
-      const dangling = await refusePartition(site, network.partition);
+      const dangling = await refusePartition({ site, as }, network.partition);
       if (dangling !== undefined) return (await refuseClaims(site, network, as)) ?? dangling;
       return withWordOfAll(
-        site,
+        { site, as },
         claimsOfNetwork(network),
         (h) => site.ask(registryOf(site), 'createNetwork', { network, h, partitions: site.places.hosted() }, as),
         (h) => isClaimed(site, h),
@@ -218,9 +221,9 @@ export function addNetworkRoutes(edge: Edge): void {
       const { addedPrefixes: added, removedPrefixes: removed } = update;
       const claims = prefixClaims(id, added, removed);
       const change = () =>
-        added.length === 0 ? apply(site.uuid()) : withWordOfAll(site, claims, apply, (h) => isClaimed(site, h));
+        added.length === 0 ? apply(site.uuid()) : withWordOfAll({ site, as }, claims, apply, (h) => isClaimed(site, h));
       if (removed.length === 0) return change();
-      const shrink = () => withWordGivenBack(site, id, change);
+      const shrink = () => withWordGivenBack({ site, as }, id, change);
       if (!isGlobal(stored.network) || as.dry) return shrink();
       const what = `prefixes ${removed.join(', ')} can't be removed from network ${id} while their`;
       return withBlocksCalledBack(site, { network: id, prefixes: removed, what }, shrink);
@@ -236,8 +239,8 @@ export function addNetworkRoutes(edge: Edge): void {
       const missing = checkLengthNumbers('length', body.length ?? {}) ?? checkAllocateIds({ project, partition });
       if (missing !== undefined) return missing;
       const dangling =
-        (await refuseProject(site, project)) ??
-        (await refusePartition(site, partition)) ??
+        (await refuseProject({ site, as }, project)) ??
+        (await refusePartition({ site, as }, partition)) ??
         checkCidrs('destinationprefixes', destinationprefixes) ??
         checkQuarantine(body.labels ?? {});
       if (dangling !== undefined) return dangling;

@@ -86,7 +86,7 @@ export function addPartitionRoutes(edge: Edge): void {
       const unreachable = await probed(site, asked.bootConfig);
       if (unreachable !== undefined) return unreachable;
       return withWordOfAll(
-        site,
+        request,
         [{ what: 'partition', value: asked.id, holder: asked.id }],
         () => createEntry(request, 'partition', asked, {}),
         // The copy is behind what is being written: that it lacks the partition says nothing.
@@ -105,7 +105,7 @@ export function addPartitionRoutes(edge: Edge): void {
     update: async (request) => {
       const { site, body } = request;
       const asked = partitionUpdate(body);
-      const stored = await findEntry(site, 'partition', asked.id);
+      const stored = await findEntry(site, 'partition', asked.id, request.as);
       if (isRefusal(stored)) return stored;
       const unreachable = await probed(site, asked.bootConfig);
       return unreachable ?? updateEntry(request, 'partition', asked.id, asked, {});

@@ -4,7 +4,7 @@ import type { Edge } from '../env.ts';
 import { projectUsage, type ProjectUsage } from '../questions.ts';
 import { ok, route, type Answer } from '../route.ts';
 import type { Site } from '../site.ts';
-import { createEntry, MEMBERS_WITHIN_MS, refuseUnreachable, updateEntry } from './directory.ts';
+import { createEntry, MEMBERS_WITHIN_MS, refuseUnreachable, updateEntry, type Writer } from './directory.ts';
 import { addEntryRoutes } from './entry-routes.ts';
 import { orNull } from './shape/fields.ts';
 import { askedProject, projectBody, projectFindBody, projectResponse } from './shape/masterdata.ts';
@@ -15,10 +15,10 @@ interface UsageOverAll extends ProjectUsage {
   answers: Map<string, unknown>;
 }
 
-async function usageOverAll(site: Site, project: string): Promise<UsageOverAll> {
+async function usageOverAll({ site, as }: Writer, project: string): Promise<UsageOverAll> {
   const [here, answers] = await Promise.all([
     projectUsage(site, project),
-    site.federation.askOthers('project-usage', { project }, MEMBERS_WITHIN_MS),
+    site.federation.askOthers('project-usage', { project }, MEMBERS_WITHIN_MS, as.asker),
   ]);
   const all = [here, ...[...answers.values()].filter((answer): answer is ProjectUsage => !isRefusal(answer))];
   const sum = (of: keyof ProjectUsage): number => all.reduce((total, usage) => total + usage[of], 0);
@@ -62,8 +62,8 @@ export function addProjectRoutes(edge: Edge): void {
       const asked = askedProject(body, body.meta.id ?? '');
       return updateEntry(request, 'project', asked.id, asked, factsOf(site, asked.tenant));
     },
-    uses: async ({ site }, { id }) => {
-      const { machines, networks, ips, answers } = await usageOverAll(site, id);
+    uses: async ({ site, as }, { id }) => {
+      const { machines, networks, ips, answers } = await usageOverAll({ site, as }, id);
       const silent = refuseUnreachable(answers, `it is not known whether project "${id}" is in use`);
       if (silent !== undefined) return silent;
       const sizeReservations = site.directory.list('sizereservation').filter((one) => one.project === id).length;

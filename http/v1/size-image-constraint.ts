@@ -49,10 +49,10 @@ export function addSizeImageConstraintRoutes(edge: Edge): void {
       audited: false,
       body: tryBody,
     },
-    async ({ site, body: { size = '', image = '' } }) => {
+    async ({ site, as, body: { size = '', image = '' } }) => {
       if (size === '') return invalid('size should not be empty');
       if (image === '') return invalid('image should not be empty');
-      const found = await findEntry(site, 'size', size);
+      const found = await findEntry(site, 'size', size, as);
       if (isRefusal(found)) return found;
       const newest = newestImage(image, site.directory.list('image'));
       if (isRefusal(newest)) return newest;

@@ -62,7 +62,7 @@ export function addSizeReservationRoutes(edge: Edge): void {
     update: async (request) => {
       const { site, body } = request;
       const asked = reservationUpdate(body);
-      const stored = await findEntry(site, 'sizereservation', asked.id);
+      const stored = await findEntry(site, 'sizereservation', asked.id, request.as);
       if (isRefusal(stored)) return stored;
       return updateEntry(request, 'sizereservation', asked.id, asked, factsOf(site, stored));
     },

@@ -29,8 +29,8 @@ export function addSizeRoutes(edge: Edge): void {
       const asked = sizeUpdate(request.body);
       return updateEntry(request, 'size', asked.id, asked, {});
     },
-    uses: async ({ site }, { id }) => {
-      const answers = await site.federation.askOthers('size-usage', { size: id }, MEMBERS_WITHIN_MS);
+    uses: async ({ site, as }, { id }) => {
+      const answers = await site.federation.askOthers('size-usage', { size: id }, MEMBERS_WITHIN_MS, as.asker);
       const silent = refuseUnreachable(answers, `it is not known whether machines have size "${id}"`);
       if (silent !== undefined) return silent;
       const elsewhere = [...answers.values()] as Array<Questions['size-usage']['reply']>;

@@ -114,7 +114,7 @@ export function addSwitchRoutes(edge: Edge): void {
       const unnamed = refuseId(PATH, id);
       if (unnamed !== undefined) return unnamed;
       const registration = switchRegistration(body);
-      const partition = await findEntry(site, 'partition', registration.partition);
+      const partition = await findEntry(site, 'partition', registration.partition, as);
       if (isRefusal(partition)) return partition;
       if (!site.places.hosted().includes(partition.id)) {
         return unavailable(`partition "${partition.id}" is not served by site "${site.id}"`);

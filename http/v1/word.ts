@@ -4,7 +4,8 @@ import { claimKey } from '../../actors/registry/claims.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
-import type { Site } from '../site.ts';
+import type { AskOptions, Site } from '../site.ts';
+import type { Writer } from './directory.ts';
 
 const UNCERTAIN: ReadonlySet<Refusal['kind']> = new Set(['Unavailable', 'Internal']);
 
@@ -13,30 +14,31 @@ const UNCERTAIN: ReadonlySet<Refusal['kind']> = new Set(['Unavailable', 'Interna
  * nothing about the outcome; while that can't be found out either, the promises stay until it can: only certainty ends them.
  */
 export async function withWordOfAll<T>(
-  site: Site,
+  { site, as: { asker } }: Writer,
   claims: Claim[],
   make: (h: string) => Promise<T | Refusal>,
   isMade: (h: string) => Promise<boolean | undefined>,
 ): Promise<T | Refusal> {
   const h = site.uuid();
   if (site.federation.others().length === 0) return make(h);
-  const refused = await site.federation.propose(h, claims);
+  const refused = await site.federation.propose(h, claims, asker);
   if (refused !== undefined) {
-    await site.federation.settle(h, false);
+    await site.federation.settle(h, false, asker);
     return refused;
   }
   const made = await make(h);
   const outcome = !isRefusal(made) || (UNCERTAIN.has(made.kind) ? await isMade(h) : false);
-  await site.federation.settle(h, outcome);
+  await site.federation.settle(h, outcome, asker);
   return made;
 }
 
-const ownClaims = async (site: Site): Promise<ClaimRecord[] | undefined> => {
+/** Without an asker: what was done is looked after also when nobody waits for it. */
+const ownClaims = async (site: Site, { asker }: Pick<AskOptions, 'asker'> = {}): Promise<ClaimRecord[] | undefined> => {
   const answer = await site.ask(
     addressOf(siteScope(site.id), 'registry', site.id),
     'claims',
     { own: true },
-    { who: site.id },
+    { who: site.id, asker },
   );
   return isRefusal(answer) ? undefined : answer.claims;
 };
@@ -46,28 +48,31 @@ export const isClaimed = async (site: Site, h: string): Promise<boolean | undefi
   (await ownClaims(site))?.some((claim) => claim.h === h);
 
 /** Own claims of a network, or partition; `undefined`: the registry does not say. */
-const claimsOf = async (site: Site, holder: string): Promise<ClaimRecord[] | undefined> =>
-  (await ownClaims(site))?.filter((claim) => claim.holder === holder);
+const claimsOf = async (
+  site: Site,
+  holder: string,
+  as?: Pick<AskOptions, 'asker'>,
+): Promise<ClaimRecord[] | undefined> => (await ownClaims(site, as))?.filter((claim) => claim.holder === holder);
 
 /**
  * Does something that may end claims of a network, and frees the others of their promises to what it has no more, claim
  * by claim. What can't be told now stays promised until it can, which only keeps others from using it.
  */
 export async function withWordGivenBack<T>(
-  site: Site,
+  { site, as }: Writer,
   holder: string,
   act: () => Promise<T | Refusal>,
 ): Promise<T | Refusal> {
   if (site.federation.others().length === 0) return act();
-  const before = await claimsOf(site, holder);
+  const before = await claimsOf(site, holder, as);
   const done = await act();
   if (isRefusal(done) && !UNCERTAIN.has(done.kind)) return done;
   const after = isRefusal(done) ? undefined : await claimsOf(site, holder);
-  if (before === undefined || after === undefined) await site.federation.release(undefined);
+  if (before === undefined || after === undefined) await site.federation.release(undefined, as.asker);
   else {
     const stay = new Set(after.map(claimKey));
     const gone = before.filter((claim) => !stay.has(claimKey(claim)));
-    if (gone.length > 0) await site.federation.release(gone);
+    if (gone.length > 0) await site.federation.release(gone, as.asker);
   }
   return done;
 }

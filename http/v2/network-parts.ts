@@ -71,7 +71,7 @@ export async function networkParts(site: Site, network: string, as: AskOptions):
 export async function allNetworkParts(site: Site, network: string, as: AskOptions): Promise<NetworkParts | Refusal> {
   const [own, others] = await Promise.all([
     networkParts(site, network, as),
-    site.federation.askOthers('network-parts', { network }, PARTS_WITHIN_MS + 500),
+    site.federation.askOthers('network-parts', { network }, PARTS_WITHIN_MS + 500, as.asker),
   ]);
   if (isRefusal(own)) return own;
   const prefixes = site.directory.get('globalnetwork', network)?.prefixes ?? [];

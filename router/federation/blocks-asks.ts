@@ -74,10 +74,10 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
     Object.fromEntries(
       Object.entries(asks).map(([kind, handler]): [string, AskHandler] => [
         kind,
-        (body, peer, deadlineMs) => {
+        (body, peer, asker) => {
           const why = options.fence();
           if (why !== undefined) throw refuseAsk('Unavailable', why);
-          return handler(body, peer, deadlineMs);
+          return handler(body, peer, asker);
         },
       ]),
     );
@@ -93,25 +93,25 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
       return await kept.note(ask);
     },
     ...unfenced({
-      [INVENTORY_ASK]: async (body, peer) => {
+      [INVENTORY_ASK]: async (body, peer, asker) => {
         const member = siteOf(peer);
         // Only who was restored asks.
         kept.tellAgain(member);
-        return await inventory(body, member);
+        return await inventory(body, member, asker);
       },
-      'addresses.lend': async (body, peer) => {
+      'addresses.lend': async (body, peer, asker) => {
         const ask = loanMessages.lendSchema.parse(body);
-        return await loans.lend(ask, between(peer, ask.to, ask.lender));
+        return await loans.lend(ask, between(peer, ask.to, ask.lender), asker);
       },
       'addresses.lent': async (body, peer) => {
         const ask = loanMessages.returnedSchema.parse(body);
         between(peer, ask.borrower, ask.lender);
         return await loans.lent(ask);
       },
-      'addresses.giveUp': async (body, peer) => {
+      'addresses.giveUp': async (body, peer, asker) => {
         const ask = loanMessages.giveUpSchema.parse(body);
         between(peer, ask.lender, ask.borrower);
-        return await loans.giveUp(ask);
+        return await loans.giveUp(ask, asker);
       },
       'addresses.back': async (body, peer) => {
         const ask = loanMessages.backSchema.parse(body);
@@ -127,20 +127,20 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
         const ask = loanMessages.offerSchema.parse(body);
         return await loans.offered(ask, between(peer, ask.lender, ask.borrower));
       },
-      'addresses.lendFree': async (body, peer) => {
+      'addresses.lendFree': async (body, peer, asker) => {
         const ask = loanMessages.lendFreeSchema.parse(body);
         speaksForNetwork(peer, ask.network, ask.lender);
         const owner = copy.entry('partition', ask.to)?.home ?? ask.site;
         if (owner !== ask.site) throw refuseAsk('Forbidden', `partition ${ask.to} is not of site ${ask.site}`);
-        return await loans.lendFree(ask);
+        return await loans.lendFree(ask, asker);
       },
       'addresses.offerFree': async (body, peer) => {
         const ask = loanMessages.offerFreeSchema.parse(body);
         return await loans.offeredFree(ask, between(peer, ask.lender, ask.borrower));
       },
-      'blocks.give': async (body, peer) => {
+      'blocks.give': async (body, peer, asker) => {
         const ask = giveSchema.parse(body);
-        return await atHome.give(ask, speaksForPartition(peer, ask.partition));
+        return await atHome.give(ask, speaksForPartition(peer, ask.partition), asker);
       },
       'blocks.delivered': async (body, peer) => {
         await atHome.delivered(deliveredSchema.parse(body), siteOf(peer));
@@ -157,10 +157,10 @@ export function createBlockAsks(options: BlockAsksOptions): Record<string, AskHa
         speaksForNetwork(peer, ask.network, isDeletedHere(ports, ask.partition) ? undefined : ask.partition);
         return await holder.offer(ask);
       },
-      'blocks.recall': async (body, peer) => {
+      'blocks.recall': async (body, peer, asker) => {
         const ask = recallSchema.parse(body);
         speaksForNetwork(peer, ask.network, ask.partition);
-        return await holder.recall(ask);
+        return await holder.recall(ask, asker);
       },
       'blocks.lease': (body, peer) => {
         const { networks } = leaseSchema.parse(body);

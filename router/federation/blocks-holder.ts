@@ -172,7 +172,7 @@ export function createBlockHolder(
       return 'done';
     },
 
-    lendFree: (ask) => loans.lendFree(ask),
+    lendFree: (ask, asker) => loans.lendFree(ask, asker),
 
     async offer({ network, partition, h, blocks }) {
       // It was under way when the partition was deleted: it goes back.
@@ -181,9 +181,9 @@ export function createBlockHolder(
       return { refused: orThrow(received).refused };
     },
 
-    async recall({ network, partition, count, family, keep = 0, prefix, resting = false, look = false }) {
+    async recall({ network, partition, count, family, keep = 0, prefix, resting = false, look = false }, asker) {
       const ask = { count, family, keep, resting, look, ...(prefix === undefined ? {} : { prefix }) };
-      return orThrow(await ports.ask(blockAt(partition, network), 'recall', ask));
+      return orThrow(await ports.ask(blockAt(partition, network), 'recall', ask, asker));
     },
 
     async returned({ network, partition, first, h }) {

@@ -1,5 +1,6 @@
 // The home of a global network gives blocks, calls idle ones back before it says that nothing is left, and offers what
 // it gave until the receiver has it.
+import type { Asker } from '../../actors/asker.ts';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { BlockRecord } from '../../actors/block/record.ts';
 import { isRefusal } from '../../actors/refusal.ts';
@@ -26,9 +27,9 @@ import { lendFreeReplySchema, type LendFreeAsk, type LendFreeReply } from './loa
 /** What the home asks of a holder, when that is a partition of the home itself. */
 export interface LocalHolder {
   offer(ask: OfferAsk): Promise<{ refused: OfferAsk['blocks'] }>;
-  recall(ask: RecallAsk): Promise<RecallReply>;
+  recall(ask: RecallAsk, asker?: Asker): Promise<RecallReply>;
   returned(ask: ReturnedAsk): Promise<Record<string, never>>;
-  lendFree(ask: LendFreeAsk): Promise<LendFreeReply>;
+  lendFree(ask: LendFreeAsk, asker?: Asker): Promise<LendFreeReply>;
 }
 
 export interface NotIdle {
@@ -45,7 +46,7 @@ export interface RecallOptions extends Pick<RecallAsk, 'count' | 'keep' | 'prefi
 export const ALL = 65_536;
 
 export interface BlockHome {
-  give(ask: GiveAsk, site: string): Promise<GiveReply>;
+  give(ask: GiveAsk, site: string, asker?: Asker): Promise<GiveReply>;
   /** Forbidden when one of the blocks was not given to that site under this h. */
   delivered(ask: DeliveredAsk, site: string): Promise<void>;
   takeBack(ask: TakeBackAsk): Promise<void>;
@@ -230,11 +231,11 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
 
   const home: BlockHome = {
     spareIdle,
-    async give({ network, ...asked }, holderSite) {
+    async give({ network, ...asked }, holderSite, asker) {
       step('home.give');
       const ask = { ...asked, site: holderSite };
       const giveBlocks = async () => {
-        const given = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask));
+        const given = orThrow(await ports.ask(networkAt(network), 'giveBlocks', ask, asker));
         // What goes to another site is known there; what stays here somebody else has to know (reliability.md F24).
         if (holderSite === site && given.blocks.length > 0) await kept.told(network);
         return given;

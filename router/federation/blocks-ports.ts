@@ -1,4 +1,5 @@
 // What both halves of the hand-over of blocks stand on (design.md §6, reliability.md §7.2).
+import type { Asker } from '../../actors/asker.ts';
 import type { Address, Kind } from '../../actors/address.ts';
 import type { RowReader, World } from '../../actors/ports.ts';
 import type { Ask, CommandName, Reply } from '../../actors/protocol.ts';
@@ -40,11 +41,15 @@ export interface BlockPorts {
   world: World;
   rows: Pick<RowReader, 'rows'>;
   copy: DirectoryCopy;
-  /** An actor of this site. */
+  /**
+   * An actor of this site. `asker`: of what another site wants. What tells how a hand-over ended, or goes on with one, has
+   * none: it is to be done also when nobody waits for that.
+   */
   ask<K extends Kind, C extends CommandName<K>>(
     to: Address<K>,
     command: C,
     body: Ask<K, C>,
+    asker?: Asker,
   ): Promise<Reply<K, C> | Refusal>;
   federation: { ask(site: string, kind: string, body: unknown, deadlineMs: number): Promise<unknown> };
   /** Partitions that this site hosts. */

@@ -1,5 +1,6 @@
 // Sites of one partition each for tests of blocks and loans: real actors, a wire that loses, doubles and delays.
 import assert from 'node:assert/strict';
+import { withinOf, type Asker } from '../../actors/asker.ts';
 import { addressOf, partitionScope, siteScope, type Address, type Kind } from '../../actors/address.ts';
 import type { BlockRecord } from '../../actors/block/record.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
@@ -15,9 +16,13 @@ import type { Refusal } from '../../actors/refusal.ts';
 import { seededRandom } from '../../actors/runtime/virtual-world.ts';
 import { linkFailure } from '../link/failure.ts';
 import type { Peer } from '../link/link.ts';
+import { askerFor } from '../link/serve.ts';
 import { createBlockDriver, type BlockDriver, type BlockStep } from './blocks.ts';
 import { isDeletedHere } from './blocks-ports.ts';
 import { openDirectoryCopy, type FilledCopy } from './directory-copy.ts';
+
+/** Longest time of an actor's answer. */
+const ASK_MS = 5_000;
 
 /** What may happen to a message between sites. */
 interface Weather {
@@ -78,9 +83,10 @@ export async function league(
     to: Address<K>,
     command: C,
     body: Ask<K, C>,
+    asker?: Asker,
   ): Promise<Reply<K, C> | Refusal> =>
     new Promise((resolve) => {
-      const answer = plant.start(to, command, body);
+      const answer = plant.start(to, command, body, withinOf(asker, ASK_MS));
       waiting.add(() => {
         const value = answer();
         if (value !== undefined) resolve(value);
@@ -98,9 +104,10 @@ export async function league(
       const world = firstWorld();
       world.after(deadlineMs, () => reject(linkFailure('Deadline', `${kind}: no answer`)));
       const arrive = (): void => {
+        const asker = askerFor(deadlineMs, () => world.monotonicMs());
         void (async () => {
           try {
-            const reply = await of(to).driver.asks[kind]?.(structuredClone(body), peerOf(from), deadlineMs);
+            const reply = await of(to).driver.asks[kind]?.(structuredClone(body), peerOf(from), asker);
             if (random() < weather.lose || weather.cut.has(from) || weather.cut.has(to)) return;
             world.after(random() * weather.delayMs, () => resolve(structuredClone(reply)));
           } catch (error) {
@@ -167,7 +174,7 @@ export async function league(
       world: plant.world,
       rows: rowsOf(plant),
       copy,
-      ask: (to, command, body) => ask(plant, to, command, body),
+      ask: (to, command, body, asker) => ask(plant, to, command, body, asker),
       federation: { ask: (to, kind, body, deadlineMs) => send(id, to, kind, body, deadlineMs) },
       // As the index of places has it.
       hosted: () => (isDeletedHere({ copy, site: id }, `p${id}`) ? [] : [`p${id}`]),

@@ -1,5 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { createAsker } from '../../actors/asker.ts';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import { granted, refused } from '../../actors/network/plant.fixture.ts';
@@ -200,7 +201,7 @@ test('reliability.md §9: a site speaks for its own partitions and networks only
   };
   const as = peerOf('c');
   const call = async (spot: string, kind: string, body: unknown, peer = as): Promise<unknown> =>
-    await of(spot).driver.asks[kind]?.(body, peer, 1_000);
+    await of(spot).driver.asks[kind]?.(body, peer, createAsker());
   await assert.rejects(call('a', 'blocks.give', give), isForbidden);
   const there = { network: 'internet', partition: 'pb', first: block!.first, h: block!.h };
   await assert.rejects(call('a', 'blocks.takeBack', there), isForbidden);
@@ -221,7 +222,7 @@ test('reliability.md §9: a site speaks for its own partitions and networks only
   };
   await assert.rejects(call('b', 'blocks.offer', offer), isForbidden);
   await assert.rejects(call('a', 'blocks.give', give, { ...peerOf('b'), kind: 'router' }), isForbidden);
-  await assert.rejects(async () => await asks['blocks.give']?.({ ...give, count: -1 }, peerOf('b'), 1_000));
+  await assert.rejects(async () => await asks['blocks.give']?.({ ...give, count: -1 }, peerOf('b'), createAsker()));
   close();
 });
 
@@ -234,7 +235,7 @@ test('what the home gave for an answer that never arrived is offered until it is
   await run(300);
   // A late echo of a request that is over: nobody waits for its blocks.
   const late = { network: 'internet', h: 'over', partition: 'pb', family: 'IPv4', address: null, count: 1 };
-  const given = await until(Promise.resolve(of('a').driver.asks['blocks.give']?.(late, peerOf('b'), 1_000)));
+  const given = await until(Promise.resolve(of('a').driver.asks['blocks.give']?.(late, peerOf('b'), createAsker())));
   assert.equal((given as { blocks: unknown[] }).blocks.length, 1);
   assert.equal(of('a').plant.store.live('block').length, 3);
   await run(8_000);
@@ -250,10 +251,10 @@ test('an offer for blocks of a network that is gone meanwhile is over', async ()
   await run(300);
   const late = { network: 'internet', h: 'over', partition: 'pb', family: 'IPv4', address: null, count: 1 };
   const { asks } = of('a').driver;
-  const given = await until(Promise.resolve(asks['blocks.give']?.(late, peerOf('b'), 1_000)));
+  const given = await until(Promise.resolve(asks['blocks.give']?.(late, peerOf('b'), createAsker())));
   const [{ first } = { first: '' }] = (given as { blocks: Array<{ first: string }> }).blocks;
   const back = { network: 'internet', partition: 'pb', first, h: 'over' };
-  await until(Promise.resolve(asks['blocks.takeBack']?.(back, peerOf('b'), 1_000)));
+  await until(Promise.resolve(asks['blocks.takeBack']?.(back, peerOf('b'), createAsker())));
   assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
   await run(1_000);
   const registry = addressOf(siteScope('a'), 'registry', 'a');

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Asker } from '../../actors/asker.ts';
 import { addressOf, siteScope, type Address, type Kind } from '../../actors/address.ts';
 import type { DirectoryKind, DirectoryRecord } from '../../actors/directory/record.ts';
 import { createPlant, granted, newNetwork, type Plant } from '../../actors/network/plant.fixture.ts';
@@ -75,6 +76,8 @@ export interface TestSite {
   claims(): ClaimRecord[];
   /** Its database was restored, and not compared with the other sites. */
   isRestored: boolean;
+  /** Hears what its actors are asked for others, and who waits for it. */
+  onActors: (what: string, asker: Asker | undefined) => unknown;
   /** Creates a size, as something that every site reads. */
   addSize(id: string, description?: string): DirectoryRecord;
   addNetwork(id: string, prefix: string, changes?: object): void;
@@ -143,7 +146,8 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
     site.identity = await identify();
     read = plant.store.log.length;
     site.copy = await openDirectoryCopy(rows, id);
-    const claims = async () => {
+    const claims = async (asker?: Asker) => {
+      site.onActors('claims', asker);
       const answer = site.ask(registry, 'claims', { own: false });
       return isRefusal(answer) ? answer : answer.claims;
     };
@@ -162,8 +166,14 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
       copy: site.copy,
       actors: {
         applyDirectory,
-        promise: async (ask) => refusalOf(site.ask(registry, 'promise', { ...ask, partitions: [partition] })),
-        settlePromise: async (ask) => refusalOf(site.ask(registry, 'settle', { ...ask, partitions: [partition] })),
+        async promise(ask, asker) {
+          site.onActors('promise', asker);
+          return refusalOf(site.ask(registry, 'promise', { ...ask, partitions: [partition] }));
+        },
+        async settlePromise(ask, ...rest: unknown[]) {
+          site.onActors('settle', rest[0] as Asker | undefined);
+          return refusalOf(site.ask(registry, 'settle', { ...ask, partitions: [partition] }));
+        },
         claims,
       },
       asks: {},
@@ -198,6 +208,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
     folder,
     plant,
     isRestored: false,
+    onActors: (() => {}) as TestSite['onActors'],
     ask(to, name, body) {
       const answer = plant.ask(to, name, body);
       pump();

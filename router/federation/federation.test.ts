@@ -1,5 +1,6 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { createAsker } from '../../actors/asker.ts';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import { conflictsOf } from '../../actors/directory/conflict.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
@@ -149,6 +150,46 @@ test('design.md §12: a member that can not be reached makes it a 503 with its n
   await b.start();
   await linked([a, b]);
   assert.equal(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), undefined);
+});
+
+test('reliability.md §10: a proposal takes no longer than the request has; what was promised is given back all the same', async () => {
+  const [a, b] = await pair();
+  const asked: Array<[kind: string, remainingMs: number]> = [];
+  const told = new Promise<unknown>((resolve) => {
+    b.federation.peering.onAsk('promise', (_body, _peer, asker) => {
+      asked.push(['promise', asker.remainingMs]);
+      // As a site whose database says nothing.
+      return new Promise(() => {});
+    });
+    b.federation.peering.onAsk('settle', (body) => (resolve(body), {}));
+  });
+  const asker = createAsker(() => 50);
+  const claims = [prefix('198.51.100.0/24', 'n')];
+  const answer = await a.federation.propose('h-short', claims, asker);
+  refused(answer, 'Unavailable', 'site b did not answer in the time that the request has');
+  assert.deepEqual(
+    asked.map(([kind, remainingMs]) => [kind, remainingMs <= 50]),
+    [['promise', true]],
+  );
+  assert.deepEqual(await told, { h: 'h-short', made: false });
+  asker.leave();
+  refused(await a.federation.propose('h-gone', claims, asker), 'Unavailable');
+  assert.equal(asked.length, 1, 'for who has left nobody is asked');
+});
+
+test('reliability.md §10: what a site asks of another one is done as long as it waits; what it gives back, always', async () => {
+  const [a, b] = await pair();
+  const link = a.federation.peering.links()[0]!;
+  const heard: string[] = [];
+  // In the background the sites compare claims by themselves, with seconds.
+  b.onActors = (what, asker) => heard.push(`${what} ${asker && Math.round(asker.remainingMs / 100_000)}`);
+  await link.ask('promise', { h: 'h', claims: [prefix('198.51.100.0/24', 'n')] }, 300_000);
+  await link.ask('promises', { site: 'a' }, 400_000);
+  await link.ask('settle', { h: 'h', made: false }, 500_000);
+  assert.deepEqual(
+    heard.filter((one) => !one.endsWith(' 0') && one !== 'claims undefined'),
+    ['promise 3', 'claims 4', 'settle undefined'],
+  );
 });
 
 test('design.md §12: promises whose proposer died are ended by what it did', async () => {

@@ -1,5 +1,6 @@
 // The other sites, as this one sees them: links to every member, the directory spread among them, the word of all.
 import { z } from 'zod';
+import { withinOf, type Asker } from '../../actors/asker.ts';
 import type { Cancel, World } from '../../actors/ports.ts';
 import { withoutLost } from '../../actors/directory/conflict.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
@@ -16,13 +17,16 @@ import type { FilledCopy } from './directory-copy.ts';
 import { claimSchema, createKeptClaims } from './kept-claims.ts';
 import type { SiteLinks } from './site-links.ts';
 
-/** What the actors of this site do for the others; answers as the actors give them. */
+/**
+ * What the actors of this site do for the others; answers as the actors give them. `asker`: what has not begun when it waits
+ * no more is not done. Whoever gives a promise back has none: it ends also when nobody waits for that.
+ */
 export interface HomeActors {
-  applyDirectory(entries: DirectoryRecord[]): Promise<Refusal | undefined>;
-  promise(ask: { h: string; site: string; claims: Claim[] }): Promise<Refusal | undefined>;
+  applyDirectory(entries: DirectoryRecord[], asker?: Asker): Promise<Refusal | undefined>;
+  promise(ask: { h: string; site: string; claims: Claim[] }, asker?: Asker): Promise<Refusal | undefined>;
   settlePromise(ask: Settled & { made: boolean }): Promise<Refusal | undefined>;
   /** All claims known here; refused unless this process is proven to own the site after it was asked. */
-  claims(): Promise<ClaimRecord[] | Refusal>;
+  claims(asker?: Asker): Promise<ClaimRecord[] | Refusal>;
 }
 
 export interface FederationOptions {
@@ -45,13 +49,13 @@ export interface FederationOptions {
 export interface Federation extends PeerExchange {
   readonly peering: Peering;
   others(): string[];
-  askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>>;
-  askOther(member: string, kind: string, body: unknown, withinMs: number): Promise<unknown>;
-  propose(h: string, claims: Claim[]): Promise<Refusal | undefined>;
+  askOthers(kind: string, body: unknown, withinMs: number, asker?: Asker): Promise<Map<string, unknown>>;
+  askOther(member: string, kind: string, body: unknown, withinMs: number, asker?: Asker): Promise<unknown>;
+  propose(h: string, claims: Claim[], asker?: Asker): Promise<Refusal | undefined>;
   /** `made` undefined: not known now; the members hear it as soon as the claims tell. */
-  settle(h: string, made: boolean | undefined): Promise<void>;
+  settle(h: string, made: boolean | undefined, asker?: Asker): Promise<void>;
   /** Claims of this site that ended. `undefined`: not known now; the members hear it as soon as the claims tell. */
-  release(claims: readonly ClaimRecord[] | undefined): Promise<void>;
+  release(claims: readonly ClaimRecord[] | undefined, asker?: Asker): Promise<void>;
   spread(record: DirectoryRecord): Promise<void>;
   /** What this site just committed to its directory, own entries and copies. */
   committed(records: DirectoryRecord[]): void;
@@ -196,34 +200,64 @@ export function createFederation(options: FederationOptions): Federation {
       : unreachable(`${named} can't be reached`);
   };
 
-  async function askOther(member: string, kind: string, body: unknown, withinMs: number): Promise<unknown> {
+  /** No fault of the member's: it had less time than it is given. */
+  const withoutTime = (member: string): Refusal =>
+    because('deadline', unavailable(`site ${member} did not answer in the time that the request has`));
+
+  async function askOther(
+    member: string,
+    kind: string,
+    body: unknown,
+    withinMs: number,
+    asker?: Asker,
+  ): Promise<unknown> {
     const link = linksTo(member)[0];
     if (link === undefined) return withoutAnswer(member);
+    const limitMs = asker?.isGone === true ? 0 : withinOf(asker, withinMs);
     try {
-      return await link.ask(kind, body, withinMs);
+      return await link.ask(kind, body, limitMs);
     } catch (error) {
       if (isLinkFailure(error) && error.refusal !== undefined && isRefusal(error.refusal.details)) {
         return error.refusal.details;
       }
+      if (limitMs < withinMs && isLinkFailure(error) && error.kind === 'Deadline') return withoutTime(member);
       return withoutAnswer(member, error);
     }
   }
 
-  async function askOthers(kind: string, body: unknown, withinMs: number): Promise<Map<string, unknown>> {
+  async function askOthers(
+    kind: string,
+    body: unknown,
+    withinMs: number,
+    asker?: Asker,
+  ): Promise<Map<string, unknown>> {
     const ask = async (member: string): Promise<[string, unknown]> => [
       member,
-      await askOther(member, kind, body, withinMs),
+      await askOther(member, kind, body, withinMs, asker),
     ];
     return new Map(await Promise.all(others().map(ask)));
   }
 
-  async function propose(h: string, claims: Claim[]): Promise<Refusal | undefined> {
+  /** Waits for what is under way; it goes on when the time is over. */
+  const waitFor = (work: Promise<void>, withinMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = world.after(withinMs, resolve);
+      void work.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  /** The members hear it also when nobody waits for that any more. */
+  const told = (asker: Asker | undefined, work: Promise<void>): Promise<void> =>
+    asker === undefined ? work : waitFor(work, Math.max(0, withinOf(asker, ASK_MS)));
+
+  async function propose(h: string, claims: Claim[], asker?: Asker): Promise<Refusal | undefined> {
     proposals.add(h);
-    const answers = await askOthers('promise', { h, claims }, ASK_MS);
+    const answers = await askOthers('promise', { h, claims }, ASK_MS, asker);
     const refused = [...answers].filter((answer): answer is [string, Refusal] => isRefusal(answer[1]));
     const first = refused[0]?.[1];
     if (first === undefined) return undefined;
-    await settle(h, false);
+    await told(asker, settle(h, false));
     // An answer that came too late may still become a promise, after our word that ended it.
     for (const [member, { kind }] of refused) if (kind === 'Unavailable') resyncLater(member);
     const missing = refused.find(([, refusal]) => refusal.kind === 'Unavailable')?.[1];
@@ -283,17 +317,17 @@ export function createFederation(options: FederationOptions): Federation {
       const { home } = digestSchema.parse(body);
       return { known: copy.entriesOf(home).map((record) => [record.kind, record.id, record.revision]) };
     },
-    'directory.apply': async (body, peer) => {
+    'directory.apply': async (body, peer, asker) => {
       const member = fromSite(peer);
       // A site speaks for its own entries only (reliability.md §9).
       const entries = entriesSchema.parse(body).entries.filter(({ home }) => home === member);
-      const refused = await actors.applyDirectory(entries);
+      const refused = await actors.applyDirectory(entries, asker);
       const gone = entries.filter(({ kind, entity }) => kind === 'partition' && entity === null).map(({ id }) => id);
       return orRefuse(refused ?? (await kept.partitionsDeleted(member, gone)));
     },
-    promise: async (body, peer) => {
+    promise: async (body, peer, asker) => {
       const { h, claims } = promiseSchema.parse(body);
-      return orRefuse(await actors.promise({ h, site: fromSite(peer), claims: claims as Claim[] }));
+      return orRefuse(await actors.promise({ h, site: fromSite(peer), claims: claims as Claim[] }, asker));
     },
     settle: async (body, peer) => {
       const member = fromSite(peer);
@@ -329,17 +363,10 @@ export function createFederation(options: FederationOptions): Federation {
     askOthers,
     askOther,
     propose,
-    settle,
-    release,
+    settle: (h, made, asker) => told(asker, settle(h, made)),
+    release: (claims, asker) => told(asker, release(claims)),
     async spread(record) {
-      if (others().length === 0) return;
-      await new Promise<void>((resolve) => {
-        const cancel = world.after(SPREAD_MS, resolve);
-        void push(record).then(() => {
-          cancel();
-          resolve();
-        });
-      });
+      if (others().length > 0) await waitFor(push(record), SPREAD_MS);
     },
     committed(records) {
       for (const record of records) if (record.home === site) void push(record);

@@ -1,6 +1,7 @@
 // Becoming one federation: a site invites, another joins by the token, and starts again as a member (design.md §11).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import type { Asker } from '../../actors/asker.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { isRefusal, unprocessable, type Refusal } from '../../actors/refusal.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
@@ -26,9 +27,9 @@ export interface JoinHostOptions {
   federation: Pick<Federation, 'others' | 'askOthers'>;
   copy: Pick<FilledCopy, 'entriesOf'>;
   /** All claims that this site's registry knows. */
-  claims(): Promise<ClaimRecord[] | Refusal>;
+  claims(asker?: Asker): Promise<ClaimRecord[] | Refusal>;
   /** The registry's `adopt`. */
-  adoptClaims(ask: { site: string; claims: Claim[] }): Promise<Refusal | undefined>;
+  adoptClaims(ask: { site: string; claims: Claim[] }, asker?: Asker): Promise<Refusal | undefined>;
   /** `apply` of the directory actors. */
   applyDirectory(entries: DirectoryRecord[]): Promise<Refusal | undefined>;
   /** VRF numbers taken from the pools of the hosted partitions. */
@@ -98,8 +99,8 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
   let joining: Promise<JoinResult> | undefined;
 
   /** What this site and the members it knows of have, but for one site. */
-  async function ownInventory(homes: readonly string[], without: string): Promise<Inventory | Refusal> {
-    const claims = await options.claims();
+  async function ownInventory(homes: readonly string[], without: string, asker?: Asker): Promise<Inventory | Refusal> {
+    const claims = await options.claims(asker);
     if (isRefusal(claims)) return claims;
     return inventoryOf({
       site,
@@ -113,8 +114,8 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
 
   // ---- the inviting side ------------------------------------------------------------------------------------------
 
-  async function check(joiner: Inventory): Promise<JoinReason[]> {
-    const own = await ownInventory([site], joiner.site);
+  async function check(joiner: Inventory, asker?: Asker): Promise<JoinReason[]> {
+    const own = await ownInventory([site], joiner.site, asker);
     if (isRefusal(own)) return [reasonOf('Unavailable', `site ${site}: ${own.message}`)];
     const { collisions, differing } = compareInventories(own, joiner);
     return [...collisions, ...differing];
@@ -260,18 +261,18 @@ export function createJoinHost(options: JoinHostOptions): JoinHost {
   return {
     serve,
     asks: {
-      'join.check': async (body, peer) => {
+      'join.check': async (body, peer, asker) => {
         asSite(peer.kind);
-        return { reasons: await check(joinerSchema.parse(body).inventory) };
+        return { reasons: await check(joinerSchema.parse(body).inventory, asker) };
       },
-      'join.adopt': async (body, peer) => {
+      'join.adopt': async (body, peer, asker) => {
         asSite(peer.kind);
         const { inventory } = joinerSchema.parse(body);
         // Members speak for themselves; this is about somebody who is none yet.
         if (inventory.site === site || federation.others().includes(inventory.site)) {
           throw refuseAsk('Forbidden', `site ${inventory.site} is a member already`);
         }
-        const refused = await options.adoptClaims(claimsOf(inventory));
+        const refused = await options.adoptClaims(claimsOf(inventory), asker);
         return { reasons: refused === undefined ? [] : [reasonOf(refused.kind, refused.message)] };
       },
     },

@@ -2,6 +2,7 @@
 // that went while somebody was away, one that a restored database has no longer. Claim by claim: an operation may keep
 // one of its claims and give another one up.
 import { z } from 'zod';
+import type { Asker } from '../../actors/asker.ts';
 import type { Claim } from '../../actors/registry/messages.ts';
 import { claimKey, claimsOfNetwork } from '../../actors/registry/claims.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
@@ -121,8 +122,8 @@ export function createKeptClaims(options: KeptClaimsOptions): KeptClaims {
 
   // ---- as a member: what is kept for others -----------------------------------------------------------------------
 
-  const keptFor = async (member: string): Promise<ClaimRecord[]> =>
-    orThrow(await actors.claims()).filter((claim) => claim.site === member);
+  const keptFor = async (member: string, asker: Asker): Promise<ClaimRecord[]> =>
+    orThrow(await actors.claims(asker)).filter((claim) => claim.site === member);
 
   async function release(member: string, claims: ReadonlyArray<Claim & { h: string }>): Promise<Refusal | undefined> {
     for (const [h, of] of byOperation(claims)) {
@@ -138,9 +139,9 @@ export function createKeptClaims(options: KeptClaimsOptions): KeptClaims {
   };
 
   const asks: KeptClaims['asks'] = {
-    promises: async (body, peer) => {
+    promises: async (body, peer, asker) => {
       const { after = '' } = promisesSchema.parse(body);
-      const kept = await keptFor(fromSite(peer));
+      const kept = await keptFor(fromSite(peer), asker);
       const open = kept.filter(({ state }) => state === 'promised').map(({ h }) => h);
       const rest = kept
         .map((claim) => ({ key: claimKey(claim), claim }))

@@ -1,5 +1,6 @@
 // Moves single addresses between partitions, through the holder of their block (design.md §6). All state is in rows of
 // the two block actors, so it may be interrupted anywhere and repeated at will (reliability.md §7.2).
+import type { Asker } from '../../actors/asker.ts';
 import { addressOf, partitionScope } from '../../actors/address.ts';
 import type { Lender, WantRecord } from '../../actors/block/record.ts';
 import type { Loan } from '../../actors/network/record.ts';
@@ -49,11 +50,11 @@ export interface Loans {
   takeFree(partition: string, network: string, h: string, lent: NonNullable<GiveReply['lent']>): Promise<Attempt>;
 
   // What the other site asks; `site` is the peer's.
-  lendFree(ask: LendFreeAsk): Promise<LendFreeReply>;
+  lendFree(ask: LendFreeAsk, asker?: Asker): Promise<LendFreeReply>;
   offeredFree(ask: OfferFreeAsk, site: string): Promise<{ taken: string[] }>;
-  lend(ask: LendAsk, site: string): Promise<LendReply>;
+  lend(ask: LendAsk, site: string, asker?: Asker): Promise<LendReply>;
   lent(ask: LentAsk): Promise<Record<string, never>>;
-  giveUp(ask: GiveUpAsk): Promise<GivenUp>;
+  giveUp(ask: GiveUpAsk, asker?: Asker): Promise<GivenUp>;
   takeBack(ask: BackAsk): Promise<Record<string, never>>;
   returned(ask: ReturnedAsk): Promise<Record<string, never>>;
   offered(ask: OfferAsk, site: string): Promise<{ taken: boolean }>;
@@ -234,9 +235,9 @@ export function createLoans(ports: BlockPorts): Loans {
       return 'done';
     },
 
-    async lendFree({ network, lender, ...ask }) {
+    async lendFree({ network, lender, ...ask }, asker) {
       step('lendFree');
-      return orThrow(await ports.ask(blockAt(lender, network), 'lendFree', ask));
+      return orThrow(await ports.ask(blockAt(lender, network), 'lendFree', ask, asker));
     },
 
     async offeredFree({ network, h, lender, borrower, addresses }, peer) {
@@ -244,16 +245,16 @@ export function createLoans(ports: BlockPorts): Loans {
       return orThrow(await ports.ask(blockAt(borrower, network), 'borrowFree', body));
     },
 
-    async lend(ask, borrower) {
+    async lend(ask, borrower, asker) {
       const { network, lender, address, h, to } = ask;
       const block = blockAt(lender, network);
       const body = { address, h, to, site: borrower };
       step('lender.lend');
-      let answer = orThrow(await ports.ask(block, 'lend', body));
+      let answer = orThrow(await ports.ask(block, 'lend', body, asker));
       if (answer.as === 'away') {
         const failed = await recall(ask, answer.holder, answer.h);
         if (failed !== undefined) return failed;
-        answer = orThrow(await ports.ask(block, 'lend', body));
+        answer = orThrow(await ports.ask(block, 'lend', body, asker));
         if (answer.as === 'away') return { as: 'unreachable', detail: 'it is being moved; try again' };
       }
       return lendReplySchema.parse(answer);
@@ -264,8 +265,8 @@ export function createLoans(ports: BlockPorts): Loans {
       return orThrow(await ports.ask(blockAt(lender, network), 'lentDelivered', { address, h }));
     },
 
-    async giveUp({ network, borrower, address, h }) {
-      return orThrow(await ports.ask(blockAt(borrower, network), 'giveUp', { address, h })) as GivenUp;
+    async giveUp({ network, borrower, address, h }, asker) {
+      return orThrow(await ports.ask(blockAt(borrower, network), 'giveUp', { address, h }, asker)) as GivenUp;
     },
 
     async takeBack({ network, lender, borrower, address, h, back }) {

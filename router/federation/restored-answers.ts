@@ -1,6 +1,7 @@
 // Answers what a restored site asks (reliability.md F24), from the rows: they say the same as the actors, and are of one
 // kind for all partitions here. But for the directory: what the site had told before its end may still be on its way into the
 // rows here, and the actors answer behind it.
+import type { Asker } from '../../actors/asker.ts';
 import { addressOf, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
 import { withoutLost } from '../../actors/directory/conflict.ts';
 import { DIRECTORY_KINDS } from '../../actors/directory/record.ts';
@@ -15,11 +16,15 @@ const ITEMS_PER_PAGE = 400;
 const MOST_ASKERS = 16;
 
 /** What this site knows of things between it and `member`. */
-async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: BlockPorts): Promise<Item[]> {
+async function inventoryFor(
+  member: string,
+  { site, rows, copy, hosted, ask }: BlockPorts,
+  asker: Asker,
+): Promise<Item[]> {
   const scopes = hosted().map(partitionScope);
   const items: Item[] = sitesWithPartitions(copy).map((one) => ({ is: 'site', site: one }));
   const directories = await Promise.all(
-    DIRECTORY_KINDS.map((kind) => ask(addressOf(siteScope(site), 'directory', kind), 'all', {})),
+    DIRECTORY_KINDS.map((kind) => ask(addressOf(siteScope(site), 'directory', kind), 'all', {}, asker)),
   );
   /** Global networks that are live and at home here: what a ledger says of another one is over. */
   const networks = new Set<string>();
@@ -68,13 +73,15 @@ async function inventoryFor(member: string, { site, rows, copy, hosted, ask }: B
 }
 
 /** Serves {@link INVENTORY_ASK}. */
-export function answerInventory(ports: BlockPorts): (body: unknown, member: string) => Promise<InventoryReply> {
+export function answerInventory(
+  ports: BlockPorts,
+): (body: unknown, member: string, asker: Asker) => Promise<InventoryReply> {
   const taken = new Map<string, Item[]>();
-  return async (body, member) => {
+  return async (body, member, asker) => {
     const { page } = inventorySchema.parse(body);
     if (page === 0) {
       if (taken.size >= MOST_ASKERS) taken.clear();
-      taken.set(member, await inventoryFor(member, ports));
+      taken.set(member, await inventoryFor(member, ports, asker));
     }
     const items = taken.get(member);
     if (items === undefined) throw refuseAsk('Conflict', 'begin with the first page');

@@ -1,5 +1,6 @@
 // A site restored from an older backup, beside sites that went on (reliability.md F24).
 import assert from 'node:assert/strict';
+import { createAsker } from '../../actors/asker.ts';
 import { test } from 'node:test';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import type { BlockRecord, GlobalNetworkRecord, HoldingRecord } from '../../actors/block/record.ts';
@@ -254,7 +255,7 @@ test('reliability.md F24: what a site had told before its end, and is still on i
   const deleted: DirectoryRecord = { ...known, revision: known.revision + 1, entity: null };
   plant.start(addressOf(siteScope('b'), 'directory', 'partition'), 'apply', { entries: [deleted] });
   const { items } = inventoryReplySchema.parse(
-    await scene.until(Promise.resolve(driver.asks[INVENTORY_ASK]!({ page: 0 }, scene.peerOf('a'), 5_000))),
+    await scene.until(Promise.resolve(driver.asks[INVENTORY_ASK]!({ page: 0 }, scene.peerOf('a'), createAsker()))),
   );
   const told = items.find((item) => item.is === 'entry' && item.record.id === 'pa');
   assert.deepEqual(told, { is: 'entry', record: deleted });

@@ -6,7 +6,14 @@ import type { FrameOf } from './frames.ts';
 import type { LinkWorld } from './heartbeat.ts';
 import { createLink, type Link, type Peer } from './link.ts';
 import { createMultiplexer, type Duplex, type Multiplexer } from './multiplexer.ts';
-import { serveAsk, serveExchange, type AskHandler, type NotifyHandler, type RequestHandler } from './serve.ts';
+import {
+  askerFor,
+  serveAsk,
+  serveExchange,
+  type AskHandler,
+  type NotifyHandler,
+  type RequestHandler,
+} from './serve.ts';
 
 /** A peer whose connection ended is forgotten after this time, unless it or we come back. */
 export const FORGET_MS = 600_000;
@@ -211,7 +218,8 @@ export function createPeering(options: PeeringOptions): Peering {
       serveAsk: (kind, body, deadlineMs, answer) => {
         const handler = askHandlers.get(kind);
         if (handler === undefined) return answer(unknownKind(kind));
-        void serveAsk(kind, () => handler(body, subject(), deadlineMs), answer, odd);
+        const asker = askerFor(deadlineMs, () => world.monotonicMs());
+        void serveAsk(kind, () => handler(body, subject(), asker), answer, odd);
       },
       serveNotify: (kind, body) => {
         try {

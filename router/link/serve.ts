@@ -12,9 +12,18 @@ export type IncomingRequest = RequestHead & {
 };
 
 export type RequestHandler = (request: IncomingRequest, peer: Peer) => Promise<LinkResponse>;
-/** Answers an ask; the body comes as it was sent, so validate it. Throw `refuseAsk(…)` to refuse. */
-export type AskHandler = (body: unknown, peer: Peer, deadlineMs: number) => unknown;
+/**
+ * Answers an ask; the body comes as it was sent, so validate it. Throw `refuseAsk(…)` to refuse. `asker`: how long its answer
+ * is waited for; not to be given to what completes or undoes something.
+ */
+export type AskHandler = (body: unknown, peer: Peer, asker: Asker) => unknown;
 export type NotifyHandler = (body: unknown, peer: Peer) => void;
+
+/** Clocks of two machines are not compared: what a message says it has left counts from when it came. */
+export function askerFor(withinMs: number, monotonicMs: () => number): ReturnType<typeof createAsker> {
+  const untilMs = monotonicMs() + withinMs;
+  return createAsker(() => untilMs - monotonicMs());
+}
 
 /** Serves one exchange; what a handler throws reaches the asker only as a reset, and `failed` in full. */
 export async function serveExchange(
@@ -25,8 +34,7 @@ export async function serveExchange(
   monotonicMs: () => number,
 ): Promise<void> {
   const { head, body, deadlineMs } = exchange;
-  const untilMs = monotonicMs() + deadlineMs;
-  const asker = createAsker(() => untilMs - monotonicMs());
+  const asker = askerFor(deadlineMs, monotonicMs);
   exchange.whenAborted(asker.leave);
   try {
     const response = await handler({ ...head, body: iterateBody(body), asker }, peer);

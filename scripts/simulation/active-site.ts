@@ -1,5 +1,6 @@
 // The active process of a simulated site, composed from the production parts: takeover, shards, federation, blocks, edge.
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
+import type { Asker } from '../../actors/asker.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { Fence, LogEntry, SiteStore } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
@@ -16,6 +17,7 @@ import { createFederation, type Federation } from '../../router/federation/feder
 import type { openSiteLinks } from '../../router/federation/site-links.ts';
 import { createForwarder, type Forwarder } from '../../router/forward.ts';
 import { refuseAsk } from '../../router/link/failure.ts';
+import type { Peer } from '../../router/link/link.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex, type PlaceIndex } from '../../router/place-index.ts';
 import { guardByLease, READING } from '../site/lease-guard.ts';
@@ -172,13 +174,15 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
     world,
     copy,
     actors: {
-      applyDirectory: (entries: DirectoryRecord[]) => applyDirectory({ id, ask }, entries),
-      promise: async (body) =>
-        refusalOf(await ask(registry, 'promise', { ...body, partitions: [...places.hosted()] }, asSystem)),
+      applyDirectory: (entries: DirectoryRecord[], asker) => applyDirectory({ id, ask }, entries, asker),
+      promise: async (body, asker) =>
+        refusalOf(
+          await ask(registry, 'promise', { ...body, partitions: [...places.hosted()] }, { ...asSystem, asker }),
+        ),
       settlePromise: async (body) =>
         refusalOf(await ask(registry, 'settle', { ...body, partitions: [...places.hosted()] }, asSystem)),
-      async claims() {
-        const answer = await ask(registry, 'claims', { own: false }, asSystem);
+      async claims(asker) {
+        const answer = await ask(registry, 'claims', { own: false }, { ...asSystem, asker });
         return isRefusal(answer) ? answer : answer.claims;
       },
     },
@@ -191,7 +195,8 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
       ...Object.fromEntries(
         QUESTIONS.map((kind) => [
           kind,
-          async (body: unknown) => orRefuse(await answerQuestion(siteOf as Site, kind, body)),
+          async (body: unknown, _peer: Peer, asker: Asker) =>
+            orRefuse(await answerQuestion(siteOf as Site, kind, body, asker)),
         ]),
       ),
     },
@@ -209,7 +214,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
     world,
     rows: store,
     copy,
-    ask: (to, command, body) => ask(to, command, body, asSystem),
+    ask: (to, command, body, asker) => ask(to, command, body, { ...asSystem, asker }),
     federation,
     hosted: () => places.hosted(),
     isRestored: options.isRestored(),

@@ -195,8 +195,8 @@ export const MUTANTS: readonly Mutant[] = [
         ask: (kind, sound) =>
           kind !== 'directory.digest'
             ? sound
-            : async (body, peer, deadlineMs) => {
-                const { known } = (await sound(body, peer, deadlineMs)) as { known: Array<[string, string, number]> };
+            : async (body, peer, asker) => {
+                const { known } = (await sound(body, peer, asker)) as { known: Array<[string, string, number]> };
                 return { known: known.map(([entry, id]) => [entry, id, 1_000]) };
               },
       },
@@ -337,9 +337,9 @@ export const MUTANTS: readonly Mutant[] = [
         ask: (kind, sound) =>
           kind !== 'directory.apply'
             ? sound
-            : (body, peer, deadlineMs) => {
+            : (body, peer, asker) => {
                 const home = (body as { entries: Array<{ home: string }> }).entries[0]?.home ?? peer.name;
-                return sound(body, { ...peer, name: home }, deadlineMs);
+                return sound(body, { ...peer, name: home }, asker);
               },
       },
     }),

@@ -200,6 +200,22 @@ function drawMix(seed: number, often: readonly OperationKind[]): Array<{ do: Ope
   }));
 }
 
+/** Part of the runs with outages in which one is longer than anybody waits for anything. */
+const OUTLASTING = 0.15;
+/** What is under way at the deadline of an ask may end so long after it. */
+const BEYOND_MS = 5_000;
+
+/** One of them longer than an ask that came before it, if the run is long enough; no other one of its site ends it early. */
+function outlasting(seed: number, outages: FaultEntry[], { askMs, safetyMs }: Shape): FaultEntry[] {
+  const random = streamOf(seed, 'outlasting');
+  const forMs = askMs + BEYOND_MS + between(random, 0, BEYOND_MS);
+  const chosen = pick(random, outages);
+  const latestMs = safetyMs - forMs;
+  if (!chance(random, OUTLASTING) || latestMs < QUIET_START_MS) return outages;
+  const elsewhere = outages.filter(({ site }) => site !== chosen.site);
+  return [...elsewhere, { ...chosen, forMs, atMs: Math.min(chosen.atMs, latestMs) }];
+}
+
 export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
   const shape = drawShape(seed, wishes);
   const mix = drawMix(seed, wishes.often ?? []);
@@ -227,8 +243,9 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
   for (const kind of shape.faults) {
     const random = streamOf(seed, `faults ${kind}`);
     const times = Math.round(scaled(random, 1, 8));
+    const drawn: FaultEntry[] = [];
     for (let i = 0; i < times; i++) {
-      entries.push({
+      drawn.push({
         atMs: between(random, QUIET_START_MS, shape.safetyMs),
         do: kind,
         site: Math.floor(random() * shape.sites),
@@ -237,6 +254,7 @@ export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {
         hard: random(),
       });
     }
+    entries.push(...(kind === 'down' ? outlasting(seed, drawn, shape) : drawn));
   }
   entries.sort((a, b) => a.atMs - b.atMs);
   return { seed, shape, entries };

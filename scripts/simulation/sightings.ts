@@ -108,16 +108,16 @@ export function watchAsks(universe: Universe): (kind: string, handler: AskHandle
   const digested = new Set<string>();
   return (kind, handler) => {
     if (kind === 'directory.digest')
-      return (body, peer, deadlineMs) => {
+      return (body, peer, asker) => {
         digested.add(peer.name);
-        return handler(body, peer, deadlineMs);
+        return handler(body, peer, asker);
       };
     if (kind !== 'directory.apply') return handler;
-    return (body, peer, deadlineMs) => {
+    return (body, peer, asker) => {
       // What is pushed at every change brings one.
       if (digested.delete(peer.name) && (body as { entries: unknown[] }).entries.length > 1)
         universe.met('copy caught up by a digest');
-      return handler(body, peer, deadlineMs);
+      return handler(body, peer, asker);
     };
   };
 }

@@ -1,4 +1,5 @@
 // Joining, tied to the actors of this site.
+import type { Asker } from '../../actors/asker.ts';
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
@@ -28,11 +29,11 @@ export function createJoins({ site, ...options }: JoinsOptions): JoinHost {
   return createJoinHost({
     ...options,
     site: site.id,
-    async claims() {
-      const answer = await site.ask(registry, 'claims', { own: false }, asJoin);
+    async claims(asker) {
+      const answer = await site.ask(registry, 'claims', { own: false }, { ...asJoin, asker });
       return isRefusal(answer) ? answer : answer.claims;
     },
-    adoptClaims: async (ask) => refusalOf(await site.ask(registry, 'adopt', ask, asJoin)),
+    adoptClaims: async (ask, asker) => refusalOf(await site.ask(registry, 'adopt', ask, { ...asJoin, asker })),
     applyDirectory: (entries) => applyDirectory(site, entries),
     async vrfs() {
       const rows = await site.rows.rows('pool', { scopes: site.places.hosted().map(partitionScope) });
@@ -47,11 +48,12 @@ export function createJoins({ site, ...options }: JoinsOptions): JoinHost {
 export async function applyDirectory(
   site: Pick<Site, 'id' | 'ask'>,
   entries: DirectoryRecord[],
+  asker?: Asker,
 ): Promise<Refusal | undefined> {
   for (const kind of new Set(entries.map((entry) => entry.kind))) {
     const ofKind = entries.filter((entry) => entry.kind === kind);
     const actor = addressOf(siteScope(site.id), 'directory', kind);
-    const refused = refusalOf(await site.ask(actor, 'apply', { entries: ofKind }, { who: 'directory' }));
+    const refused = refusalOf(await site.ask(actor, 'apply', { entries: ofKind }, { who: 'directory', asker }));
     if (refused !== undefined) return refused;
   }
   return undefined;

@@ -1,6 +1,6 @@
 // The way of a message to its actor's inbox, in this shard or in another one of the process.
 import { shardOf, type Address, type Kind } from '../../address.ts';
-import { RANK_PARTS } from '../../command-class.ts';
+import { onlyTells, RANK_PARTS } from '../../command-class.ts';
 import type { World } from '../../ports.ts';
 import { because, internal, overloaded, unavailable } from '../../refusal.ts';
 import type { AnyBehaviour, Hint } from '../behaviour.ts';
@@ -64,8 +64,11 @@ export function createMailRoom(options: MailOptions): MailRoom {
       ...(sent.isUnborn ? { isUnborn: true } : {}),
       ...(sent.ask === 0 ? {} : { ask: sent.ask }),
     });
-    if (!neighbours.ask(target, envelope, sent.respond)) {
-      sent.respond(because('starting', unavailable(`shard ${target} is being restarted`)));
+    // A reservation is no change, and whose reply is not heard any more is given back.
+    const mayChange = sent.reserve === null && !sent.dry && !onlyTells(to.kind, sent.name);
+    const { deadlineMs, respond } = sent;
+    if (!neighbours.ask(target, { envelope, deadlineMs, mayChange, respond })) {
+      respond(because('starting', unavailable(`shard ${target} is being restarted`)));
     }
   }
 

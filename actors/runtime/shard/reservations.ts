@@ -1,14 +1,27 @@
 // How reservations end: at each participant, in this shard or another one, with the commit that they were for or without.
 import { shardOf, type Address } from '../../address.ts';
+import type { World } from '../../ports.ts';
 import type { Row } from '../../records.ts';
 import { unhold, type Cell, type Held } from '../cell.ts';
+import type { Grant } from '../behaviour.ts';
 import type { Envelope } from '../envelope.ts';
 import type { Neighbours } from '../neighbours.ts';
 import type { Holdings } from './holdings.ts';
 
+/** `reload`: the commit found the memory wrong. */
 export type Ending = 'committed' | 'cancelled' | 'reload';
 
+/** What an operation has reserved at these actors, of any shard. */
+export interface Ended {
+  operation: string;
+  actors: Address[];
+  how: Ending;
+  /** Of whoever waits for the operation. */
+  deadlineMs: number;
+}
+
 export interface ReservationsOptions {
+  world: Pick<World, 'monotonicMs'>;
   holdings: Holdings;
   shards: number;
   neighbours: Neighbours;
@@ -18,19 +31,24 @@ export interface ReservationsOptions {
 }
 
 export interface Reservations {
-  /** At actors of any shard; `done` once all have heard of it. */
-  endEverywhere(operation: string, actors: Address[], how: Ending, done: () => void): void;
+  /** `done` once all have heard of it, or a shard among them says nothing in time: if it died, it loads what was committed. */
+  endEverywhere(ended: Ended, done: () => void): void;
+  /** A reply that came too late for its operation: nobody else would end what it grants. */
+  giveBack(reply: unknown): void;
   /** At an actor of this shard. */
   endHere(operation: string, actor: Address, how: Ending): void;
   /** Another shard has a new epoch: what it had reserved here will never be committed, or was and must be read. */
   dropOf(from: number): void;
 }
 
+const isGrant = (value: unknown): value is Grant =>
+  typeof value === 'object' && value !== null && 'operation' in value && 'from' in value && 'fence' in value;
+
 export function createReservations(options: ReservationsOptions): Reservations {
-  const { holdings, neighbours, reload, changed } = options;
+  const { world, holdings, neighbours, reload, changed } = options;
   const { shard } = holdings;
 
-  function endEverywhere(operation: string, actors: Address[], how: Ending, done: () => void): void {
+  function endEverywhere({ operation, actors, how, deadlineMs }: Ended, done: () => void): void {
     const byShard = new Map<number, Address[]>();
     for (const actor of actors) {
       const target = shardOf(actor, options.shards);
@@ -48,9 +66,18 @@ export function createReservations(options: ReservationsOptions): Reservations {
         continue;
       }
       const envelope = (id: number): Envelope => ({ m: 'end', id, from: shard, operation, actors: mine, how });
+      // Also who is late has to hear of it.
+      const ask = { envelope, deadlineMs: Math.max(deadlineMs, world.monotonicMs()), mayChange: false, respond: one };
       // A shard that is being restarted loads what was committed; it has no reservation to end.
-      if (!neighbours.ask(target, envelope, one)) one();
+      if (!neighbours.ask(target, ask)) one();
     }
+  }
+
+  function giveBack(reply: unknown): void {
+    if (!isGrant(reply)) return;
+    const { operation, from } = reply;
+    // What is beyond its deadline is committed no more, whatever else it has reserved there.
+    endEverywhere({ operation, actors: [from], how: 'cancelled', deadlineMs: -Infinity }, () => {});
   }
 
   function endHere(operation: string, actor: Address, how: Ending): void {
@@ -106,5 +133,5 @@ export function createReservations(options: ReservationsOptions): Reservations {
     }
   }
 
-  return { endEverywhere, endHere, dropOf };
+  return { endEverywhere, giveBack, endHere, dropOf };
 }

@@ -1,6 +1,7 @@
 // Everything that is about time and not about one message: deadlines of mail that lies, passivation, how late the shard runs.
 import type { World } from '../../ports.ts';
 import { waitText, type Mail } from '../cell.ts';
+import type { Neighbours } from '../neighbours.ts';
 import type { Observation } from '../observation.ts';
 import { leaving } from '../residency.ts';
 import { inTime } from './deadlines.ts';
@@ -20,13 +21,14 @@ const uncertain = ({ name }: Mail): string =>
 export interface WheelOptions {
   world: World;
   holdings: Holdings;
+  neighbours: Neighbours;
   observation: Observation;
   gate: Gate;
   limits: ShardLimits;
 }
 
 /** Turns until the shard has stopped. */
-export function startWheel({ world, holdings, observation, gate, limits }: WheelOptions): void {
+export function startWheel({ world, holdings, neighbours, observation, gate, limits }: WheelOptions): void {
   const { cells, waiting, behind, fetching, followed } = holdings;
   let ticks = 0;
 
@@ -53,6 +55,7 @@ export function startWheel({ world, holdings, observation, gate, limits }: Wheel
       turn.followers = turn.followers.filter(({ mail }) => inTime([mail], now, uncertain).length > 0);
       if (turn.followers.length === 0) followed.delete(turn);
     }
+    neighbours.giveUp(now);
     let parked = 0;
     for (const cell of waiting) parked += cell.waiting.length;
     gate.tick(parked);

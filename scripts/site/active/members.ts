@@ -70,7 +70,7 @@ export function openMembers(
     world,
     rows: store,
     copy,
-    ask: (to, command, body) => ask(to, command, body, asSystem),
+    ask: (to, command, body, asker) => ask(to, command, body, { ...asSystem, asker }),
     federation,
     hosted: () => places.hosted(),
     odd,
@@ -98,21 +98,21 @@ interface HomeParts extends Pick<MembersParts, 'ask' | 'places'> {
 }
 
 /** What the actors of this site do for the others. */
-function homeActors(site: string, { ask, places, adopted }: HomeParts): HomeActors {
+export function homeActors(site: string, { ask, places, adopted }: HomeParts): HomeActors {
   const registry = addressOf(siteScope(site), 'registry', site);
   const refusalOf = (answer: unknown): Refusal | undefined => (isRefusal(answer) ? answer : undefined);
   return {
-    async applyDirectory(entries) {
-      const refused = await applyDirectory({ id: site, ask }, entries);
+    async applyDirectory(entries, asker) {
+      const refused = await applyDirectory({ id: site, ask }, entries, asker);
       if (refused === undefined) await adopted(entries);
       return refused;
     },
-    promise: async (body) =>
-      refusalOf(await ask(registry, 'promise', { ...body, partitions: places.hosted() }, asSystem)),
+    promise: async (body, asker) =>
+      refusalOf(await ask(registry, 'promise', { ...body, partitions: places.hosted() }, { ...asSystem, asker })),
     settlePromise: async (body) =>
       refusalOf(await ask(registry, 'settle', { ...body, partitions: places.hosted() }, asSystem)),
-    async claims() {
-      const answer = await ask(registry, 'claims', { own: false }, asSystem);
+    async claims(asker) {
+      const answer = await ask(registry, 'claims', { own: false }, { ...asSystem, asker });
       return isRefusal(answer) ? answer : answer.claims;
     },
   };

@@ -27,7 +27,10 @@ export const peerAsks = ({ filling, host, site, forward }: PeerAsksParts): Recor
     return place;
   },
   ...Object.fromEntries(
-    QUESTIONS.map((kind) => [kind, async (body: unknown) => orRefuse(await answerQuestion(site(), kind, body))]),
+    QUESTIONS.map((kind): [string, AskHandler] => [
+      kind,
+      async (body, _peer, asker) => orRefuse(await answerQuestion(site(), kind, body, asker)),
+    ]),
   ),
 });
 
