@@ -32,8 +32,12 @@ const FIRST: Named = {
   ],
 };
 
-/** They look at all that somebody has. */
-const LAST: Named = { network: ['usage', 'ledger'], block: ['usage'], directory: ['all'] };
+/** They look at all that somebody has, or clear up behind others. */
+const LAST: Named = {
+  network: ['usage', 'ledger', 'clearRested'],
+  block: ['usage', 'clearRested'],
+  directory: ['all'],
+};
 
 const namesOf = (named: Named): ReadonlySet<string> =>
   new Set(Object.entries(named).flatMap(([kind, commands]) => commands.map((command) => `${kind}.${command}`)));

@@ -43,11 +43,11 @@ export const READ_GROWTH = `select scope, network, (extract(epoch from at) * 100
   taken_ipv4 as "ipv4", taken_ipv6 as "ipv6"
 from growth where at >= ${at('$1')} order by growth.at`;
 
-/** Addresses in use: those of networks, and of blocks of global ones. */
+/** Addresses in use: those of networks, and of blocks of global ones. Not what is kept back after its release, or was. */
 export const TAKEN_ADDRESSES = `select owner as network, count(*)::int8 as held,
   coalesce(sum(case when length(address) = 4 then 1::float8 end), 0::float8) as "ipv4",
   coalesce(sum(case when length(address) = 16 then 1::float8 end), 0::float8) as "ipv6"
-from ip where scope = $1::text and not released group by owner`;
+from ip where scope = $1::text and not released and (standing is null or standing <> 'resting') group by owner`;
 
 /** Addresses in children of super networks. */
 export const TAKEN_PREFIXES = `select owner as network, count(*)::int8 as held,

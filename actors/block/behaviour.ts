@@ -1,15 +1,17 @@
 // The block actor: one a partition and global network. It gives out the network's addresses from blocks that it holds,
 // with local commits only, so a cut link costs nothing until they run out.
 import { addressOf } from '../address.ts';
-import { inUse, ipKey, leftovers, takeAddresses, wake, type Leftover } from '../network/address-space.ts';
+import { leftIn, overdue, takeAddresses, usedIn, wake, type Piece } from '../network/address-space.ts';
 import { auditedSpace } from '../network/audited-space.ts';
+import { CLEARED_AT_ONCE, clearLater, clearNow, leftoverRow, portion } from '../network/clearing.ts';
 import { familiesOf } from '../network/ip-rules.ts';
 import { ipTurns } from '../network/ip-turns.ts';
 import { blockKey } from '../network/ledger.ts';
 import { noSuchNetwork } from '../network/network-rules.ts';
-import type { IpRecord, NetworkRecord } from '../network/record.ts';
+import type { NetworkRecord } from '../network/record.ts';
 import { takenIn, usagePart } from '../network/usage.ts';
-import { changeRow, type Live } from '../change.ts';
+import type { Rest } from '../network/quarantine.ts';
+import { changeRow } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
@@ -33,15 +35,20 @@ import { askAhead, askedAnew, firstWants, shortage, wantRow } from './wants.ts';
 
 type Adopted = { network: NetworkRecord | null; home: string };
 
+/** On its way home, or there: what rests in it, the home keeps. */
+const isGone = ({ open, doubtful }: Piece): boolean => !open && doubtful !== true;
+
 const turns = ipTurns<BlockState>({
   holder: 'block',
   space: (state) => state.space,
   network: (state) => fenced(state) ?? state.copy?.value.network ?? noSuchNetwork(state.id),
   shortage,
+  isGone,
   ahead: askAhead,
 });
 
 const at = (state: BlockState, context: Context) => ({ scope: context.scope, owner: state.id });
+const selfOf = (state: BlockState, { scope }: Context) => addressOf(scope, 'block', state.id);
 
 const holdingRow = (
   state: BlockState,
@@ -76,6 +83,11 @@ function becoming(state: BlockState, adopted: Adopted, context: Context): Change
     if (held.length > 0) {
       return conflict(
         `partition ${partitionOf(state)} still holds blocks of network ${state.id}: ${held.slice(0, 8).join(', ')}`,
+      );
+    }
+    if (state.space.resting.size > 0) {
+      return conflict(
+        `partition ${partitionOf(state)} still takes ${state.space.resting.size} released addresses of network ${state.id} away; try again`,
       );
     }
     const wants = [...state.wants.values()].map((want) => wantRow(state, context, want.value.h, want, null));
@@ -118,28 +130,16 @@ const offerOf = ({ first, length, prefix, h, rest }: HoldingRecord): RecalledBlo
   ...(rest === undefined ? {} : { rest }),
 });
 
-/** A block that goes home. The home keeps it for as long as addresses in it rest, of which no row is left here. */
-function returning({ value }: Holding, left: readonly Leftover[]): HoldingRecord {
-  const rests = left.flatMap(({ rest }) => rest ?? []);
-  if (rests.length === 0) return { ...value, state: 'returning' };
-  const rest = rests.reduce((a, b) => ({
-    sinceMs: Math.max(a.sinceMs, b.sinceMs),
-    untilMs: Math.max(a.untilMs, b.untilMs),
-  }));
-  return { ...value, state: 'returning', rest };
+/** A block that goes home. The home keeps it for as long as addresses in it rest, whose rows go from here. */
+function returning({ space }: BlockState, { value, piece }: Holding): HoldingRecord {
+  let rest: Rest | undefined;
+  for (const left of leftIn(space, piece)) {
+    if (left.rest === undefined) continue;
+    const { sinceMs, untilMs } = left.rest;
+    rest = { sinceMs: Math.max(rest?.sinceMs ?? 0, sinceMs), untilMs: Math.max(rest?.untilMs ?? 0, untilMs) };
+  }
+  return { ...value, state: 'returning', ...(rest === undefined ? {} : { rest }) };
 }
-
-const leftoverRows = (state: BlockState, context: Context, left: readonly Leftover[]): Change[] =>
-  left.map(({ address, version }) =>
-    changeRow(
-      at(state, context),
-      'ip',
-      ipKey(state.id, address),
-      { version } as Live<IpRecord>,
-      context.version(),
-      null,
-    ),
-  );
 
 export const blockBehaviour: Behaviour<'block', BlockState> = {
   kind: 'block',
@@ -169,7 +169,10 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       const { growth } = space;
       const families = familiesOf(state.copy.value.network);
       const more = { families, children: [], inOperation: 0, before };
-      return { reply: usagePart(state.id, space, { growth, taken: takenIn(space) }, context.nowMs, more) };
+      return {
+        reply: usagePart(state.id, space, { growth, taken: takenIn(space) }, context.nowMs, more),
+        hints: clearLater(space, selfOf(state, context), context.nowMs),
+      };
     },
 
     adopt(state, adopted, context) {
@@ -220,26 +223,32 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
     },
 
     recall(state, { count, family, keep = 0, prefix, resting = false, look = false }, context) {
-      const left = leftovers(state.space, context.nowMs);
+      const { space } = state;
+      wake(space, context.nowMs);
       const leaving = [...state.holdings.values()].filter(({ value }) => value.state === 'returning');
       const idle = [...state.holdings.values()].filter(
         ({ value, piece }) =>
           value.state === 'held' &&
           (family === undefined || piece.set.prefix.family === family) &&
           (prefix === undefined || value.prefix === prefix) &&
-          (resting ? inUse(piece, left.get(piece)) : piece.set.heldCount) === 0,
+          (resting ? usedIn(space, piece) : piece.set.heldCount) === 0,
       );
       const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
-      const going = chosen.map((holding) => {
-        const rows = left.get(holding.piece) ?? [];
-        return { holding, rows, value: returning(holding, rows) };
-      });
+      const going = chosen.map((holding) => ({ holding, value: returning(state, holding) }));
+      const reply = { blocks: [...leaving, ...going].map(({ value }) => offerOf(value)) };
+      if (look) return { reply };
+      const pieces = new Set(chosen.map(({ piece }) => piece));
+      const rows = portion(overdue(space, (piece) => pieces.has(piece) || isGone(piece)));
       return {
-        reply: { blocks: [...leaving, ...going].map(({ value }) => offerOf(value)) },
-        changes: (look ? [] : going).flatMap(({ holding, rows, value }) => [
-          holdingRow(state, context, value.first, holding, value),
-          ...leftoverRows(state, context, rows),
-        ]),
+        reply,
+        changes: [
+          ...going.map(({ holding, value }) => holdingRow(state, context, value.first, holding, value)),
+          ...rows.map((left) => leftoverRow(state, context, left)),
+        ],
+        hints:
+          rows.length === CLEARED_AT_ONCE
+            ? [clearNow(selfOf(state, context))]
+            : clearLater(space, selfOf(state, context), context.nowMs, { gone: rows.length }),
       };
     },
 

@@ -7,7 +7,7 @@ import { noSuchNetwork } from '../network/network-rules.ts';
 import { prefixesOf } from '../network/ip-rules.ts';
 import type { IpRecord, Loan } from '../network/record.ts';
 import type { Behaviour } from '../runtime/behaviour.ts';
-import { ipAt, ipRow, isBorrowed } from './loans.ts';
+import { ipAt, ipRow, isBorrowed, unused } from './loans.ts';
 import { fenced } from './restored.ts';
 import type { BlockState } from './state.ts';
 import { wantRow } from './wants.ts';
@@ -84,7 +84,7 @@ export const freeLoanCommands: Pick<Commands, 'lendFree' | 'borrowFree'> = {
     const row = idle === undefined ? undefined : ipAt(state, context, idle[0]);
     if (row === undefined || row.value.loan?.as !== 'borrowed')
       return { reply: { addresses: [], isComing: false, isTaken: isTaken(state, ask.address) } };
-    const freed: IpRecord = { ...row.value, loan: { ...row.value.loan, state: 'freed' } };
+    const freed: IpRecord = { ...row.value, loan: unused(row.value.loan) };
     return { reply: { addresses: [], isComing: true }, changes: [ipRow(state, context, freed.address, row, freed)] };
   },
 

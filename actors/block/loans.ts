@@ -3,7 +3,9 @@
 // operation id `h` (reliability.md §7.2).
 import { parseAddress } from '../ipam/address.ts';
 import { contains } from '../ipam/prefix.ts';
+import { addressOf } from '../address.ts';
 import { ipKey } from '../network/address-space.ts';
+import { clearLater } from '../network/clearing.ts';
 import { noSuchIp, prefixesOf } from '../network/ip-rules.ts';
 import { released } from '../network/quarantine.ts';
 import type { IpRecord, Loan } from '../network/record.ts';
@@ -46,6 +48,9 @@ const attachedTo = (state: BlockState, { address, machines: [machine] }: IpRecor
 const declined = ({ kind, message }: Refusal): { reply: LendReply } => ({
   reply: { as: 'declined', kind: kind === 'NotFound' ? 'NotFound' : 'Conflict', message },
 });
+
+/** An address that is here to be given out goes back as it came. */
+export const unused = (loan: Extract<Loan, { as: 'borrowed' }>): Loan => ({ ...loan, state: 'freed', unused: true });
 
 export const isBorrowed = (ip: IpRecord, h: string): ip is IpRecord & { loan: Extract<Loan, { as: 'borrowed' }> } =>
   ip.loan?.as === 'borrowed' && ip.loan.h === h;
@@ -128,10 +133,14 @@ export const loanCommands: Pick<
     const waiting = underWay(state, address);
     if (waiting !== undefined) return waiting;
     const ip = row.value;
-    if (ip.loan.state === 'freed') return { reply: { as: 'freed' } };
+    if (ip.loan.state === 'freed') {
+      return { reply: { as: 'freed', ...(ip.loan.unused === true ? { unused: true } : {}) } };
+    }
     if (ip.loan.state === 'idle') {
-      const freed: IpRecord = { ...ip, loan: { ...ip.loan, state: 'freed' } };
-      return { reply: { as: 'freed' }, changes: [ipRow(state, context, address, row, freed)] };
+      return {
+        reply: { as: 'freed', unused: true },
+        changes: [ipRow(state, context, address, row, { ...ip, loan: unused(ip.loan) })],
+      };
     }
     if (ifIdle) return { reply: { as: 'declined' } };
     const given = { as: 'given', ip: settled(ip) } as const;
@@ -150,9 +159,17 @@ export const loanCommands: Pick<
     const returned = (): IpRecord | null => {
       if (back.as === 'declined') return wasIdle ? null : settled(row.value);
       if (back.as === 'given') return { ...settled(back.ip), address, network: state.id, prefix: row.value.prefix };
-      return network === undefined ? null : released(row.value, network, context.nowMs);
+      // Nobody had it, so that nobody has to forget whose it was.
+      if (back.unused === true || network === undefined) return null;
+      return released(row.value, network, context.nowMs);
     };
-    return { reply: {}, changes: [ipRow(state, context, address, row, returned())] };
+    const value = returned();
+    const self = addressOf(state.scope, 'block', state.id);
+    return {
+      reply: {},
+      changes: [ipRow(state, context, address, row, value)],
+      hints: clearLater(state.space, self, context.nowMs, { untilMs: value?.restingUntilMs }),
+    };
   },
 
   addressReturned(state, { address, h }, context) {

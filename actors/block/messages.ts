@@ -16,8 +16,11 @@ export type LendReply =
   | { as: 'here' }
   | { as: 'declined'; kind: 'NotFound' | 'Conflict'; message: string };
 
-/** How a lent address comes back: with what became of it, freed, or never taken. */
-export type GivenUp = { as: 'given'; ip: IpRecord } | { as: 'freed' } | { as: 'declined' };
+/**
+ * How a lent address comes back: with what became of it, freed, or never taken. `unused`: it was free when it was lent, and
+ * nobody had it; older sites don't say so.
+ */
+export type GivenUp = { as: 'given'; ip: IpRecord } | { as: 'freed'; unused?: true | undefined } | { as: 'declined' };
 
 /** A block that the ledger of the network's home gives to this partition. */
 export type ToldBlock = OfferedBlock & { h: string };

@@ -35,6 +35,14 @@ interface FamilyOrder {
   fullBelow: number;
 }
 
+/** Released addresses of one piece that still have their row. */
+export interface Left {
+  /** Nobody has them, or is about to get them or to take their row away. */
+  readonly resting: Set<string>;
+  /** All others. */
+  readonly others: Set<string>;
+}
+
 export interface AddressSpace {
   /** In the order in which they are tried; set by `setPieces` only. */
   pieces: readonly Piece[];
@@ -50,6 +58,10 @@ export interface AddressSpace {
    */
   readonly strays: Map<string, Address>;
   readonly resting: Resting;
+  /** Where these lie; a piece without any has no entry. */
+  readonly left: Map<Piece, Left>;
+  /** When the actor clears away next what rested, if it has asked itself to; -Infinity: it has not (clearing.ts). */
+  clearsAtMs: number;
   /** Rows of single addresses that are away, or here from elsewhere, by canonical text. */
   readonly loans: Map<string, Loan>;
   /** Borrowed addresses that are to be given out, with the version of their row. */
@@ -64,6 +76,8 @@ export const createAddressSpace = (): AddressSpace => ({
   acquiring: new Set(),
   strays: new Map(),
   resting: createResting(),
+  left: new Map(),
+  clearsAtMs: -Infinity,
   loans: new Map(),
   idle: new Map(),
   growth: createGrowthLog(),
@@ -152,9 +166,44 @@ export function freeAddresses(space: AddressSpace, family: Family, enough?: bigi
 
 /** Replaces the pieces; addresses loaded before their piece find their place. */
 export function setPieces(space: AddressSpace, pieces: Piece[]): void {
+  const stay = space.left.size === 0 ? undefined : new Set(pieces);
+  for (const [piece, { resting, others }] of space.left) {
+    if (stay?.has(piece) !== false) continue;
+    space.left.delete(piece);
+    // Their rows are cleared away by and by, when nobody looks for the piece any more.
+    for (const text of [...resting, ...others]) {
+      const address = parseAddress(text);
+      if (address !== undefined) space.strays.set(text, address);
+    }
+  }
   space.pieces = pieces;
   space.order = {};
-  for (const [text, address] of space.strays) if (mark(space, address)) space.strays.delete(text);
+  for (const [text, address] of space.strays) {
+    if (!mark(space, address)) continue;
+    space.strays.delete(text);
+    sort(space, text, address);
+  }
+}
+
+/** Notes where an address lies that has, or had, the row of a released one, and how it stands by now. */
+function sort(space: AddressSpace, text: string, address: Address): void {
+  const row = space.resting.row(text);
+  if (row === undefined && space.left.size === 0) return;
+  const piece = pieceOf(space, address);
+  if (piece === undefined) return;
+  const known = space.left.get(piece);
+  if (row === undefined) {
+    if (known === undefined) return;
+    known.resting.delete(text);
+    known.others.delete(text);
+    if (known.resting.size + known.others.size === 0) space.left.delete(piece);
+    return;
+  }
+  const { resting, others } = known ?? { resting: new Set(), others: new Set() };
+  if (known === undefined) space.left.set(piece, { resting, others });
+  const rests = !row.isOver && !space.inFlight.has(text);
+  (rests ? resting : others).add(text);
+  (rests ? others : resting).delete(text);
 }
 
 function mark(space: AddressSpace, address: Address): boolean {
@@ -189,10 +238,12 @@ export function evolveIp(space: AddressSpace, change: Pick<ChangeOf<'ip'>, 'key'
   else space.idle.set(text, { version: change.version, loan, family: address.family });
   if (value === null) {
     if (!unmark(space, address)) space.strays.delete(text);
-    return;
+  } else {
+    if (!mark(space, address)) space.strays.set(text, address);
+    const { restingUntilMs, changed } = value;
+    if (restingUntilMs !== undefined) space.resting.add(text, change.version, restingUntilMs, changed);
   }
-  if (!mark(space, address)) space.strays.set(text, address);
-  if (value.restingUntilMs !== undefined) space.resting.add(text, change.version, value.restingUntilMs, value.changed);
+  sort(space, text, address);
 }
 
 /** Takes addresses of which only that they are held is known. */
@@ -210,21 +261,38 @@ export function takeAddresses(space: AddressSpace, { family, bytes }: PackedAddr
   }
 }
 
-/** Addresses whose rest is over can be given out again. Call it before looking for one. */
-export function wake(space: AddressSpace, nowMs: number): void {
-  for (const text of space.resting.over(nowMs)) {
-    const address = parseAddress(text);
-    if (address !== undefined && !space.inFlight.has(text)) unmark(space, address);
-  }
+/** So many rests of a family are ended in one turn: a millisecond, or a few where the code is still interpreted. */
+const WOKEN_AT_ONCE = 256;
+
+function wakeOne(space: AddressSpace, text: string): void {
+  const address = parseAddress(text);
+  if (address === undefined) return;
+  if (!space.inFlight.has(text)) unmark(space, address);
+  sort(space, text, address);
 }
+
+/**
+ * Addresses whose rest is over can be given out again: many of them, and the named one in any case. Call it before looking
+ * for one. Answers whether more of them are over.
+ */
+export function wake(space: AddressSpace, nowMs: number, named?: string): boolean {
+  for (const text of space.resting.over(nowMs, WOKEN_AT_ONCE)) wakeOne(space, text);
+  if (named !== undefined && space.resting.isOver(named, nowMs)) wakeOne(space, named);
+  return nextRestOver(space) <= nowMs;
+}
+
+/** When the next rest ends; Infinity: there is none. */
+export const nextRestOver = ({ resting }: AddressSpace): number =>
+  Math.min(resting.ahead('IPv4').nextMs, resting.ahead('IPv6').nextMs);
 
 /** The network's label says how long addresses rest; that holds for those that rest already. */
 export function limitRests(space: AddressSpace, longestMs: number): void {
-  if (!space.resting.limit(longestMs)) return;
   // What had rested under a shorter quarantine rests on under a longer one: as the rows alone would say.
-  for (const [text] of space.resting) {
+  for (const text of space.resting.limit(longestMs)) {
     const address = parseAddress(text);
-    if (address !== undefined) mark(space, address);
+    if (address === undefined) continue;
+    mark(space, address);
+    sort(space, text, address);
   }
 }
 
@@ -236,23 +304,43 @@ export interface Leftover {
   rest?: Rest;
 }
 
-/** By the piece that they lie in and go with. */
-export function leftovers(space: AddressSpace, nowMs: number): Map<Piece, Leftover[]> {
-  wake(space, nowMs);
-  const left = new Map<Piece, Leftover[]>();
-  for (const [text, { version, sinceMs, untilMs, isOver }] of space.resting) {
-    const address = space.inFlight.has(text) ? undefined : parseAddress(text);
-    const piece = address === undefined ? undefined : pieceOf(space, address);
-    if (piece === undefined) continue;
-    const one: Leftover = { address: text, version, ...(isOver ? {} : { rest: { sinceMs, untilMs } }) };
-    const others = left.get(piece);
-    if (others === undefined) left.set(piece, [one]);
-    else others.push(one);
+/** What lies in a piece and goes with it. */
+export function* leftIn(space: AddressSpace, piece: Piece): Generator<Leftover, void> {
+  const left = space.left.get(piece);
+  if (left === undefined) return;
+  for (const texts of [left.others, left.resting]) {
+    for (const address of texts) {
+      const row = space.inFlight.has(address) ? undefined : space.resting.row(address);
+      if (row === undefined) continue;
+      const { version, sinceMs, untilMs, isOver } = row;
+      yield { address, version, ...(isOver ? {} : { rest: { sinceMs, untilMs } }) };
+    }
   }
-  return left;
 }
 
+/** What is left of addresses whose rest is over, or that lie in no piece any more, or in one that is as good as gone. */
+export function* overdue(space: AddressSpace, isGone: (piece: Piece) => boolean): Generator<Leftover, void> {
+  for (const [piece] of space.left) {
+    const isAll = isGone(piece);
+    for (const left of leftIn(space, piece)) {
+      // Those that rest come last.
+      if (left.rest !== undefined && !isAll) break;
+      yield left;
+    }
+  }
+  for (const address of space.strays.keys()) {
+    const row = space.inFlight.has(address) ? undefined : space.resting.row(address);
+    if (row !== undefined) yield { address, version: row.version };
+  }
+}
+
+/** Addresses of a piece that are kept back. */
+export const restingIn = (space: AddressSpace, piece: Piece): number => space.left.get(piece)?.resting.size ?? 0;
+
 /** Addresses of a piece that somebody has or is about to get. */
+export const usedIn = (space: AddressSpace, piece: Piece): number => piece.set.heldCount - restingIn(space, piece);
+
+/** The same, by what is left in it. */
 export const inUse = ({ set }: Piece, left: readonly Leftover[] = []): number =>
   set.heldCount - left.filter(({ rest }) => rest !== undefined).length;
 
@@ -263,8 +351,10 @@ export function holdIps(space: AddressSpace, operation: string, changes: readonl
     const text = addressOfKey(change.key);
     // What releases a row says no time; it does not make anybody wait for an address either.
     space.inFlight.set(text, { operation, sinceMs: change.value?.changed ?? Infinity });
-    const address = change.value === null ? undefined : parseAddress(text);
-    if (address === undefined || isHeld(space, address)) continue;
+    const address = parseAddress(text);
+    if (address === undefined) continue;
+    sort(space, text, address);
+    if (change.value === null || isHeld(space, address)) continue;
     if (mark(space, address)) space.acquiring.add(text);
   }
 }
@@ -285,5 +375,6 @@ export function unholdIps(space: AddressSpace, changes: readonly Change[]): void
     // Its rest may be over, or be another one by now: the next look says so.
     mark(space, address);
     space.resting.again(text);
+    sort(space, text, address);
   }
 }

@@ -6,8 +6,9 @@ import type { BlockRecord } from '../block/record.ts';
 import { changeRow, type Live } from '../change.ts';
 import type { Change } from '../records.ts';
 import type { Behaviour, Context, Hint } from '../runtime/behaviour.ts';
-import { inUse, ipKey, leftovers, takeAddresses, wake, type Leftover, type Piece } from './address-space.ts';
+import { leftIn, takeAddresses, usedIn, wake } from './address-space.ts';
 import { auditedSpace } from './audited-space.ts';
+import { CLEARED_AT_ONCE, clearLater, leftoverRow, portion } from './clearing.ts';
 import { heldText } from './counts.ts';
 import { cutChildPrefixes, releasedChildren } from './children.ts';
 import { updateNetwork } from './coordination.ts';
@@ -18,7 +19,7 @@ import type { OfferedBlock } from './messages.ts';
 import { isGlobal, noSuchNetwork, notAChild, RELEASE_FAILED } from './network-rules.ts';
 import { quarantineMs, restsUntilMs, type Rest } from './quarantine.ts';
 import { reconciledBlocks } from './reconcile.ts';
-import type { IpRecord, NetworkRecord, PrefixRecord } from './record.ts';
+import type { NetworkRecord, PrefixRecord } from './record.ts';
 import {
   canonicalCidr,
   createNetworkState,
@@ -47,6 +48,7 @@ const turns = ipTurns<NetworkState>({
     wanted.address === null
       ? exhausted(noAddressLeft(state.id, heldText(state.space, wanted.family, context.nowMs)))
       : conflict(`the prefix of ${wanted.address} is being removed from network ${state.id}`),
+  isGone: () => false,
   ahead: () => [],
 });
 
@@ -74,21 +76,21 @@ const topLevelRows = (state: NetworkState, context: Context, prefixes: readonly 
     .filter((cidr) => made || state.prefixRows.has(cidr))
     .map((cidr) => prefixRow(state, context, cidr, made ? { cidr, network: state.id, root: cidr } : null));
 
-type Left = ReadonlyMap<Piece, readonly Leftover[]>;
-
 /** What goes with prefixes that nobody uses any more: the rows of released addresses, and blocks that rest at home. */
-function leftoverRows(state: NetworkState, context: Context, prefixes: readonly string[], left: Left): Change[] {
-  const ips = [...left].flatMap(([piece, rows]) => (prefixes.includes(piece.prefix) ? rows : []));
-  const blocks = [...state.ledger.rows.values()].filter(
-    ({ value }) => value.state === 'resting' && prefixes.includes(value.prefix),
-  );
-  return [
-    ...ips.map(({ address, version }) => {
-      const live = { version } as Live<IpRecord>;
-      return changeRow(at(state, context), 'ip', ipKey(state.id, address), live, context.version(), null);
-    }),
-    ...blocks.map(({ value }) => blockRow(state, context, value.first, null)),
-  ];
+function* leftoversOf(state: NetworkState, context: Context, prefixes: readonly string[]): Generator<Change, void> {
+  for (const piece of state.space.pieces) {
+    if (!prefixes.includes(piece.prefix)) continue;
+    for (const left of leftIn(state.space, piece)) yield leftoverRow(state, context, left);
+  }
+  for (const { value } of state.ledger.rows.values()) {
+    if (value.state === 'resting' && prefixes.includes(value.prefix)) yield blockRow(state, context, value.first, null);
+  }
+}
+
+/** The same, with the operation that takes the prefixes away; of more than a portion nothing does (`clearLeaving`). */
+function leftoverRows(state: NetworkState, context: Context, prefixes: readonly string[]): Change[] {
+  const rows = portion(leftoversOf(state, context, prefixes));
+  return rows.length < CLEARED_AT_ONCE ? rows : [];
 }
 
 /** The allocator of the partition keeps in mind which networks are its super and its underlay. */
@@ -111,16 +113,16 @@ function idleNetwork(state: NetworkState): Live<NetworkRecord> | Refusal {
 }
 
 /** networks.md §1.5: child networks without addresses in use. */
-function notFreeable(state: NetworkState, network: NetworkRecord, left: Left, nowMs: number): Refusal | undefined {
+function notFreeable(state: NetworkState, network: NetworkRecord, nowMs: number): Refusal | undefined {
   if (network.parent === null) return notAChild(network.id);
-  const used = state.space.pieces.find((piece) => inUse(piece, left.get(piece)) > 0);
+  const used = state.space.pieces.find((piece) => usedIn(state.space, piece) > 0);
   if (used === undefined) return undefined;
   const counts = heldText(state.space, used.set.prefix.family, nowMs);
   return unprocessable(`${RELEASE_FAILED}: ${prefixHasAddresses(used.set.prefix)}: ${counts}`);
 }
 
 /** networks.md §1.7. */
-function notDeletable(state: NetworkState, network: NetworkRecord, left: Left): Refusal | undefined {
+function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
   if ([...state.children.values()].some((space) => space.children > 0)) {
     const children = [...state.children.values()].reduce((sum, space) => sum + space.children, 0);
     return unprocessable(
@@ -128,7 +130,7 @@ function notDeletable(state: NetworkState, network: NetworkRecord, left: Left): 
     );
   }
   return network.prefixes
-    .map((text) => prefixInUse(state, text, 'unable to delete network', left))
+    .map((text) => prefixInUse(state, text, 'unable to delete network'))
     .find((refused) => refused !== undefined);
 }
 
@@ -177,7 +179,10 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const taken = isSuper ? cutFrom(state.children.values()) : takenIn(state.space);
       const families = familiesOf(network);
       const more = { families, children, inOperation: state.prefixesInFlight.size, before };
-      return { reply: usagePart(state.id, state.space, { growth, taken }, context.nowMs, more) };
+      return {
+        reply: usagePart(state.id, state.space, { growth, taken }, context.nowMs, more),
+        hints: clearLater(state.space, addressOf(context.scope, 'network', state.id), context.nowMs),
+      };
     },
 
     update(state, patch, context) {
@@ -186,9 +191,8 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const { value: stored, version: basedOn } = current;
       const updated = updatedNetwork(stored, patch, context.nowMs);
       if (isRefusal(updated)) return updated;
-      const left = leftovers(state.space, context.nowMs);
       for (const removed of updated.removedPrefixes) {
-        const used = prefixInUse(state, removed, 'unable to update network', left);
+        const used = prefixInUse(state, removed, 'unable to update network');
         if (used !== undefined) return used;
       }
       const { network, addedPrefixes, removedPrefixes } = updated;
@@ -270,6 +274,16 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       return { reply: { blocks, blockLength: blockLengths(state.ledger, prefixes), spare, version } };
     },
 
+    clearLeaving(state, _ask, context) {
+      const { network, underway } = state;
+      // A dry run holds nothing, so that nothing leaves.
+      if (network === null || underway === null || underway.clears) return { reply: { isClear: true } };
+      const { prefixes } = network.value;
+      const isLeaving = (text: string): boolean => underway.what === 'close' || state.leaving.has(canonicalCidr(text));
+      const changes = portion(leftoversOf(state, context, prefixes.filter(isLeaving)));
+      return { reply: { isClear: changes.length < CLEARED_AT_ONCE }, changes };
+    },
+
     reconcileLedger(state, ask, context) {
       const network = globalOf(state);
       if (isRefusal(network)) return network;
@@ -319,16 +333,14 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
       const network = current.value;
-      const left = leftovers(state.space, context.nowMs);
-      const refused =
-        ask.as === 'free' ? notFreeable(state, network, left, context.nowMs) : notDeletable(state, network, left);
+      const refused = ask.as === 'free' ? notFreeable(state, network, context.nowMs) : notDeletable(state, network);
       if (refused !== undefined) return refused;
       const row = networkRow(state, context, null);
       return {
         reply: network,
         changes: [
           row,
-          ...leftoverRows(state, context, network.prefixes, left),
+          ...leftoverRows(state, context, network.prefixes),
           ...topLevelRows(state, context, network.prefixes, false),
         ],
         hints: tellAllocator(network, false, row.version, context),
@@ -341,9 +353,8 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       if (current.version !== ask.basedOn) {
         return conflict(`network ${state.id} was changed meanwhile; read it and try again`);
       }
-      const left = leftovers(state.space, context.nowMs);
       for (const removed of ask.removedPrefixes) {
-        const used = prefixInUse(state, removed, 'unable to update network', left);
+        const used = prefixInUse(state, removed, 'unable to update network');
         if (used !== undefined) return used;
       }
       const row = networkRow(state, context, ask.network);
@@ -351,7 +362,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         reply: viewOf(state, ask.network),
         changes: [
           row,
-          ...leftoverRows(state, context, ask.removedPrefixes, left),
+          ...leftoverRows(state, context, ask.removedPrefixes),
           ...topLevelRows(state, context, ask.removedPrefixes, false),
           ...topLevelRows(state, context, ask.addedPrefixes, true),
         ],

@@ -1,11 +1,22 @@
 // What happens to networks over several actors, as generators. Every one begins with what may refuse, and everything it
 // took is committed in one transaction, or given back (N07).
-import { addressOf, partitionScope, siteScope, type Scope } from '../address.ts';
+import { addressOf, partitionScope, siteScope, type Address, type Scope } from '../address.ts';
 import type { AllocatorCommands } from '../allocation/messages.ts';
 import type { Claim } from '../registry/messages.ts';
 import { overlaps, parsePrefix } from '../ipam/prefix.ts';
 import { isRefusal, unprocessable, type Refusal } from '../refusal.ts';
-import { cancelAll, reservation, reserveAll, unborn, type Coordination, type Question } from '../runtime/behaviour.ts';
+import {
+  askAll,
+  cancelAll,
+  command,
+  reservation,
+  reserveAll,
+  unborn,
+  type Coordination,
+  type Question,
+  type Step,
+  type StepAnswer,
+} from '../runtime/behaviour.ts';
 import type { NetworkView } from './messages.ts';
 import { childNetwork, isGlobal } from './network-rules.ts';
 import type { NetworkRecord } from './record.ts';
@@ -54,6 +65,18 @@ export function* allocateNetwork(
   return { reply: made[0].reply };
 }
 
+/**
+ * Takes away what rests in what leaves a network, when it is too much for one operation. The last step before the commit:
+ * what was taken away rests no longer, whatever becomes of the operation.
+ */
+export function* clearLeaving(network: Address<'network'>): Generator<Step, Refusal | undefined, StepAnswer> {
+  for (;;) {
+    const answers = yield* askAll([command(network, 'clearLeaving', {})]);
+    if (isRefusal(answers)) return answers;
+    if (answers[0].isClear) return undefined;
+  }
+}
+
 /** Frees a child network; `delete` of one is the same (N03). Answers it as it was, without usage. */
 export function* freeNetwork(
   ask: AllocatorCommands['freeNetwork']['ask'],
@@ -74,7 +97,8 @@ export function* freeNetwork(
       : [reservation(allocatorOf(context.partition), 'releaseVrf', { network: network.id, vrf: network.vrf })]),
   ]);
   if (isRefusal(freed)) return freed;
-  return { reply: viewWithoutUsage(network) };
+  const cleared = yield* clearLeaving(networkAt(scope, ask.network));
+  return cleared ?? { reply: viewWithoutUsage(network) };
 }
 
 /** Claims on the prefixes of a top-level network. `removed`: those that it gives up in the same moment. */
@@ -121,7 +145,8 @@ export function* updateNetwork(update: NetworkUpdate): Coordination<NetworkView>
   if (isGlobal(network)) others.push(publication(update.site, network.id, network));
   const agreed = yield* reserveAll(others);
   if (isRefusal(agreed)) return agreed;
-  return { reply: own[0].reply };
+  const cleared = removedPrefixes.length === 0 ? undefined : yield* clearLeaving(networkAt(update.scope, network.id));
+  return cleared ?? { reply: own[0].reply };
 }
 
 /** The directory's copy of a global network, by which the partitions learn of it. null: it is gone. */

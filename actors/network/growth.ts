@@ -30,10 +30,12 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** What is older does not count for the rate. */
 export const LONGEST_WATCH_MS = 7 * DAY_MS;
-const MOST_SAMPLES = LONGEST_WATCH_MS / SAMPLE_MS;
 
 export function createGrowthLog(): GrowthLog {
   const samples: Array<{ atMs: number; taken: Taken }> = [];
+  const dropOld = (nowMs: number): void => {
+    while (samples.length > 0 && nowMs - samples[0]!.atMs > LONGEST_WATCH_MS) samples.shift();
+  };
   return {
     note(nowMs, taken) {
       const last = samples.at(-1);
@@ -41,9 +43,10 @@ export function createGrowthLog(): GrowthLog {
       if (last !== undefined && nowMs < last.atMs) samples.length = 0;
       else if (last !== undefined && nowMs - last.atMs < SAMPLE_MS) return;
       samples.push({ atMs: nowMs, taken: taken() });
-      if (samples.length > MOST_SAMPLES) samples.shift();
+      dropOld(nowMs);
     },
     at(nowMs, family, taken, before) {
+      dropOld(nowMs);
       const [own] = samples;
       const isEarlier = before?.taken[family] !== undefined && before.atMs <= (own?.atMs ?? nowMs);
       const first = isEarlier ? before : own;

@@ -3,13 +3,24 @@ import { formatAddress, type Address, type Family } from '../ipam/address.ts';
 import { defaultReserved } from '../ipam/address-set.ts';
 import { alreadyAllocated, reservedAddress } from '../ipam/refusal-texts.ts';
 import { contains, type Prefix } from '../ipam/prefix.ts';
+import { addressOf } from '../address.ts';
 import type { RowKey } from '../ports.ts';
 import { changeRow } from '../change.ts';
 import { oncePerRow, type Change, type RowOf } from '../records.ts';
 import { conflict, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Decision, Granting, Waiting } from '../runtime/behaviour.ts';
 import { acquireAttached, detachByRequest, type IpHolder } from './attachment.ts';
-import { idleAddress, ipKey, isHeld, lowestFree, pieceOf, wake, type AddressSpace } from './address-space.ts';
+import {
+  idleAddress,
+  ipKey,
+  isHeld,
+  lowestFree,
+  pieceOf,
+  wake,
+  type AddressSpace,
+  type Piece,
+} from './address-space.ts';
+import { clearLater, clearRested } from './clearing.ts';
 import * as rules from './ip-rules.ts';
 import type { IpChange, IpPatch, IpRequest, IpsForMachine } from './messages.ts';
 import { released } from './quarantine.ts';
@@ -31,6 +42,8 @@ export interface AddressSource<S> {
     network: NetworkRecord,
     context: Context,
   ): Refusal | Waiting;
+  /** What rests in the piece is of no use here any more. */
+  isGone(piece: Piece): boolean;
   /** What goes with an acquisition from the family: asking for more before it runs out. */
   ahead(state: S, family: Family, context: Context): Change[];
 }
@@ -50,11 +63,12 @@ const isReserved = (prefix: Prefix, address: Address): boolean =>
 function taken(network: string, space: AddressSpace, address: Address, nowMs: number): Refusal {
   const text = formatAddress(address);
   const untilMs = space.resting.untilMs(text);
+  if (untilMs === undefined) return conflict(alreadyAllocated(`${text} is held in network ${network}`));
   const why =
-    untilMs === undefined
-      ? `is held in network ${network}`
-      : `of network ${network} was released and is kept back for another ${Math.ceil((untilMs - nowMs) / 1_000)} s`;
-  return conflict(alreadyAllocated(`${text} ${why}`));
+    untilMs <= nowMs || space.inFlight.has(text)
+      ? 'is being taken by another operation'
+      : `was released and is kept back for another ${Math.ceil((untilMs - nowMs) / 1_000)} s`;
+  return conflict(alreadyAllocated(`${text} of network ${network} ${why}`));
 }
 
 /** Whether an address can be had that is lent, or goes back, nobody here can say: it may have been freed a moment ago. */
@@ -81,11 +95,17 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     context: Context,
   ): Taken | Refusal | Waiting {
     const space = source.space(state);
-    wake(space, context.nowMs);
+    const named = wanted.address === undefined ? undefined : rules.canonicalAddress(wanted.address);
+    let isMore = wake(space, context.nowMs, named);
     space.growth.note(context.nowMs, () => takenIn(space));
     if (wanted.address === undefined) {
       const family = rules.familyToAcquire(network, wanted.family);
-      const free = lowestFree(space, family);
+      let free = lowestFree(space, family);
+      // Those that woke may lie in prefixes that are on their way out.
+      while (free === undefined && isMore) {
+        isMore = wake(space, context.nowMs);
+        free = lowestFree(space, family);
+      }
       if (free !== undefined) return { address: free.address, prefix: free.piece.prefix };
       const idle = idleAddress(space, family);
       if (idle === undefined) return source.shortage(state, { family, address: null }, network, context);
@@ -144,6 +164,12 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     return isRefusal(network) ? null : released(ip, network, context.nowMs);
   }
 
+  const self = ({ id }: S, { scope }: Context) => addressOf(scope, source.holder, id);
+
+  /** What rests, or is about to, is to be cleared away when its time has come. */
+  const later = (state: S, context: Context, untilMs?: number) =>
+    clearLater(source.space(state), self(state, context), context.nowMs, { untilMs });
+
   const newIp = (state: S, taken: Taken, context: Context): rules.NewIp => ({
     address: formatAddress(taken.address),
     uuid: context.uuid(),
@@ -177,6 +203,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
     return {
       reply: ip,
       changes: [acquired(state, context, ip), ...source.ahead(state, taken.address.family, context)],
+      hints: later(state, context),
     };
   }
 
@@ -219,11 +246,16 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       }
       const refused = rules.checkFreeIp(row.value);
       if (refused !== undefined) return refused;
+      const left = freed(state, context, row);
       return {
         reply: row.value,
-        changes: [change(state, context, row.value.address, row, freed(state, context, row))],
+        changes: [change(state, context, row.value.address, row, left)],
+        hints: later(state, context, left?.restingUntilMs),
       };
     },
+
+    clearRested: (state: S, _ask: Record<string, never>, context: Context): Decision<{ cleared: number }> =>
+      clearRested(state, source.space(state), self(state, context), context, (piece) => source.isGone(piece)),
   };
 
   const reservations = {
@@ -263,7 +295,7 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
         changes.push(acquired(state, context, ip), ...source.ahead(state, family, context));
       }
       // Both families may clear away the same earlier request for blocks.
-      return { reply: { network, ips }, changes: oncePerRow(changes) };
+      return { reply: { network, ips }, changes: oncePerRow(changes), hints: later(state, context) };
     },
 
     releaseIps(
@@ -274,15 +306,18 @@ export function ipTurns<S extends { readonly id: string }>(source: AddressSource
       const changes: Change[] = [];
       const released: string[] = [];
       const kept: string[] = [];
+      let untilMs: number | undefined;
       for (const address of new Set(ask.ips.map(rules.canonicalAddress))) {
         const row = context.row('ip', ipKey(state.id, address));
         if (row === undefined || !row.value.machines.includes(ask.machine)) continue;
         if (source.space(state).inFlight.has(address)) return rules.ipInOperation(address);
         const ip = rules.detachedIp(row.value, ask.machine, context.nowMs);
         (ip === null ? released : kept).push(address);
-        changes.push(change(state, context, address, row, ip ?? freed(state, context, row)));
+        const left = ip ?? freed(state, context, row);
+        untilMs ??= left?.restingUntilMs;
+        changes.push(change(state, context, address, row, left));
       }
-      return { reply: { released, kept }, changes };
+      return { reply: { released, kept }, changes, hints: later(state, context, untilMs) };
     },
   };
 

@@ -134,7 +134,9 @@ const offerOf = (block: Prefix, prefix: string): OfferedBlock => ({
 /** What a home has left of each prefix. */
 export function spareOf(ledger: Ledger, prefixes: readonly string[]): SpareUsage[] {
   const given = new Map<string, number>();
-  for (const { value } of ledger.rows.values()) given.set(value.prefix, (given.get(value.prefix) ?? 0) + 1);
+  for (const { value } of ledger.rows.values()) {
+    if (value.state !== 'resting') given.set(value.prefix, (given.get(value.prefix) ?? 0) + 1);
+  }
   return prefixes.flatMap((text) => {
     const space = spaceOf(ledger, text);
     if (space === undefined) return [];

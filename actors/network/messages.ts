@@ -55,6 +55,8 @@ export interface IpCommands {
   get: { ask: Record<string, never>; reply: NetworkView };
   /** `before`: what was held earlier than this actor has watched, e.g. before a restart. */
   usage: { ask: { before?: GrowthSample }; reply: UsagePart };
+  /** Takes a portion of the rows away that released addresses still have after their rest; asked by the actor itself. */
+  clearRested: { ask: Record<string, never>; reply: { cleared: number } };
 }
 
 /** What a machine allocation takes from a network. */
@@ -146,6 +148,11 @@ export interface NetworkCommands extends IpCommands {
       version: number;
     };
   };
+  /**
+   * Takes a portion away of what rests in prefixes that an operation under way takes out of the network, before it commits.
+   * `isClear`: nothing is left that does not go with the operation itself.
+   */
+  clearLeaving: { ask: Record<string, never>; reply: { isClear: boolean } };
   /** The site was restored from a backup: the ledger becomes what the others say (reliability.md F24). */
   reconcileLedger: { ask: LedgerReconciliation; reply: { changed: number } };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { addressOf, partitionScope } from '../address.ts';
-import { isRefusal } from '../refusal.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
 import { registry } from './go-ipam.fixture.ts';
 import type { IpRequest } from './messages.ts';
@@ -167,21 +167,27 @@ describe('an actor of addresses against a naive model', () => {
       fc.record({ what: fc.constant('give up' as const) }),
       fc.constant({ what: 'restart' as const }),
     );
+    const prefixes = fc.constantFrom(
+      { prefix: PREFIX, usable },
+      { prefix: 'fd00::10/124', usable: Array.from({ length: 15 }, (_, i) => `fd00::${(17 + i).toString(16)}`) },
+    );
     fc.assert(
-      fc.property(seconds, fc.array(step, { maxLength: 60 }), (first, steps) => {
+      fc.property(prefixes, seconds, fc.array(step, { maxLength: 60 }), ({ prefix, usable }, first, steps) => {
         const plant = createPlant();
         const labels = (of: number) => ({ [QUARANTINE_LABEL]: String(of) });
-        const record = newNetwork('n', { prefixes: [PREFIX], labels: labels(first) });
+        const record = newNetwork('n', { prefixes: [prefix], labels: labels(first) });
         granted(plant.ask(registry, 'createNetwork', { network: record, h: 'h', partitions: ['p'] }));
         let quarantine = first;
         const held = new Set<string>();
-        const released = new Map<string, { sinceMs: number; seconds: number }>();
+        /** `wasOver`: its row may be gone, and then no longer quarantine brings its rest back. */
+        const released = new Map<string, { sinceMs: number; seconds: number; wasOver: boolean }>();
         const leftMs = (address: string): number => {
           const one = released.get(address);
           const longest = Math.min(one?.seconds ?? 0, quarantine) * 1_000;
           return one === undefined ? 0 : one.sinceMs + longest - plant.world.wallMs();
         };
         const isFree = (address: string): boolean => !held.has(address) && leftMs(address) <= 0;
+        const mayBeFree = (address: string): boolean => isFree(address) || released.get(address)?.wasOver === true;
         const take = (address: string): void => {
           released.delete(address);
           held.add(address);
@@ -190,6 +196,7 @@ describe('an actor of addresses against a naive model', () => {
           // The model's clock is that of the answers: at the very end of a rest both may be right.
           while (usable.some((address) => Math.abs(leftMs(address)) < 1_000 && released.has(address)))
             plant.settle(1_500);
+          for (const [address, rest] of released) rest.wasOver ||= leftMs(address) <= 0;
           if (one.what === 'restart') plant.restart();
           else if (one.what === 'wait') plant.settle(one.seconds * 1_000);
           else if (one.what === 'label') {
@@ -197,28 +204,34 @@ describe('an actor of addresses against a naive model', () => {
             granted(plant.ask(network, 'update', { ...patch, labels: labels(one.seconds) }));
             quarantine = one.seconds;
           } else if (one.what === 'any') {
-            const expected = usable.find(isFree);
+            const surely = usable.findIndex(isFree);
             const answer = plant.ask(network, 'allocateIp', request);
-            if (expected === undefined) refused(answer, 'Exhausted');
-            else {
-              assert.equal(granted(answer).address, expected);
-              take(expected);
+            if (isRefusal(answer)) {
+              refused(answer, 'Exhausted');
+              assert.equal(surely, -1);
+            } else {
+              const { address } = answer;
+              assert.ok(mayBeFree(address), address);
+              assert.ok(surely === -1 || usable.indexOf(address) <= surely, `${address}, not ${usable[surely]}`);
+              take(address);
             }
           } else if (one.what === 'give up') {
             const answer = plant.reserve([reservation(network, 'acquireIps', machineAsk('m1'))], false);
-            refused(answer, usable.some(isFree) ? 'Conflict' : 'Exhausted');
+            const isGranted =
+              usable.some(isFree) || (usable.some(mayBeFree) && (answer as Refusal).kind === 'Conflict');
+            refused(answer, isGranted ? 'Conflict' : 'Exhausted');
           } else {
             const address = usable[one.at]!;
             if (one.what === 'specific') {
               const answer = plant.ask(network, 'allocateIp', { ...request, address });
-              if (isFree(address)) granted(answer);
+              if (isFree(address) || (mayBeFree(address) && !isRefusal(answer))) granted(answer);
               else refused(answer, 'Conflict', held.has(address) ? 'is held' : 'is kept back for another');
               if (!isRefusal(answer)) take(address);
             } else if (!held.has(address)) refused(plant.ask(network, 'freeIp', { address }), 'NotFound');
             else {
               granted(plant.ask(network, 'freeIp', { address }));
               held.delete(address);
-              released.set(address, { sinceMs: plant.world.wallMs(), seconds: quarantine });
+              released.set(address, { sinceMs: plant.world.wallMs(), seconds: quarantine, wasOver: false });
             }
           }
         }
@@ -228,6 +241,10 @@ describe('an actor of addresses against a naive model', () => {
           const others = held.size === 1 ? '' : ` and ${held.size - 1} more`;
           refused(remove(), 'Unprocessable', new RegExp(`has ip ${lowest} in use${others}$`));
         }
+        granted(plant.ask(network, 'usage', {}));
+        plant.settle(700_000);
+        const rows = plant.store.live('ip').map(({ key }) => key.slice(2));
+        assert.deepEqual(rows.sort(), [...held].sort(), 'nothing is left of what rested');
         for (const address of held) granted(plant.ask(network, 'freeIp', { address }));
         granted(remove());
         assert.deepEqual(plant.store.live('ip'), []);

@@ -179,6 +179,21 @@ test('what is longer again before anybody took the address holds it back again, 
   refused(acquire('10.0.0.1'), 'Conflict', 'kept back for another');
 });
 
+test('an address whose rest is over, and that another operation takes, is kept back for no time', () => {
+  const texts = [0, 0.1, 0.2, 0.3, 0.5].map((aheadMs) => {
+    const { plant, acquire, free, update } = scene('600');
+    granted(acquire());
+    free('10.0.0.1');
+    granted(update({ labels: {} }));
+    plant.startReserve([reservation(at, 'acquireIps', { ...forMachine, auto: true })], false);
+    plant.settle(aheadMs);
+    const answer = acquire('10.0.0.1');
+    return isRefusal(answer) ? answer.message : '';
+  });
+  const taken = 'Conflict ip already allocated: 10.0.0.1 of network n is being taken by another operation';
+  assert.deepEqual([...new Set(texts)].sort(), ['', taken]);
+});
+
 test('exhaustion counts what is kept back of the family that it is about', () => {
   const { acquire, free } = scene('30', ['10.20.0.0/30', 'fd20::/64']);
   for (const end of ['1', '2', '3']) granted(acquire(`fd20::${end}`));

@@ -69,8 +69,18 @@ export interface IpRecord {
 export type Loan =
   /** `idle`: nobody had it when it was lent, because the borrower had no free address left. */
   | { as: 'lent'; to: string; site: string; h: string; state: 'sent' | 'delivered'; idle?: true }
-  /** `idle`: here to be given out. `freed`, `recalled`: used by nobody, until the lender has confirmed. */
-  | { as: 'borrowed'; from: string; site: string; h: string; state: 'idle' | 'held' | 'freed' | 'recalled' };
+  /**
+   * `idle`: here to be given out. `freed`, `recalled`: used by nobody, until the lender has confirmed; `unused`: nobody had
+   * it here either.
+   */
+  | {
+      as: 'borrowed';
+      from: string;
+      site: string;
+      h: string;
+      state: 'idle' | 'held' | 'freed' | 'recalled';
+      unused?: true;
+    };
 
 /** A number of the VRF or ASN pool that is taken. Free numbers have no row. */
 export interface PoolRecord {

@@ -1,6 +1,7 @@
-// Released addresses that are kept back, in the order in which their rest ends. Their rows stay, so the next holder's row
-// replaces one at its version.
+// Released addresses that are kept back, in the order in which their rest ends. Their rows stay until they are cleared away
+// (clearing.ts), so whoever gets the address before replaces one at its version.
 import type { Family } from '../ipam/address.ts';
+import { push, takeAt, type Heap } from '../ipam/heap.ts';
 import { restsUntilMs } from './quarantine.ts';
 
 export interface Resting {
@@ -10,10 +11,13 @@ export interface Resting {
   forget(address: string): void;
   /** Whoever was about to get the address, or to take its row away, does not: the next look sees it anew. */
   again(address: string): void;
-  /** None rests for longer than that after its release. true: that is other than before, and the next look sees all anew. */
-  limit(longestMs: number): boolean;
-  /** Those whose rest ended since the last call. */
-  over(nowMs: number): string[];
+  /** None rests for longer than that after its release. Those whose rest was over, which the next look sees anew. */
+  limit(longestMs: number): string[];
+  /** Those whose rest ended since the last call; of each family the first ones, up to `most`. */
+  over(nowMs: number, most?: number): string[];
+  /** The same for one address: true if its rest ended since. */
+  isOver(address: string, nowMs: number): boolean;
+  row(address: string): RestingRow | undefined;
   /** Version of the row that an address whose rest is over still has. */
   version(address: string): number | undefined;
   untilMs(address: string): number | undefined;
@@ -38,32 +42,24 @@ interface Entry {
   readonly untilMs: number;
 }
 
-/** Rests of one family, ascending by time. An entry whose address was given out, or rests anew, is passed over. */
-interface Queue {
-  entries: Entry[];
-  head: number;
+/** Rests of one family, the soonest over first. An entry whose address was given out, or rests anew, is passed over. */
+interface Queue extends Heap<Entry> {
+  items: Entry[];
   /** Of its addresses still rest. */
   count: number;
 }
 
-const familyOf = (address: string): Family => (address.includes(':') ? 'IPv6' : 'IPv4');
+const isBefore = (one: Entry, other: Entry): boolean => one.untilMs < other.untilMs;
+const createQueue = (): Queue => ({ items: [], isBefore, count: 0 });
 
-function placeFor({ entries, head }: Queue, untilMs: number): number {
-  let [low, high] = [head, entries.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (entries[middle]!.untilMs <= untilMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+/** So many entries that say nothing any more are kept in any case. */
+const STALE_KEPT = 1_024;
+
+const familyOf = (address: string): Family => (address.includes(':') ? 'IPv6' : 'IPv4');
 
 export function createResting(): Resting {
   const rows = new Map<string, RestingRow>();
-  const queues: Record<Family, Queue> = {
-    IPv4: { entries: [], head: 0, count: 0 },
-    IPv6: { entries: [], head: 0, count: 0 },
-  };
+  const queues: Record<Family, Queue> = { IPv4: createQueue(), IPv6: createQueue() };
   let longest = Infinity;
 
   const isStale = ({ address, row, untilMs }: Entry): boolean =>
@@ -72,8 +68,10 @@ export function createResting(): Resting {
   function enqueue(address: string, row: RestingRow): void {
     const queue = queues[familyOf(address)];
     queue.count++;
-    // Nearly always the end: the quarantine of a network seldom changes.
-    queue.entries.splice(placeFor(queue, row.untilMs), 0, { address, row, untilMs: row.untilMs });
+    push(queue, { address, row, untilMs: row.untilMs });
+    if (queue.items.length <= 2 * queue.count + STALE_KEPT) return;
+    // What is sorted is a heap, too.
+    queue.items = queue.items.filter((entry) => !isStale(entry)).sort((a, b) => a.untilMs - b.untilMs);
   }
 
   function forget(address: string): void {
@@ -81,21 +79,24 @@ export function createResting(): Resting {
     rows.delete(address);
   }
 
-  function passStale(queue: Queue): Entry | undefined {
-    while (queue.head < queue.entries.length && isStale(queue.entries[queue.head]!)) queue.head++;
-    return queue.entries[queue.head];
+  function end(address: string, row: RestingRow): void {
+    row.isOver = true;
+    queues[familyOf(address)].count--;
   }
 
-  function overIn(queue: Queue, nowMs: number): string[] {
+  function next(queue: Queue): Entry | undefined {
+    while (queue.items.length > 0 && isStale(queue.items[0]!)) takeAt(queue, 0);
+    return queue.items[0];
+  }
+
+  function overIn(queue: Queue, nowMs: number, most: number): string[] {
     const ended: string[] = [];
-    for (let next = passStale(queue); next !== undefined && next.untilMs <= nowMs; next = passStale(queue)) {
-      next.row.isOver = true;
-      queue.count--;
-      ended.push(next.address);
-    }
-    if (queue.head > 1_024 && queue.head * 2 > queue.entries.length) {
-      queue.entries = queue.entries.slice(queue.head);
-      queue.head = 0;
+    while (ended.length < most) {
+      const entry = next(queue);
+      if (entry === undefined || entry.untilMs > nowMs) break;
+      end(entry.address, entry.row);
+      takeAt(queue, 0);
+      ended.push(entry.address);
     }
     return ended;
   }
@@ -119,25 +120,34 @@ export function createResting(): Resting {
       enqueue(address, row);
     },
     limit(longestMs) {
-      if (longestMs === longest) return false;
+      if (longestMs === longest) return [];
+      const were: string[] = [];
       longest = longestMs;
-      for (const queue of Object.values(queues)) Object.assign(queue, { entries: [], head: 0, count: 0 });
+      for (const queue of Object.values(queues)) Object.assign(queue, { items: [], count: 0 });
       for (const [address, row] of rows) {
         row.untilMs = restsUntilMs({ sinceMs: row.sinceMs, untilMs: row.storedUntilMs }, longest);
+        if (row.isOver) were.push(address);
         row.isOver = false;
         const queue = queues[familyOf(address)];
         queue.count++;
-        queue.entries.push({ address, row, untilMs: row.untilMs });
+        queue.items.push({ address, row, untilMs: row.untilMs });
       }
-      for (const { entries } of Object.values(queues)) entries.sort((a, b) => a.untilMs - b.untilMs);
+      for (const { items } of Object.values(queues)) items.sort((a, b) => a.untilMs - b.untilMs);
+      return were;
+    },
+    over: (nowMs, most = Infinity) => Object.values(queues).flatMap((queue) => overIn(queue, nowMs, most)),
+    isOver(address, nowMs) {
+      const row = rows.get(address);
+      if (row === undefined || row.isOver || row.untilMs > nowMs) return false;
+      end(address, row);
       return true;
     },
-    over: (nowMs) => Object.values(queues).flatMap((queue) => overIn(queue, nowMs)),
+    row: (address) => rows.get(address),
     version: (address) => rows.get(address)?.version,
     untilMs: (address) => rows.get(address)?.untilMs,
     ahead(family) {
       const queue = queues[family];
-      return { count: queue.count, nextMs: passStale(queue)?.untilMs ?? Infinity };
+      return { count: queue.count, nextMs: next(queue)?.untilMs ?? Infinity };
     },
     [Symbol.iterator]: () => rows.entries(),
   };

@@ -13,9 +13,11 @@ import {
   evolveIp,
   holdIps,
   inUse,
+  leftIn,
   limitRests,
   setPieces,
   unholdIps,
+  usedIn,
   type AddressSpace,
   type Leftover,
   type Piece,
@@ -27,6 +29,13 @@ import { isGlobal, noSuchNetwork } from './network-rules.ts';
 import { quarantineMs } from './quarantine.ts';
 import type { NetworkRecord, PrefixRecord } from './record.ts';
 
+/** `clears`: what rests in the prefixes that leave goes with the operation itself. */
+export interface Underway {
+  operation: string;
+  what: 'create' | 'change' | 'close';
+  clears: boolean;
+}
+
 export interface NetworkState {
   readonly id: string;
   readonly scope: Scope;
@@ -37,7 +46,7 @@ export interface NetworkState {
   readonly prefixRows: Map<string, Live<PrefixRecord>>;
   readonly ledger: Ledger;
   /** An operation that makes, changes or ends the network. */
-  underway: { operation: string; what: 'create' | 'change' | 'close' } | null;
+  underway: Underway | null;
   /** Canonical cidrs that the operation under way takes out of the network. */
   readonly leaving: Set<string>;
   /** Child prefixes reserved by an operation, cut or on their way back: of which top-level prefix, and since when. */
@@ -117,12 +126,14 @@ const opened = (state: NetworkState): void => {
   for (const piece of state.space.pieces) piece.open = !state.leaving.has(canonicalCidr(piece.prefix));
 };
 
+const isLeftover = ({ table, value }: Change): boolean => value === null && (table === 'ip' || table === 'block');
+
 export function holdNetwork(state: NetworkState, operation: string, changes: readonly Change[]): void {
   holdIps(state.space, operation, changes);
   for (const change of changes) {
     if (change.table === 'network') {
       const what = change.value === null ? 'close' : change.prev === 0 ? 'create' : 'change';
-      state.underway = { operation, what };
+      state.underway = { operation, what, clears: changes.some(isLeftover) };
     } else if (change.table === 'prefix') {
       const root = change.value?.root ?? state.prefixRows.get(change.key)?.value.root;
       if (root === undefined || root === change.key) {
@@ -165,17 +176,14 @@ function firstInUse(piece: Piece, left: readonly Leftover[]): { address: string;
 
 /**
  * Why a prefix can't leave the network: addresses, children or blocks of it are in use. `what` begins the text. What only
- * rests is not in use (networks.md §1.7): `left` goes with the prefix.
+ * rests is not in use (networks.md §1.7): it goes with the prefix.
  */
-export function prefixInUse(
-  state: NetworkState,
-  text: string,
-  what: string,
-  left: ReadonlyMap<Piece, readonly Leftover[]>,
-): Refusal | undefined {
+export function prefixInUse(state: NetworkState, text: string, what: string): Refusal | undefined {
+  const { space } = state;
   const cidr = canonicalCidr(text);
-  const piece = state.space.pieces.find((one) => one.prefix === text);
-  const used = piece === undefined ? undefined : firstInUse(piece, left.get(piece) ?? []);
+  const piece = space.pieces.find((one) => one.prefix === text);
+  const isUsed = piece !== undefined && usedIn(space, piece) > 0;
+  const used = isUsed ? firstInUse(piece, [...leftIn(space, piece)]) : undefined;
   if (used !== undefined) {
     const more = used.others === 0 ? '' : ` and ${used.others} more`;
     return unprocessable(`${what}: prefix ${text} has ip ${used.address} in use${more}`);

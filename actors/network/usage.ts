@@ -1,11 +1,11 @@
 // What an actor tells of the addresses it gives out, beyond the four numbers that metal-api knows. All counts are exact.
-import { addressBits, parseAddress, type Family } from '../ipam/address.ts';
+import { addressBits, type Family } from '../ipam/address.ts';
 import { createChildSpace, type ChildSpace } from '../ipam/child-prefixes.ts';
 import { countOf, fragmentationOf, type Count } from '../ipam/count.ts';
-import { contains, size, type Prefix } from '../ipam/prefix.ts';
+import { size, type Prefix } from '../ipam/prefix.ts';
 import type { BlockSpace } from '../block/block-space.ts';
 import { hoursUntilFull, soonest, type Growth, type GrowthLog, type GrowthSample, type Taken } from './growth.ts';
-import type { AddressSpace } from './address-space.ts';
+import { restingIn, usedIn, type AddressSpace } from './address-space.ts';
 import { standingOf, type Standing } from './standing.ts';
 
 /** `reserved + held + resting + free` is `size`. */
@@ -89,10 +89,10 @@ export interface UsagePart {
   hoursLeft: number | null;
 }
 
-/** By family, blocks' and borrowed ones. */
+/** By family, blocks' and borrowed ones. What is kept back after its release is nobody's, and comes back by itself. */
 export function takenIn(space: AddressSpace): Taken {
   const taken: Taken = { IPv4: 0, IPv6: 0 };
-  for (const { set } of space.pieces) taken[set.prefix.family] += set.heldCount;
+  for (const piece of space.pieces) taken[piece.set.prefix.family] += usedIn(space, piece);
   for (const { family } of space.strays.values()) taken[family]++;
   return taken;
 }
@@ -101,18 +101,17 @@ export function takenIn(space: AddressSpace): Taken {
 const MOST_WORDS = 4_096;
 
 function rangesOf(space: AddressSpace): RangeUsage[] {
-  const resting = [...space.resting].flatMap(([text]) => parseAddress(text) ?? []);
   let words = MOST_WORDS;
-  return space.pieces.map(({ prefix, set, open, doubtful = false }) => {
-    const kept = resting.filter((address) => contains(set.prefix, address) && set.has(address)).length;
+  return space.pieces.map((piece) => {
+    const { prefix, set, open, doubtful = false } = piece;
     words -= set.words;
     return {
       prefix,
       range: set.prefix.canonical,
       size: countOf(size(set.prefix)),
       reserved: set.reservedCount,
-      held: set.heldCount - kept,
-      resting: kept,
+      held: usedIn(space, piece),
+      resting: restingIn(space, piece),
       free: countOf(set.freeCount),
       largestFree: words < 0 ? null : countOf(set.largestFreeRun()),
       open,

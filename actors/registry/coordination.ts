@@ -1,7 +1,7 @@
 // Making and deleting top-level networks: the claims, the VRF, the network and its copy in the directory, in one
 // transaction (networks.md §1.3, §1.7).
 import { addressOf, partitionScope, siteScope } from '../address.ts';
-import { publication } from '../network/coordination.ts';
+import { clearLeaving, publication } from '../network/coordination.ts';
 import type { NetworkView } from '../network/messages.ts';
 import { isGlobal } from '../network/network-rules.ts';
 import type { NetworkRecord } from '../network/record.ts';
@@ -68,7 +68,9 @@ export function* deleteNetwork(
   }
   if (isGlobal(network)) others.push(publication(site, id, null));
   const freed = yield* reserveAll(others);
-  return isRefusal(freed) ? freed : { reply: viewWithoutUsage(network) };
+  if (isRefusal(freed)) return freed;
+  const cleared = yield* clearLeaving(networkAt(site, partition, id));
+  return cleared ?? { reply: viewWithoutUsage(network) };
 }
 
 /** Promises to another site, with the VRF numbers of its global networks kept clear in this site's partitions. */

@@ -43,6 +43,8 @@ export interface Hint {
   to: Address;
   name: string;
   body: unknown;
+  /** It is sent so much later; at once by default. Lost with the shard, too. */
+  afterMs?: number;
 }
 
 export interface Decided<R> {

@@ -1,6 +1,7 @@
 // A partition is deleted (design.md §6, §11): no block is left behind with nobody to speak for it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createAsker } from '../../actors/asker.ts';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import { granted } from '../../actors/network/plant.fixture.ts';
@@ -85,7 +86,7 @@ test('a block that was on its way to the partition when it was deleted goes home
   const { of, run, until, deletePartition, peerOf, close } = await league(FIRST);
   await run(300);
   const late = { network: 'internet', h: 'late', partition: 'pb', family: 'IPv4', address: null, count: 1 };
-  await until(Promise.resolve(of('a').driver.asks['blocks.give']?.(late, peerOf('b'), 1_000)));
+  await until(Promise.resolve(of('a').driver.asks['blocks.give']?.(late, peerOf('b'), createAsker())));
   granted(await deletePartition('b'));
   await run(8_000);
   assert.deepEqual(

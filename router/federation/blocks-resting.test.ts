@@ -113,6 +113,8 @@ for (const end of ['the rest is over', 'the label is removed'] as const) {
     await run(1_000);
     assert.deepEqual(rowsOf(world, 'b', 'ip'), []);
     assert.equal(ledgerOf(world).filter(({ state }) => state === 'resting').length, 1);
+    const { spare } = granted(of('a').plant.ask(addressOf(siteScope('a'), 'network', 'internet'), 'ledger', {}));
+    assert.equal(spare[0]!.given, ledgerOf(world).length - 1, 'blocks that partitions hold');
     for (const id of ['a', 'b']) await of(id).restart();
     const { taken, why } = await takeAll(world, 'a');
     refused(why, 'Exhausted', '(1 block at home kept back by the quarantine)');

@@ -34,7 +34,7 @@ export const lendReplySchema = z.discriminatedUnion('as', [
 ]);
 export const givenUpSchema = z.discriminatedUnion('as', [
   z.object({ as: z.literal('given'), ip }),
-  z.object({ as: z.literal('freed') }),
+  z.object({ as: z.literal('freed'), unused: z.literal(true).optional() }),
   z.object({ as: z.literal('declined') }),
 ]);
 

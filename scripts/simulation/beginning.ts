@@ -1,4 +1,5 @@
 // What a run begins with, while nothing goes wrong: every site serves, all see each other, and the networks are there.
+import { QUARANTINE_LABEL } from '../../actors/network/quarantine.ts';
 import { externalNetwork, GLOBAL_NETWORK, type Clients } from './clients.ts';
 import type { Simulated } from './federation.ts';
 import { QUIET_START_MS, type Shape } from './schedule.ts';
@@ -44,7 +45,7 @@ async function must(clients: Clients, site: number, method: string, path: string
 async function makeNetworks(
   clients: Clients,
   sites: readonly string[],
-  { externalBits, globalBits, isDualStack, hasWide = false }: Shape,
+  { externalBits, globalBits, isDualStack, hasWide = false, quarantineS = 0 }: Shape,
 ): Promise<void> {
   const six = (bits: number): number => (hasWide ? 64 : 96 + bits);
   const families = (four: string, six: string): string[] => (isDualStack ? [four, six] : [four]);
@@ -54,6 +55,7 @@ async function makeNetworks(
     id: GLOBAL_NETWORK,
     prefixes: families(`198.51.0.0/${globalBits}`, `2001:db8:ffff::/${six(globalBits)}`),
     nat: true,
+    labels: quarantineS === 0 ? {} : { [QUARANTINE_LABEL]: String(quarantineS) },
   });
   const each = sites.map(async (site, index) => {
     const partitionid = partitionOf(site);

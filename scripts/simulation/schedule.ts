@@ -93,6 +93,8 @@ export interface Shape {
   isDualStack: boolean;
   /** These are of /64. */
   hasWide?: boolean;
+  /** Quarantine of the global networks in seconds; absent: released addresses are free at once. */
+  quarantineS?: number;
   /** Milliseconds. */
   databaseMs: number;
   wanMs: number;
@@ -170,7 +172,14 @@ function drawShape(seed: number, wishes: Wishes): Shape {
     faults: drawFaults(random, wishes.faults, isTight(seed)),
     safetyMs: wishes.safetyMs ?? 60_000,
   };
-  return { ...single, isDualStack: chance(random, 0.5), ...(isLarge(seed) ? drawLarge(seed, wishes) : {}) };
+  const more = { ...drawQuarantine(seed), ...(isLarge(seed) ? drawLarge(seed, wishes) : {}) };
+  return { ...single, isDualStack: chance(random, 0.5), ...more };
+}
+
+/** Rests that end while the run lasts, so that addresses and blocks are given out after them. */
+function drawQuarantine(seed: number): Partial<Shape> {
+  const random = streamOf(seed, 'quarantine');
+  return chance(random, 0.3) ? { quarantineS: pick(random, [1, 3, 10]) } : {};
 }
 
 /** More of everything than most runs need to find what is wrong. */

@@ -6,7 +6,7 @@ import { createGrowthStore, type GrowthStore } from '../../storage/growth.ts';
 import type { Change } from '../../actors/records.ts';
 import { createShardStore, createSiteStore } from '../../storage/index.ts';
 import { suite, test } from '../../storage/testing/register.ts';
-import { asked, freshScope, groupOf, ipChange } from '../../storage/testing/samples.ts';
+import { asked, freshScope, groupOf, ipChange, ipRecord } from '../../storage/testing/samples.ts';
 import { testServers } from '../../storage/testing/servers.ts';
 import { keepGrowth } from './growth.ts';
 
@@ -97,6 +97,9 @@ for (const server of testServers().slice(0, 2)) {
       });
       const changes = [
         ...['10.0.0.1', '10.0.0.2', '2001:db8::1'].map((address) => ipChange(fresh, 'n', address)),
+        ...['10.0.0.3', '2001:db8::2'].map((address) =>
+          ipChange(fresh, 'n', address, { value: ipRecord('n', address, { restingUntilMs: 5 }) }),
+        ),
         child('10.0.0.0/14', '10.0.0.0/14'),
         child('10.0.0.0/14', '10.0.0.0/22'),
         child('2001:db8::/48', '2001:db8::/64'),

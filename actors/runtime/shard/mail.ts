@@ -113,7 +113,11 @@ export function createMailRoom(options: MailOptions): MailRoom {
   }
 
   function hint(hinted: Hint, who: string, nowMs: number): void {
-    const { to, name, body } = hinted;
+    const { to, name, body, afterMs } = hinted;
+    if (afterMs !== undefined) {
+      world.after(afterMs, () => hint({ to, name, body }, who, world.monotonicMs()));
+      return;
+    }
     const cell = cells.get(to);
     const target = cell === undefined ? shardOf(to, options.shards) : shard;
     if (target === shard) {

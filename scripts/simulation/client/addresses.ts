@@ -18,7 +18,9 @@ const NAMED_ADDRESSES = 6;
 /** Part of the reads and releases that are not asked of the client's own site. */
 const ASKED_ELSEWHERE = 0.25;
 /** Refused for where it lies, which says nothing about who has it. */
-const ELSEWHERE = /again|lies in a block|elsewhere|can't be moved/;
+const ELSEWHERE = /again|lies in a block|elsewhere|can't be moved|is being taken/;
+/** Refused though nobody has it: somebody had, shortly before. */
+const KEPT_BACK = /is kept back for another [1-9]/;
 
 export const networkOf = ({ sites }: Pick<Ground, 'sites'>, client: Client, where: number): string =>
   where < NAMED_IN_GLOBAL
@@ -66,6 +68,8 @@ export function addressOperations(
       return;
     }
     const message = messageOf(text);
+    if (status === 409 && network === GLOBAL_NETWORK && shape.quarantineS !== undefined && KEPT_BACK.test(message))
+      return;
     if (status === 409 && address !== undefined && !ELSEWHERE.test(message))
       return pending.end({ kind: 'refused', why: message });
     if (status === 500 && message.includes('no ips left')) {
