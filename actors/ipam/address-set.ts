@@ -14,7 +14,7 @@ import {
   takeWide,
   wide,
 } from './offset-levels.ts';
-import { hasBit, runsOfWord, sortedSlots } from './word-table.ts';
+import { bytesOf, hasBit, runsOfWord, sortedSlots } from './word-table.ts';
 
 /** Which addresses nobody may acquire. A block of a prefix reserves only what is the prefix's own first or last address. */
 export type Reserved = 'network-and-broadcast' | 'network' | 'broadcast' | 'none';
@@ -147,7 +147,7 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
       return size(prefix) - BigInt(reservedCount + heldCount);
     },
     get sizeBytes() {
-      return levels.tables.reduce((sum, table) => sum + (table?.slots.byteLength ?? 0), 0);
+      return levels.tables.reduce((sum, table) => sum + (table === undefined ? 0 : bytesOf(table)), 0);
     },
     get words() {
       return levels.tables[0]!.count;
