@@ -230,6 +230,15 @@ export function runsOfWord(low: number, high: number): { lowest: number; highest
 export const slotsOf = ({ slots, former }: WordTable): Uint32Array[] =>
   former === undefined ? [slots] : [slots, former.slots];
 
+/** Negative if the index of the first slot is the lower one, 0 if they are equal. */
+export function compareIndex(a: Uint32Array, aBase: number, b: Uint32Array, bBase: number, width: number): number {
+  for (let part = width + 1; part >= 2; part--) {
+    const difference = a[aBase + part]! - b[bBase + part]!;
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
 /** The slots in use, one after the other in ascending order of their index: a copy that later changes don't touch. */
 export function sortedSlots(table: WordTable): Uint32Array {
   const { width, count } = table;
@@ -244,12 +253,7 @@ export function sortedSlots(table: WordTable): Uint32Array {
       copySlot(slots, base, used, found++ * stride, stride);
     }
   }
-  bases.sort((a, b) => {
-    for (let part = stride - 1; part >= 2; part--) {
-      if (used[a + part] !== used[b + part]) return used[a + part]! - used[b + part]!;
-    }
-    return 0;
-  });
+  bases.sort((a, b) => compareIndex(used, a, used, b, width));
   const sorted = new Uint32Array(count * stride);
   bases.forEach((base, place) => copySlot(used, base, sorted, place * stride, stride));
   return sorted;

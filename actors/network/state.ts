@@ -156,11 +156,8 @@ function firstInUse(piece: Piece, left: readonly Leftover[]): { address: string;
   const used = inUse(piece, left);
   if (used === 0) return undefined;
   const resting = new Set(left.map(({ address }) => address));
-  for (const address of piece.set) {
-    const text = formatAddress(address);
-    if (!resting.has(text)) return { address: text, others: used - 1 };
-  }
-  return undefined;
+  const lowest = piece.set.lowestHeld((address) => resting.has(formatAddress(address)));
+  return lowest === undefined ? undefined : { address: formatAddress(lowest), others: used - 1 };
 }
 
 /**
