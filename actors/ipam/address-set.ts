@@ -14,7 +14,7 @@ import {
   takeWide,
   wide,
 } from './offset-levels.ts';
-import { bytesOf, compareIndex, hasBit, runsOfWord, slotsOf, sortedSlots } from './word-table.ts';
+import { bytesOf, compareIndex, hasBit, markIndices, runsOfWord, slotsOf, sortedSlots } from './word-table.ts';
 
 /** Which addresses nobody may acquire. A block of a prefix reserves only what is the prefix's own first or last address. */
 export type Reserved = 'network-and-broadcast' | 'network' | 'broadcast' | 'none';
@@ -32,6 +32,11 @@ export interface AddressSet {
   readonly words: number;
   /** How many free addresses lie one after the other at most. O(words · log words). */
   largestFreeRun(): bigint;
+  /**
+   * A lower bound of it: how many slices of the prefix without a held address lie one after the other at most. The run is shorter than two slices
+   * more; there are sixteen as many slices as words, at most one a word, or {@link MOST_SLICES}. O(words).
+   */
+  roughFreeRun(): bigint;
   /** The lowest address that is neither held nor reserved; it is not acquired by asking. */
   lowestFree(): Address | undefined;
   /** The lowest one at or after that offset; nothing wraps around. Throws a RangeError if the offset is negative. */
@@ -56,6 +61,9 @@ export interface AddressSet {
   /** The held addresses as of the call, ascending. */
   [Symbol.iterator](): IterableIterator<Address>;
 }
+
+/** As many as a /8 has words. */
+const MOST_SLICES = 2 ** 18;
 
 /** networks.md §3.2: IPv4 loses the first and the last address, IPv6 the first. */
 export const defaultReserved = (prefix: Prefix): Reserved =>
@@ -165,6 +173,21 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
     return largest;
   };
 
+  const roughFreeRun = (): bigint => {
+    const table = levels.tables[0]!;
+    const { hostBits: bits } = levels;
+    const sliceBits = Math.min(Math.max(0, bits - 6), Math.log2(MOST_SLICES), 36 - Math.clz32(table.count));
+    const shift = Math.max(0, bits - 6) - sliceBits;
+    const isTaken = new Uint8Array(1 + (1 << sliceBits));
+    markIndices(table, shift, isTaken);
+    let [longest, run] = [0, 0];
+    for (let slice = 1; slice < isTaken.length; slice++) {
+      run = isTaken[slice] === 0 ? run + 1 : 0;
+      if (run > longest) longest = run;
+    }
+    return BigInt(longest) << BigInt(bits - sliceBits);
+  };
+
   return {
     prefix,
     get heldCount() {
@@ -181,6 +204,7 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
       return levels.tables[0]!.count;
     },
     largestFreeRun,
+    roughFreeRun,
     lowestFree() {
       wide.fill(0);
       return seekFree(levels) ? takeAddress() : undefined;

@@ -239,6 +239,26 @@ export function compareIndex(a: Uint32Array, aBase: number, b: Uint32Array, bBas
   return 0;
 }
 
+/** In `marks`, 1 at every index (without its lowest bits, so that what is left of it has 31 at most) and one place up; the first place is nothing. */
+export function markIndices(table: WordTable, lowestBits: number, marks: Uint8Array): void {
+  const { width } = table;
+  const stride = width + 2;
+  const part = 2 + (lowestBits >>> 5);
+  const shift = lowestBits & 31;
+  const aboveMask = shift === 0 || part + 1 >= stride ? 0 : -1;
+  const mask = part < stride ? -1 : 0;
+  // Always within the slot.
+  const [low, high] = [Math.min(part, stride - 1), Math.min(part + 1, stride - 1)];
+  for (const slots of slotsOf(table)) {
+    for (let base = 0; base < slots.length; base += stride) {
+      const word = slots[base]! | slots[base + 1]!;
+      const index = ((slots[base + low]! & mask) >>> shift) | ((slots[base + high]! & aboveMask) << (32 - shift));
+      // Empty slots mark the first place: which they are nobody foresees, so that a branch would take longer.
+      marks[(index + 1) & ((word | -word) >> 31)] = 1;
+    }
+  }
+}
+
 /** The slots in use, one after the other in ascending order of their index: a copy that later changes don't touch. */
 export function sortedSlots(table: WordTable): Uint32Array {
   const { width, count } = table;
