@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createAddressSet } from './address-set.ts';
 import type { AddressSet } from './address-set.ts';
@@ -192,6 +192,27 @@ test('an iteration gives what was held when it began, whatever happens meanwhile
   assert.deepEqual(seen, ['10.0.0.3', '10.0.0.70', '10.0.0.200']);
 });
 
+test('the lowest held address is found without sorting, and few are asked about', () => {
+  const set = setOf('2001:db8::/64');
+  let state = 1n;
+  const offsets = Array.from({ length: 20_000 }, () => {
+    state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
+    return state;
+  });
+  for (const offset of offsets) set.acquire(addressAt(set.prefix, offset));
+  const ascending = offsets.sort((a, b) => (a < b ? -1 : 1));
+  const sorts = mock.method(Uint32Array.prototype, 'sort');
+  let asked = 0;
+  const lowest = set.lowestHeld((address) => {
+    asked++;
+    return offsetIn(set.prefix, address) <= ascending[9]!;
+  });
+  assert.equal(offsetIn(set.prefix, lowest!), ascending[10]);
+  assert.equal(sorts.mock.callCount(), 0);
+  assert.ok(asked < 200, `${asked} of 20,000`);
+  sorts.mock.restore();
+});
+
 // Every width of an index in the tables, and both sides of each border.
 const PREFIXES = ['10.0.0.0/18', '10.0.0.0/26', '10.0.0.0/27', '192.168.0.0/30', '0.0.0.0/0', '128.0.0.0/1'].concat(
   [
@@ -270,6 +291,13 @@ test('any sequence gives the answers of a naive model, and nothing is lost: held
       assert.deepEqual(
         Array.from(set, (address) => offsetIn(set.prefix, address)),
         ascending,
+      );
+      assert.equal(found(set.lowestHeld()), ascending[0]);
+      const some = (offset: bigint): boolean => offset % 3n === 0n;
+      const lowest = set.lowestHeld((address) => some(offsetIn(set.prefix, address)));
+      assert.equal(
+        found(lowest),
+        ascending.find((offset) => !some(offset)),
       );
     }),
     { numRuns: 150 },

@@ -15,7 +15,7 @@ import {
   takeWide,
   wide,
 } from './offset-levels.ts';
-import { hasBit, runsOfWord, sortedSlots } from './word-table.ts';
+import { bytesOf, compareIndex, hasBit, markIndices, runsOfWord, slotsOf, sortedSlots } from './word-table.ts';
 
 /** Slots of a table that are looked at before others may have their turn: at most 64 addresses each. */
 const SLOTS_AT_ONCE = 64;
@@ -36,10 +36,20 @@ export interface AddressSet {
   readonly words: number;
   /** How many free addresses lie one after the other at most. O(words · log words). */
   largestFreeRun(): bigint;
+  /**
+   * A lower bound of it: how many slices of the prefix without a held address lie one after the other at most. The run is shorter than two slices
+   * more; there are sixteen as many slices as words, at most one a word, or {@link MOST_SLICES}. O(words).
+   */
+  roughFreeRun(): bigint;
   /** The lowest address that is neither held nor reserved; it is not acquired by asking. */
   lowestFree(): Address | undefined;
   /** The lowest one at or after that offset; nothing wraps around. Throws a RangeError if the offset is negative. */
   lowestFreeFrom(offset: bigint | number): Address | undefined;
+  /**
+   * The lowest address that is held and that `isPassedOver` does not say yes to; it must not change the set. O(words), besides asking for those
+   * that lie below the lowest one found so far.
+   */
+  lowestHeld(isPassedOver?: (address: Address) => boolean): Address | undefined;
   /** False if it is held or reserved already, or lies outside of the prefix. */
   acquire(address: Address): boolean;
   /** False if nobody holds it. Reserved addresses are never released (networks.md N23). */
@@ -62,6 +72,9 @@ export interface AddressSet {
   /** The held addresses as of the call, ascending. */
   [Symbol.iterator](): IterableIterator<Address>;
 }
+
+/** As many as a /8 has words. */
+const MOST_SLICES = 2 ** 18;
 
 /** networks.md §3.2: IPv4 loses the first and the last address, IPv6 the first. */
 export const defaultReserved = (prefix: Prefix): Reserved =>
@@ -126,6 +139,29 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
     }
   };
 
+  const lowestHeld = (isPassedOver: (address: Address) => boolean = () => false): Address | undefined => {
+    const { width } = levels;
+    const stride = width + 2;
+    let lowest: { address: Address; slots: Uint32Array; base: number } | undefined;
+    // The most significant part of an index is below 2 ** 31.
+    let highestPart = 0x7fff_ffff;
+    for (const slots of slotsOf(levels.tables[0]!)) {
+      for (let base = 0; base < slots.length; base += stride) {
+        const bits = slots[base]! | slots[base + 1]!;
+        // Empty, or higher: as one condition, which nearly always holds. Two that hold now and then, as nobody foresees, take three times as long.
+        if (((bits | -bits) & ~(highestPart - slots[base + stride - 1]!)) >>> 31 === 0) continue;
+        if (lowest !== undefined && compareIndex(slots, base, lowest.slots, lowest.base, width) > 0) continue;
+        for (const address of heldIn(slots.subarray(base, base + stride))) {
+          if (isPassedOver(address)) continue;
+          lowest = { address, slots, base };
+          highestPart = slots[base + stride - 1]!;
+          break;
+        }
+      }
+    }
+    return lowest?.address;
+  };
+
   const largestFreeRun = (): bigint => {
     const slots = sortedSlots(levels.tables[0]!);
     const stride = levels.width + 2;
@@ -148,6 +184,21 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
     return largest;
   };
 
+  const roughFreeRun = (): bigint => {
+    const table = levels.tables[0]!;
+    const { hostBits: bits } = levels;
+    const sliceBits = Math.min(Math.max(0, bits - 6), Math.log2(MOST_SLICES), 36 - Math.clz32(table.count));
+    const shift = Math.max(0, bits - 6) - sliceBits;
+    const isTaken = new Uint8Array(1 + (1 << sliceBits));
+    markIndices(table, shift, isTaken);
+    let [longest, run] = [0, 0];
+    for (let slice = 1; slice < isTaken.length; slice++) {
+      run = isTaken[slice] === 0 ? run + 1 : 0;
+      if (run > longest) longest = run;
+    }
+    return BigInt(longest) << BigInt(bits - sliceBits);
+  };
+
   return {
     prefix,
     get heldCount() {
@@ -158,17 +209,19 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
       return size(prefix) - BigInt(reservedCount + heldCount);
     },
     get sizeBytes() {
-      return levels.tables.reduce((sum, table) => sum + (table?.slots.byteLength ?? 0), 0);
+      return levels.tables.reduce((sum, table) => sum + (table === undefined ? 0 : bytesOf(table)), 0);
     },
     get words() {
       return levels.tables[0]!.count;
     },
     largestFreeRun,
+    roughFreeRun,
     lowestFree() {
       wide.fill(0);
       return seekFree(levels) ? takeAddress() : undefined;
     },
     lowestFreeFrom,
+    lowestHeld,
     acquire,
     release(address) {
       if (!contains(prefix, address) || isReserved(address)) return false;

@@ -1,5 +1,10 @@
 // A sparse array of 64-bit words in one typed array: an open-addressed hash table from a wide index to the bits of its word.
-// A Map of bitmaps would pay for an object a word; here a word costs 16 to 43 bytes (index of 32 or 64 bits), whether one bit is set or all.
+// A Map of bitmaps would pay for an object a word; here a word costs 16 to 48 bytes (index of 32 bits) or 21 to 64 (of 64 bits), whether one
+// bit is set or all.
+//
+// A table that grows or shrinks takes its words along little by little, a bounded number at each operation: to copy a million of them at once
+// takes a tenth of a second, in which nobody else has a turn. Meanwhile there are two tables: 64 bytes a word (index of 64 bits) while it grows,
+// 110 while it shrinks.
 
 /**
  * `width` is how many 32-bit words an index has. A slot is the two halves of the word, low half first, then the index, least significant part
@@ -10,8 +15,19 @@ export interface WordTable {
   slots: Uint32Array;
   /** The table has `2 ** capacityBits` slots. */
   capacityBits: number;
-  /** Slots in use. */
+  /** Words in it, those that are still to be moved included. */
   count: number;
+  /** What it was before it grew or shrank. A word is here or there, never in both; all new ones are here. */
+  former: Former | undefined;
+}
+
+interface Former {
+  readonly slots: Uint32Array;
+  readonly capacityBits: number;
+  /** The slot to look at next, or that number around the end. No run of slots in use goes on there from before. */
+  next: number;
+  /** Slots to look at. */
+  left: number;
 }
 
 /** What setting or clearing a bit did; the last one says that the word became full, or was full before. */
@@ -22,6 +38,11 @@ export type BitEffect = typeof UNCHANGED | typeof CHANGED | typeof CHANGED_AT_FU
 
 const FULL = 0xffff_ffff;
 const SMALLEST_CAPACITY_BITS = 2;
+/**
+ * An operation on a table that grew or shrank empties so many slots of what it was, and those up to the next gap: a microsecond or two. It grows or
+ * shrinks again after an eighth as many operations as those slots at the earliest; by then nothing is left.
+ */
+const MOVED_AT_ONCE = 32;
 
 export function createWordTable(width: number): WordTable {
   return {
@@ -29,8 +50,12 @@ export function createWordTable(width: number): WordTable {
     slots: new Uint32Array((width + 2) << SMALLEST_CAPACITY_BITS),
     capacityBits: SMALLEST_CAPACITY_BITS,
     count: 0,
+    former: undefined,
   };
 }
+
+/** Bytes of the slots, both tables' while words are moved. */
+export const bytesOf = ({ slots, former }: WordTable): number => slots.byteLength + (former?.slots.byteLength ?? 0);
 
 /** Fibonacci hashing (Knuth, TAOCP 3, 6.4): neighbouring indices, the common case, land far apart. */
 function homeOf(words: Uint32Array, at: number, width: number, capacityBits: number): number {
@@ -41,14 +66,13 @@ function homeOf(words: Uint32Array, at: number, width: number, capacityBits: num
 
 const isEmpty = (slots: Uint32Array, base: number): boolean => (slots[base]! | slots[base + 1]!) === 0;
 
-/** Where the word of that index is, or the empty slot where it would be put. There is always one: the table is never full. */
-function locate(table: WordTable, index: Uint32Array): number {
-  const { slots, width, capacityBits } = table;
+/** The slot with that index, which begins at `at` in `words`, or the empty one where it would be put. */
+function probe(slots: Uint32Array, width: number, capacityBits: number, words: Uint32Array, at: number): number {
   const stride = width + 2;
-  let base = homeOf(index, 0, width, capacityBits) * stride;
+  let base = homeOf(words, at, width, capacityBits) * stride;
   while (!isEmpty(slots, base)) {
     let part = 0;
-    while (part < width && slots[base + 2 + part] === index[part]) part++;
+    while (part < width && slots[base + 2 + part] === words[at + part]) part++;
     if (part === width) return base;
     base += stride;
     if (base === slots.length) base = 0;
@@ -56,38 +80,74 @@ function locate(table: WordTable, index: Uint32Array): number {
   return base;
 }
 
-function resize(table: WordTable, capacityBits: number): void {
-  const { slots: old, width } = table;
-  const stride = width + 2;
-  const slots = new Uint32Array(stride << capacityBits);
-  for (let from = 0; from < old.length; from += stride) {
-    if (isEmpty(old, from)) continue;
-    let to = homeOf(old, from + 2, width, capacityBits) * stride;
-    while (!isEmpty(slots, to)) {
-      to += stride;
-      if (to === slots.length) to = 0;
-    }
-    for (let part = 0; part < stride; part++) slots[to + part] = old[from + part]!;
-  }
-  table.slots = slots;
-  table.capacityBits = capacityBits;
+/**
+ * Where the word of that index is, or the empty slot where it would be put. There is always one: the table is never full. A word that was still
+ * to be moved is moved first, so that all others need to know one table only.
+ */
+function locate(table: WordTable, index: Uint32Array): number {
+  const { slots, width, capacityBits, former } = table;
+  const base = probe(slots, width, capacityBits, index, 0);
+  if (former === undefined || !isEmpty(slots, base)) return base;
+  const from = probe(former.slots, width, former.capacityBits, index, 0);
+  if (isEmpty(former.slots, from)) return base;
+  copySlot(former.slots, from, slots, base, width + 2);
+  closeGap(former.slots, width, former.capacityBits, from);
+  return base;
 }
 
-/** Closes the gap by moving later slots of the same run back, so that no tombstones slow down later look-ups (Knuth, algorithm R). */
-function removeSlot(table: WordTable, base: number): void {
+function copySlot(from: Uint32Array, fromBase: number, to: Uint32Array, toBase: number, stride: number): void {
+  for (let part = 0; part < stride; part++) to[toBase + part] = from[fromBase + part]!;
+}
+
+function resize(table: WordTable, capacityBits: number): void {
+  const { slots, width, capacityBits: formerBits } = table;
+  let next = 0;
+  while (!isEmpty(slots, next * (width + 2))) next++;
+  table.former = { slots, capacityBits: formerBits, next, left: 1 << formerBits };
+  table.slots = new Uint32Array((width + 2) << capacityBits);
+  table.capacityBits = capacityBits;
+  moveSome(table, table.former);
+}
+
+/** Moves whole runs of slots, so that the look-ups of those that stay behind never meet a gap that was not there before. */
+function moveSome(table: WordTable, former: Former): void {
   const { slots, width, capacityBits } = table;
+  const stride = width + 2;
+  const mask = (1 << former.capacityBits) - 1;
+  const enough = former.left - MOVED_AT_ONCE;
+  for (; former.left > 0; former.left--, former.next++) {
+    const from = (former.next & mask) * stride;
+    if (isEmpty(former.slots, from)) {
+      if (former.left <= enough) return;
+      continue;
+    }
+    const to = probe(slots, width, capacityBits, former.slots, from + 2);
+    copySlot(former.slots, from, slots, to, stride);
+    former.slots[from] = 0;
+    former.slots[from + 1] = 0;
+  }
+  table.former = undefined;
+}
+
+/** Empties a slot: moves later ones of the same run back, so that no tombstones slow down later look-ups (Knuth, algorithm R). */
+function closeGap(slots: Uint32Array, width: number, capacityBits: number, base: number): void {
   const stride = width + 2;
   const mask = (1 << capacityBits) - 1;
   let gap = base / stride;
   for (let next = (gap + 1) & mask; !isEmpty(slots, next * stride); next = (next + 1) & mask) {
     const home = homeOf(slots, next * stride + 2, width, capacityBits);
     if (((next - home) & mask) < ((next - gap) & mask)) continue;
-    for (let part = 0; part < stride; part++) slots[gap * stride + part] = slots[next * stride + part]!;
+    copySlot(slots, next * stride, slots, gap * stride, stride);
     gap = next;
   }
   for (let part = 0; part < stride; part++) slots[gap * stride + part] = 0;
+}
+
+function removeSlot(table: WordTable, base: number): void {
+  closeGap(table.slots, table.width, table.capacityBits, base);
   table.count--;
-  if (capacityBits > SMALLEST_CAPACITY_BITS && table.count * 8 < 1 << capacityBits) resize(table, capacityBits - 1);
+  const { count, capacityBits } = table;
+  if (capacityBits > SMALLEST_CAPACITY_BITS && count * 4 < 1 << capacityBits) resize(table, capacityBits - 1);
 }
 
 const half = (bit: number): number => bit >>> 5;
@@ -95,11 +155,13 @@ const maskIn = (bit: number): number => (1 << (bit & 31)) >>> 0;
 
 /** Whether that bit (0 … 63) of the word is set. */
 export function hasBit(table: WordTable, index: Uint32Array, bit: number): boolean {
-  return (table.slots[locate(table, index) + half(bit)]! & maskIn(bit)) !== 0;
+  const base = locate(table, index);
+  return (table.slots[base + half(bit)]! & maskIn(bit)) !== 0;
 }
 
-/** Sets the bit. O(1) amortised: a growing table copies itself. */
+/** Sets the bit. O(1). */
 export function setBit(table: WordTable, index: Uint32Array, bit: number): BitEffect {
+  if (table.former !== undefined) moveSome(table, table.former);
   let base = locate(table, index);
   if (isEmpty(table.slots, base)) {
     if ((table.count + 1) * 4 > 3 << table.capacityBits) {
@@ -118,8 +180,9 @@ export function setBit(table: WordTable, index: Uint32Array, bit: number): BitEf
   return slots[base] === FULL && slots[base + 1] === FULL ? CHANGED_AT_FULL : CHANGED;
 }
 
-/** Clears the bit. O(1) amortised: a table that got too large for what it holds shrinks. */
+/** Clears the bit. O(1): a table that got too large for what it holds shrinks. */
 export function clearBit(table: WordTable, index: Uint32Array, bit: number): BitEffect {
+  if (table.former !== undefined) moveSome(table, table.former);
   const { slots } = table;
   const base = locate(table, index);
   const at = base + half(bit);
@@ -163,20 +226,55 @@ export function runsOfWord(low: number, high: number): { lowest: number; highest
   return { lowest, highest, run };
 }
 
+/** Where the words are: at most two arrays of slots, many of them empty. */
+export const slotsOf = ({ slots, former }: WordTable): Uint32Array[] =>
+  former === undefined ? [slots] : [slots, former.slots];
+
+/** Negative if the index of the first slot is the lower one, 0 if they are equal. */
+export function compareIndex(a: Uint32Array, aBase: number, b: Uint32Array, bBase: number, width: number): number {
+  for (let part = width + 1; part >= 2; part--) {
+    const difference = a[aBase + part]! - b[bBase + part]!;
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** In `marks`, 1 at every index (without its lowest bits, so that what is left of it has 31 at most) and one place up; the first place is nothing. */
+export function markIndices(table: WordTable, lowestBits: number, marks: Uint8Array): void {
+  const { width } = table;
+  const stride = width + 2;
+  const part = 2 + (lowestBits >>> 5);
+  const shift = lowestBits & 31;
+  const aboveMask = shift === 0 || part + 1 >= stride ? 0 : -1;
+  const mask = part < stride ? -1 : 0;
+  // Always within the slot.
+  const [low, high] = [Math.min(part, stride - 1), Math.min(part + 1, stride - 1)];
+  for (const slots of slotsOf(table)) {
+    for (let base = 0; base < slots.length; base += stride) {
+      const word = slots[base]! | slots[base + 1]!;
+      const index = ((slots[base + low]! & mask) >>> shift) | ((slots[base + high]! & aboveMask) << (32 - shift));
+      // Empty slots mark the first place: which they are nobody foresees, so that a branch would take longer.
+      marks[(index + 1) & ((word | -word) >> 31)] = 1;
+    }
+  }
+}
+
 /** The slots in use, one after the other in ascending order of their index: a copy that later changes don't touch. */
 export function sortedSlots(table: WordTable): Uint32Array {
-  const { slots, width, count } = table;
+  const { width, count } = table;
   const stride = width + 2;
+  const used = new Uint32Array(count * stride);
   const bases = new Uint32Array(count);
   let found = 0;
-  for (let base = 0; base < slots.length; base += stride) if (!isEmpty(slots, base)) bases[found++] = base;
-  bases.sort((a, b) => {
-    for (let part = stride - 1; part >= 2; part--) {
-      if (slots[a + part] !== slots[b + part]) return slots[a + part]! - slots[b + part]!;
+  for (const slots of slotsOf(table)) {
+    for (let base = 0; base < slots.length; base += stride) {
+      if (isEmpty(slots, base)) continue;
+      bases[found] = found * stride;
+      copySlot(slots, base, used, found++ * stride, stride);
     }
-    return 0;
-  });
+  }
+  bases.sort((a, b) => compareIndex(used, a, used, b, width));
   const sorted = new Uint32Array(count * stride);
-  bases.forEach((base, place) => sorted.set(slots.subarray(base, base + stride), place * stride));
+  bases.forEach((base, place) => copySlot(used, base, sorted, place * stride, stride));
   return sorted;
 }

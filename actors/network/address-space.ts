@@ -340,10 +340,6 @@ export const restingIn = (space: AddressSpace, piece: Piece): number => space.le
 /** Addresses of a piece that somebody has or is about to get. */
 export const usedIn = (space: AddressSpace, piece: Piece): number => piece.set.heldCount - restingIn(space, piece);
 
-/** The same, by what is left in it. */
-export const inUse = ({ set }: Piece, left: readonly Leftover[] = []): number =>
-  set.heldCount - left.filter(({ rest }) => rest !== undefined).length;
-
 /** Reserved rows refuse others; an address that is being acquired counts as held. */
 export function holdIps(space: AddressSpace, operation: string, changes: readonly Change[]): void {
   for (const change of changes) {

@@ -12,14 +12,11 @@ import {
   createAddressSpace,
   evolveIp,
   holdIps,
-  inUse,
-  leftIn,
   limitRests,
   setPieces,
   unholdIps,
   usedIn,
   type AddressSpace,
-  type Leftover,
   type Piece,
 } from './address-space.ts';
 import { prefixesOf } from './ip-rules.ts';
@@ -163,15 +160,12 @@ export function unholdNetwork(state: NetworkState, changes: readonly Change[]): 
 }
 
 /** The lowest address of a piece that somebody has, and how many others there are. */
-function firstInUse(piece: Piece, left: readonly Leftover[]): { address: string; others: number } | undefined {
-  const used = inUse(piece, left);
+function firstInUse(space: AddressSpace, piece: Piece): { address: string; others: number } | undefined {
+  const used = usedIn(space, piece);
   if (used === 0) return undefined;
-  const resting = new Set(left.map(({ address }) => address));
-  for (const address of piece.set) {
-    const text = formatAddress(address);
-    if (!resting.has(text)) return { address: text, others: used - 1 };
-  }
-  return undefined;
+  const resting = space.left.get(piece)?.resting;
+  const lowest = piece.set.lowestHeld((address) => resting?.has(formatAddress(address)) === true);
+  return lowest === undefined ? undefined : { address: formatAddress(lowest), others: used - 1 };
 }
 
 /**
@@ -182,8 +176,7 @@ export function prefixInUse(state: NetworkState, text: string, what: string): Re
   const { space } = state;
   const cidr = canonicalCidr(text);
   const piece = space.pieces.find((one) => one.prefix === text);
-  const isUsed = piece !== undefined && usedIn(space, piece) > 0;
-  const used = isUsed ? firstInUse(piece, [...leftIn(space, piece)]) : undefined;
+  const used = piece === undefined ? undefined : firstInUse(space, piece);
   if (used !== undefined) {
     const more = used.others === 0 ? '' : ` and ${used.others} more`;
     return unprocessable(`${what}: prefix ${text} has ip ${used.address} in use${more}`);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { reservation } from '../runtime/behaviour.ts';
 import { addressAt, formatAddress, offsetIn, parseAddress } from '../ipam/address.ts';
-import { createAddressSet } from '../ipam/address-set.ts';
+import { createAddressSet, type AddressSet } from '../ipam/address-set.ts';
 import { parsePrefix, size, splitAt } from '../ipam/prefix.ts';
 import { createAddressSpace, evolveIp, ipKey, setPieces } from './address-space.ts';
 import type { IpRecord } from './record.ts';
@@ -291,5 +291,54 @@ test('property: reserved, held, resting and free are the size, and the largest f
         assert.equal(exactly(largestFree!), naive);
       },
     ),
+  );
+});
+
+/** The same every time, over 64 bits (Knuth's MMIX constants). */
+function scatteredOver(set: AddressSet, count: number): void {
+  let state = 1n;
+  for (let n = 0; n < count; n++) {
+    state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
+    set.acquire(addressAt(set.prefix, state % size(set.prefix)));
+  }
+}
+
+test('where more is held than can be looked through one by one, how scattered the rest is is told roughly, and so marked', () => {
+  const space = createAddressSpace();
+  const texts = ['2001:db8::/64', '2001:db8:1::/48', '10.0.0.0/8', '10.1.0.0/24'];
+  const sets = texts.map((text) => createAddressSet(parsePrefix(text)!));
+  for (const set of sets.slice(0, 3)) scatteredOver(set, 10_000);
+  setPieces(
+    space,
+    sets.map((set) => ({ prefix: set.prefix.canonical, set, open: true })),
+  );
+  const more = { families: [], children: [], inOperation: 0 };
+  const { ranges } = usagePart('n', space, { growth: space.growth, taken: takenIn(space) }, 0, more);
+  for (const [i, { range, largestFree, rough }] of ranges.entries()) {
+    const [told, exact] = [exactly(largestFree!), sets[i]!.largestFreeRun()];
+    if (range === '10.1.0.0/24') assert.deepEqual([told, rough], [exact, undefined]);
+    else assert.ok(rough && told <= exact && told * 20n > exact * 15n, `${range}: ${told} of ${exact}`);
+  }
+  setPieces(space, [{ prefix: texts[0]!, set: { ...sets[0]!, words: 2 ** 20 + 1 }, open: true }]);
+  const [most] = usagePart('n', space, { growth: space.growth, taken: takenIn(space) }, 0, more).ranges;
+  assert.deepEqual([most?.largestFree, most?.rough], [null, undefined]);
+});
+
+test('property: the rough run is no longer than the exact one, and short of it by less than two slices', () => {
+  const prefixes = ['10.0.0.0/8', '10.0.0.0/20', '10.0.0.0/28', '2001:db8::/64', '2001:db8::/48', '::/0'];
+  fc.assert(
+    fc.property(fc.constantFrom(...prefixes), fc.nat(300), fc.boolean(), fc.nat(), (text, count, isNear, seed) => {
+      const set = createAddressSet(parsePrefix(text)!);
+      const whole = size(set.prefix);
+      let state = BigInt(seed);
+      for (let n = 0; n < count; n++) {
+        state = BigInt.asUintN(128, state * 6364136223846793005n + 1442695040888963407n);
+        set.acquire(addressAt(set.prefix, isNear ? (state >> 60n) % (whole < 9_000n ? whole : 9_000n) : state % whole));
+      }
+      const [rough, exact] = [set.roughFreeRun(), set.largestFreeRun()];
+      const slice = whole / BigInt(16 * set.words);
+      assert.ok(rough <= exact, `${rough} of ${exact}`);
+      assert.ok(exact - rough < 2n * (slice > 64n ? slice : 64n), `${rough} of ${exact}`);
+    }),
   );
 });

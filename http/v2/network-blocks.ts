@@ -71,6 +71,7 @@ export const lineOf = (known: KnownBlock): BlockLine => ({
   held: known.told?.held ?? null,
   free: known.told?.free ?? null,
   fragmentation: fragmentationIn(known.told),
+  rough: known.told?.rough ?? false,
 });
 
 export const blocksOf = (network: string, parts: NetworkParts): BlocksAnswer => ({

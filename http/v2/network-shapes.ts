@@ -33,6 +33,11 @@ const fragmentation = z
   .number()
   .nullable()
   .describe('0: all that is free is one run; near 1: it lies in many small ones. null: too much to look through.');
+const rough = z
+  .boolean()
+  .describe(
+    'So much is held that it was looked through roughly: the largest free run may be longer, and fragmentation lower.',
+  );
 const fullInDays = z
   .number()
   .nullable()
@@ -56,6 +61,7 @@ const prefixUsage = z.object({
   ...counts,
   fragmentation,
   largestFree: count.nullable().describe('The most free addresses that lie one after the other within a block.'),
+  rough,
 });
 
 const childrenUsage = z.object({
@@ -95,6 +101,7 @@ const block = z.object({
   held: z.int().nullable().describe('null: the holder did not answer.'),
   free: count.nullable(),
   fragmentation,
+  rough,
 });
 
 const unreachable = z.array(z.string()).describe('Who did not answer, in words; what they have is not in the sums.');

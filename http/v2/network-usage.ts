@@ -58,35 +58,41 @@ function spareSums({ freeAddresses, reservedAddresses }: SpareUsage): Sums {
 const childSums = ({ size: all, held, free }: ChildrenUsage): Sums =>
   sums({ size: exactly(all), held: exactly(held), free: exactly(free) });
 
-/** The most free addresses in one run; null as soon as somebody could not say. */
+/** The most free addresses in one run; null as soon as somebody could not say. `rough`: there may be a longer one. */
 interface Run {
   largest: bigint | null;
+  rough: boolean;
 }
 interface PrefixSums extends Run {
   sums: Sums;
 }
 
-const longer = (a: bigint | null, b: bigint | null): bigint | null => (a === null || b === null ? null : a > b ? a : b);
+const exact = (largest: bigint | null): Run => ({ largest, rough: false });
 
-function runOf(range: RangeUsage | undefined): bigint | null {
-  if (range?.largestFree == null) return null;
-  return range.open ? exactly(range.largestFree) : 0n;
+const longer = (a: Run, b: Run): Run => ({
+  largest: a.largest === null || b.largest === null ? null : a.largest > b.largest ? a.largest : b.largest,
+  rough: a.rough || b.rough,
+});
+
+function runOf(range: RangeUsage | undefined): Run {
+  if (range?.largestFree == null) return exact(null);
+  return range.open ? { largest: exactly(range.largestFree), rough: range.rough ?? false } : exact(0n);
 }
 
 function byPrefix(parts: NetworkParts, blocks: readonly KnownBlock[]): Map<string, PrefixSums> {
   const prefixes = new Map<string, PrefixSums>();
-  const put = (prefix: string, more: Sums, largest: bigint | null): void => {
+  const put = (prefix: string, more: Sums, run: Run): void => {
     const known = prefixes.get(prefix);
-    if (known === undefined) prefixes.set(prefix, { sums: more, largest });
+    if (known === undefined) prefixes.set(prefix, { sums: more, ...run });
     else {
       add(known.sums, more);
-      known.largest = longer(known.largest, largest);
+      Object.assign(known, longer(known, run));
     }
   };
   const { ledger } = parts;
   for (const spare of ledger?.spare ?? []) {
     const blockBits = BigInt(addressBits(familyOf(spare.prefix)) - spare.blockLength);
-    put(spare.prefix, spareSums(spare), exactly(spare.largestFree) << blockBits);
+    put(spare.prefix, spareSums(spare), exact(exactly(spare.largestFree) << blockBits));
   }
   for (const known of blocks) {
     put(known.prefix, blockSums(known), runOf(known.told));
@@ -100,13 +106,13 @@ function byPrefix(parts: NetworkParts, blocks: readonly KnownBlock[]): Map<strin
   }
   for (const child of parts.parts.flatMap(({ children }) => children)) {
     const largest = child.largestFree === null ? 0n : sizeOf(child.largestFree);
-    put(child.prefix, childSums(child), largest);
+    put(child.prefix, childSums(child), exact(largest));
   }
   // What neither the home nor a holder spoke of.
   if (parts.isGlobal && ledger === null) {
     for (const prefix of parts.prefixes) {
       const missing = sizeOf(prefix) - (prefixes.get(prefix)?.sums.size ?? 0n);
-      if (missing > 0n) put(prefix, sums({ size: missing, unknown: missing }), null);
+      if (missing > 0n) put(prefix, sums({ size: missing, unknown: missing }), exact(null));
     }
   }
   return prefixes;
@@ -208,12 +214,13 @@ export function usageOf(network: string, all: NetworkParts): UsageAnswer {
     families,
     inOperation: sum(({ inOperation }) => inOperation),
     lent: sum(({ lent }) => lent),
-    prefixes: [...prefixes].map(([prefix, { sums: total, largest }]) => ({
+    prefixes: [...prefixes].map(([prefix, { sums: total, largest, rough }]) => ({
       prefix,
       family: familyOf(prefix),
       ...countsOf(total),
       fragmentation: largest === null ? null : fragmentationOf(largest, total.free),
       largestFree: largest === null ? null : countOf(largest),
+      rough,
     })),
     children: parts.flatMap(({ children }) => children),
     blocks: isGlobal ? { count: blocks.length, fullest: fullest(blocks).map(lineOf) } : { count: 0, fullest: [] },

@@ -107,7 +107,14 @@ test('GET /v2/network/{id}/usage: by family, by prefix, by block, by partition; 
   const usage = usageAnswer.parse(body);
   const counts = { size: 256, reserved: 1, held: 8, resting: 2, free: 245, closed: 0, unknown: 0 };
   const [prefix] = usage.prefixes;
-  assert.deepEqual(prefix, { prefix: PREFIX, family: 'IPv4', ...counts, fragmentation: 0.085715, largestFree: 224 });
+  assert.deepEqual(prefix, {
+    prefix: PREFIX,
+    family: 'IPv4',
+    ...counts,
+    fragmentation: 0.085715,
+    largestFree: 224,
+    rough: false,
+  });
   const [family] = usage.families;
   assert.deepEqual(family, {
     family: 'IPv4',
@@ -136,6 +143,24 @@ test('GET /v2/network/{id}/usage: by family, by prefix, by block, by partition; 
     ],
   );
   assert.deepEqual(usage.unreachable, []);
+});
+
+test('what a holder could only look through roughly is marked: of the prefix, and of the block', async () => {
+  const { site, get } = scene();
+  const told = part({ ranges: [{ ...range(PREFIX, '203.0.113.16/28', 3), rough: true }] });
+  site.members.set('b', () => ({ parts: [{ ...told, partition: 'q', site: 'b' }], isGlobal: true, ledger: null }));
+  const { prefixes, blocks } = usageAnswer.parse((await get('/v2/network/internet/usage')).body);
+  assert.deepEqual(
+    prefixes.map(({ largestFree, rough }) => [largestFree, rough]),
+    [[224, true]],
+  );
+  assert.deepEqual(
+    blocks.fullest.map((one) => [one.block, one.rough]),
+    [
+      ['203.0.113.0/28', false],
+      ['203.0.113.16/28', true],
+    ],
+  );
 });
 
 test('of two families the one that is full first stands on top; a wide one is exact', async () => {
