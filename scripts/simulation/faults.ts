@@ -134,6 +134,17 @@ const weather =
     later(entry, simulated, () => void Object.assign(now, Object.fromEntries(names.map((name) => [name, fair[name]]))));
   };
 
+const outage = weather(() => ({ isDown: true }));
+
+/** A shard that dies now is back when the database is: who asked it something must not wait for that. */
+function outlastingOutage(entry: FaultEntry, simulated: Simulated): void {
+  databaseOf(entry, simulated).onNextShared = ({ name }) => {
+    if (simulated.isOver) return;
+    for (const { threads } of simulated.processesOf(siteOf(entry, simulated))) threads?.killOthers(name);
+    outage(entry, simulated);
+  };
+}
+
 const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   crash,
   stall(entry, simulated) {
@@ -157,7 +168,10 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   silence: block(false),
   reset: (entry, simulated) => simulated.wires.reset(...pairOf(entry, simulated)),
   flap,
-  down: weather(() => ({ isDown: true })),
+  down(entry, simulated) {
+    if (entry.isOutlasting === true && entry.hard > 0.3) outlastingOutage(entry, simulated);
+    else outage(entry, simulated);
+  },
   storm: weather((hard) => ({ unsent: hard * 0.9 })),
   slow: weather((hard) => ({ slow: hard * 0.5 })),
   doubt: weather((hard) => ({ lostBefore: hard * 0.2, lostAfter: hard * 0.2, late: hard * 0.3 })),

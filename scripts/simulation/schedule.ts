@@ -74,6 +74,8 @@ export interface FaultEntry {
   forMs: number;
   /** 0 … 1: a rate, or how far a clock jumps. */
   hard: number;
+  /** Of an outage: longer than anybody waits for anything. */
+  isOutlasting?: true;
 }
 
 export type Entry = OperationEntry | FaultEntry;
@@ -222,7 +224,7 @@ function outlasting(seed: number, outages: FaultEntry[], { askMs, safetyMs }: Sh
   const latestMs = safetyMs - forMs;
   if (!chance(random, OUTLASTING) || latestMs < QUIET_START_MS) return outages;
   const elsewhere = outages.filter(({ site }) => site !== chosen.site);
-  return [...elsewhere, { ...chosen, forMs, atMs: Math.min(chosen.atMs, latestMs) }];
+  return [...elsewhere, { ...chosen, forMs, atMs: Math.min(chosen.atMs, latestMs), isOutlasting: true }];
 }
 
 export function drawSchedule(seed: number, wishes: Wishes = {}): Schedule {

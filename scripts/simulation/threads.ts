@@ -22,6 +22,8 @@ export interface SimThreads extends Threads {
   kill(shard: number): void;
   /** The same, if it is one of these threads. */
   killNamed(name: string): void;
+  /** All but this one die, if it is one of these threads. */
+  killOthers(name: string): void;
   /** All of them die with their process. */
   killAll(): void;
 }
@@ -151,6 +153,11 @@ export function createThreads(options: SimThreadsOptions): SimThreads {
     kill,
     killNamed(name) {
       for (const [shard, { thread }] of running) if (thread.name === name) kill(shard);
+    },
+    killOthers(name) {
+      const all = [...running];
+      if (!all.some(([, { thread }]) => thread.name === name)) return;
+      for (const [shard, { thread }] of all) if (thread.name !== name) kill(shard);
     },
     killAll() {
       for (const { thread } of running.values()) thread.kill();
