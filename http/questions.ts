@@ -8,7 +8,6 @@ import type { Family } from '../actors/ipam/address.ts';
 import type { KeyedOutcome } from '../actors/ports.ts';
 import type { Claim } from '../actors/registry/messages.ts';
 import { invalid, isRefusal } from '../actors/refusal.ts';
-
 import { outcomeName } from './outcomes.ts';
 import type { Site } from './site.ts';
 import { heldHere } from './v1/network-held.ts';

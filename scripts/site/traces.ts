@@ -1,4 +1,5 @@
 // Keeps refused requests in the database, in batches, and answers searches from them and the log.
+import { inPortions } from '../../http/json-list.ts';
 import type { Trace, TraceFilter, Traces } from '../../http/trace.ts';
 import { redacted } from '../../http/trace.ts';
 import type { DoneRow, TraceRow, TraceStore } from '../../storage/trace.ts';
@@ -152,9 +153,14 @@ export function createTraces(options: TracesOptions): RunningTraces {
         ...(refused.length < most ? [] : [refused.at(-1)!.atMs]),
         ...(done.length < mostDone ? [] : [done.at(-1)!.atMs]),
       ];
-      const found = [...refused.map(refusedTrace), ...done.map((row) => doneTrace(row, options.tenant))]
-        .filter((trace) => fits(trace, filter))
-        .sort((a, b) => a.atMs - b.atMs);
+      const found = refused.map(refusedTrace).filter((trace) => fits(trace, filter));
+      await inPortions(done, (rows) => {
+        for (const row of rows) {
+          const trace = doneTrace(row, options.tenant);
+          if (fits(trace, filter)) found.push(trace);
+        }
+      });
+      found.sort((a, b) => a.atMs - b.atMs);
       // metal-api keeps the oldest ones, though it documents the newest: the documentation wins (networks.md N50).
       const traces = filter.limit > 0 ? found.slice(-filter.limit) : found;
       const wholeFromMs = Math.max(...ends);
