@@ -59,7 +59,9 @@ export function keepGrowth({ store, world, hosted, odd }: GrowthOptions): Growth
     .then((known) => known.forEach(take))
     .catch((error: unknown) => odd('how fast networks filled could not be read', error));
   let cancel = (): void => {};
+  let isStopped = false;
   const again = (delayMs: number): void => {
+    if (isStopped) return;
     cancel = world.after(delayMs, () => {
       void sample()
         .catch((error: unknown) => odd('how fast networks fill could not be noted', error))
@@ -75,6 +77,7 @@ export function keepGrowth({ store, world, hosted, odd }: GrowthOptions): Growth
       return { atMs: Math.max(first.atMs, world.wallMs() - LONGEST_WATCH_MS), taken: first.taken ?? {} };
     },
     async stop() {
+      isStopped = true;
       cancel();
       await store.close();
     },
