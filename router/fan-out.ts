@@ -126,10 +126,21 @@ export async function fanOut(
     good.map((part) => part.body),
     original.body,
   );
-  return { ...answerWith({ ...good[0]!, body }, staleHeaders(absent)), body };
+  return answerWith({ ...good[0]!, headers: mergedHeaders(good, absent), body });
 }
 
-function answerWith(part: Part, more: Array<[string, string]> = []): HttpAnswer {
+/** Those of the first part; what any part warns of is warned of. */
+function mergedHeaders(good: readonly Part[], absent: readonly Absent[]): Part['headers'] {
+  const isWarning = ([name]: readonly [string, string]): boolean => name.toLowerCase() === 'warning';
+  const stale = staleHeaders(absent);
+  const warnings = [...good.flatMap(({ headers }) => headers), ...stale].filter(isWarning).map(([, said]) => said);
+  return [
+    ...[...good[0]!.headers, ...stale].filter((header) => !isWarning(header)),
+    ...(warnings.length === 0 ? [] : [['Warning', [...new Set(warnings)].join(', ')] as const]),
+  ];
+}
+
+function answerWith(part: Part): HttpAnswer {
   const headers = endToEnd(part.headers).filter(([name]) => name.toLowerCase() !== 'content-length');
-  return { status: part.status, headers: [...headers, ...more], body: part.body };
+  return { status: part.status, headers, body: part.body };
 }

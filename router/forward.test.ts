@@ -174,6 +174,27 @@ test('networks.md §10.2: a wrong credential is the answer if it is here, a fail
   assert.deepEqual([other.status, siteOf(other.json), other.header('x-stale-partitions')], [200, ['fra'], 'a']);
 });
 
+test('what one part warns of the merged list warns of', async () => {
+  const list = (site: string, warning?: string) => (): HttpAnswer => ({
+    status: 200,
+    headers: [
+      ['content-type', 'application/json'],
+      ...(warning === undefined ? [] : [['Warning', warning] as [string, string]]),
+    ],
+    body: new TextEncoder().encode(JSON.stringify([{ site }])),
+  });
+  muc.edge = list('muc');
+  fra.edge = list('fra', '199 hanse "entries before noon may be missing"');
+  const one = await muc.call('GET /v1/machine');
+  assert.equal(one.header('warning'), '199 hanse "entries before noon may be missing"');
+  muc.edge = list('muc', '199 hanse "of our own"');
+  const two = await muc.call('GET /v1/machine');
+  assert.equal(two.header('warning'), '199 hanse "of our own", 199 hanse "entries before noon may be missing"');
+  muc.edge = undefined;
+  fra.edge = undefined;
+  assert.equal((await muc.call('GET /v1/machine')).header('warning'), undefined);
+});
+
 test('a part is not spread again, and is no way around the home of a write', async () => {
   const over = async (line: string, headers: Array<[string, string]>): Promise<HttpAnswer | undefined> => {
     const [method, path] = line.split(' ') as [string, string];
