@@ -63,12 +63,16 @@ const isReserved = (prefix: Prefix, address: Address): boolean =>
 function taken(network: string, space: AddressSpace, address: Address, nowMs: number): Refusal {
   const text = formatAddress(address);
   const untilMs = space.resting.untilMs(text);
+  const isRested = untilMs !== undefined && (untilMs <= nowMs || space.inFlight.has(text));
+  // Nobody has it yet, and perhaps nobody will.
+  if (isRested || space.acquiring.has(text)) {
+    return conflict(alreadyAllocated(`${text} of network ${network} is being taken by another operation`));
+  }
   if (untilMs === undefined) return conflict(alreadyAllocated(`${text} is held in network ${network}`));
-  const why =
-    untilMs <= nowMs || space.inFlight.has(text)
-      ? 'is being taken by another operation'
-      : `was released and is kept back for another ${Math.ceil((untilMs - nowMs) / 1_000)} s`;
-  return conflict(alreadyAllocated(`${text} of network ${network} ${why}`));
+  const seconds = Math.ceil((untilMs - nowMs) / 1_000);
+  return conflict(
+    alreadyAllocated(`${text} of network ${network} was released and is kept back for another ${seconds} s`),
+  );
 }
 
 /** Whether an address can be had that is lent, or goes back, nobody here can say: it may have been freed a moment ago. */
