@@ -15,6 +15,7 @@ export const entries = [
   'join',
   'env',
   'api',
+  'simulation/main',
 ] as const;
 
 const rooms = ['actors', 'http', 'router', 'storage', 'scripts'];

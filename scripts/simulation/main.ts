@@ -3,7 +3,6 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { addBatch, emptyBatch, runBatch, unmet, type Batch } from './batch.ts';
 import { INVARIANTS } from './invariants.ts';
@@ -104,10 +103,10 @@ function tell({ seed, violation }: Pick<RunResult, 'seed' | 'violation'>): void 
   );
 }
 
-/** Lines that this program writes as a process of its own; a large young generation suits a simulation. */
+/** Lines that this program writes as a process of its own. */
 async function runSelf(words: readonly string[], told: (line: string) => void): Promise<boolean> {
-  const program = ['--max-semi-space-size=64', ...process.execArgv, fileURLToPath(import.meta.url)];
-  const child = spawn(process.execPath, [...program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const program = [...process.execArgv, process.argv[1]!, ...words];
+  const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<boolean>((resolve) => void child.on('close', (code) => resolve(code === 0)));
   for await (const line of createInterface({ input: child.stdout })) told(line);
   return ended;

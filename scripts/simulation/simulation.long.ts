@@ -3,20 +3,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { test } from '../../storage/testing/register.ts';
+import { projectRoot } from '../root.ts';
 import type { Batch } from './batch.ts';
 import { unmet } from './batch.ts';
 
 const SEEDS = 200;
 const FIRST = 10_001;
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+const program = ['--max-semi-space-size=64', join(projectRoot, 'dist', 'simulation', 'main.js')];
 const simulate = (...words: string[]): Promise<{ text: string; code: number | null }> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', main, ...words], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(process.execPath, [...program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
     child.stdout.on('data', (piece: Buffer) => (text += piece.toString()));
     child.on('error', reject);
