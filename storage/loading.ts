@@ -76,7 +76,7 @@ export interface LoadedAddresses {
 }
 
 /** 2 to this many parts a family: of a million addresses half a megabyte each, twice that on the wire. */
-const PART_BITS = 3;
+const PART_BITS = 5;
 
 /** One of the lowest bits of an address; each by itself, because of a truth value a planner knows that there are but two. */
 const bitOf = (bit: number): string => `(get_byte(r.address, octet_length(r.address) - 1) & ${1 << bit}) = 0`;

@@ -3,7 +3,7 @@ import { mock, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createAddressSet } from './address-set.ts';
 import type { AddressSet } from './address-set.ts';
-import { addressAt, addressBytes, formatAddress, offsetIn, parseAddress } from './address.ts';
+import { addressAt, addressBytes, formatAddress, offsetIn, parseAddress, type Address } from './address.ts';
 import { digestText, emptyDigest } from './digest.ts';
 import { parsePrefix, size } from './prefix.ts';
 
@@ -353,6 +353,32 @@ test('the digest of a set says what is held, and not how that came', () => {
       }),
       { numRuns: 50 },
     );
+  }
+});
+
+test('the digest of a set whose table is just growing or shrinking knows all of it', () => {
+  const set = setOf('2001:db8::/64');
+  const expected = emptyDigest();
+  for (const pause of set.addTo(expected)) assert.equal(pause, undefined);
+  const nth = (n: number): Address =>
+    addressAt(set.prefix, (BigInt(n) * 0x9e37_79b9_7f4a_7c15n) & 0xffff_ffff_ffff_ffffn);
+  const isKnown = (n: number): void => {
+    const digest = emptyDigest();
+    for (const pause of set.addTo(digest)) assert.equal(pause, undefined);
+    assert.equal(digestText(digest), digestText(expected), `${n} held`);
+  };
+  for (let n = 1; n <= 3_000; n++) {
+    assert.ok(set.acquire(nth(n)));
+    set.addAddressTo(expected, nth(n));
+    if (n % 7 === 0) isKnown(n);
+  }
+  for (let n = 3_000; n > 0; n--) {
+    const gone = emptyDigest();
+    set.addAddressTo(gone, nth(n));
+    assert.ok(set.release(nth(n)));
+    expected.a = (expected.a - gone.a) | 0;
+    expected.b = (expected.b - gone.b) | 0;
+    if (n % 7 === 0) isKnown(n - 1);
   }
 });
 

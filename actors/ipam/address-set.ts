@@ -255,13 +255,15 @@ export function createAddressSet(prefix: Prefix, options: { readonly reserved?: 
       return heldCount - before;
     },
     *addTo(digest) {
-      const { slots, width } = levels.tables[0]!;
+      const { width } = levels;
       const stride = width + 2;
-      for (let base = 0; base < slots.length; base += stride) {
-        const low = slots[base]!;
-        const high = slots[base + 1]!;
-        if ((low | high) !== 0) addBits(digest, low, high, slots, base + 2, width);
-        if (base % (SLOTS_AT_ONCE * stride) === 0 && base > 0) yield;
+      for (const slots of slotsOf(levels.tables[0]!)) {
+        for (let base = 0; base < slots.length; base += stride) {
+          const low = slots[base]!;
+          const high = slots[base + 1]!;
+          if ((low | high) !== 0) addBits(digest, low, high, slots, base + 2, width);
+          if (base % (SLOTS_AT_ONCE * stride) === 0 && base > 0) yield;
+        }
       }
     },
     addAddressTo(digest, address) {

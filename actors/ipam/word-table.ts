@@ -17,17 +17,17 @@ export interface WordTable {
   capacityBits: number;
   /** Words in it, those that are still to be moved included. */
   count: number;
-  /** What it was before it grew or shrank. A word is here or there, never in both; all new ones are here. */
+  /** What it was before it grew or shrank. A word is here or there, never in both: its home there says where, see {@link slotsFor}. */
   former: Former | undefined;
 }
 
 interface Former {
   readonly slots: Uint32Array;
   readonly capacityBits: number;
-  /** The slot to look at next, or that number around the end. No run of slots in use goes on there from before. */
-  next: number;
-  /** Slots to look at. */
-  left: number;
+  /** An empty slot when the move began: no run of slots in use went on there from before. */
+  readonly start: number;
+  /** Words whose home is one of so many slots from there on, around the end, have been moved. */
+  moved: number;
 }
 
 /** What setting or clearing a bit did; the last one says that the word became full, or was full before. */
@@ -81,18 +81,20 @@ function probe(slots: Uint32Array, width: number, capacityBits: number, words: U
 }
 
 /**
- * Where the word of that index is, or the empty slot where it would be put. There is always one: the table is never full. A word that was still
- * to be moved is moved first, so that all others need to know one table only.
+ * The array that has the word of that index, or would get it. Homes are the upper bits of a hash, so the words of neighbouring homes come to lie
+ * beside each other again: a move writes the new array from one end to the other. Were all new words put there at once, they would touch all of
+ * it within a moment, and the kernel has to clear each of its pages first: ten milliseconds for a million words.
  */
-function locate(table: WordTable, index: Uint32Array): number {
-  const { slots, width, capacityBits, former } = table;
-  const base = probe(slots, width, capacityBits, index, 0);
-  if (former === undefined || !isEmpty(slots, base)) return base;
-  const from = probe(former.slots, width, former.capacityBits, index, 0);
-  if (isEmpty(former.slots, from)) return base;
-  copySlot(former.slots, from, slots, base, width + 2);
-  closeGap(former.slots, width, former.capacityBits, from);
-  return base;
+function slotsFor({ slots, width, former }: WordTable, index: Uint32Array): Uint32Array {
+  if (former === undefined) return slots;
+  const { capacityBits, start, moved } = former;
+  const place = (homeOf(index, 0, width, capacityBits) - start) & ((1 << capacityBits) - 1);
+  return place < moved ? slots : former.slots;
+}
+
+/** Where in that array the word of that index is, or the empty slot where it would be put. There is always one: none is ever full. */
+function locate({ slots, width, capacityBits, former }: WordTable, its: Uint32Array, index: Uint32Array): number {
+  return probe(its, width, its === slots ? capacityBits : former!.capacityBits, index, 0);
 }
 
 function copySlot(from: Uint32Array, fromBase: number, to: Uint32Array, toBase: number, stride: number): void {
@@ -101,9 +103,9 @@ function copySlot(from: Uint32Array, fromBase: number, to: Uint32Array, toBase: 
 
 function resize(table: WordTable, capacityBits: number): void {
   const { slots, width, capacityBits: formerBits } = table;
-  let next = 0;
-  while (!isEmpty(slots, next * (width + 2))) next++;
-  table.former = { slots, capacityBits: formerBits, next, left: 1 << formerBits };
+  let start = 0;
+  while (!isEmpty(slots, start * (width + 2))) start++;
+  table.former = { slots, capacityBits: formerBits, start, moved: 0 };
   table.slots = new Uint32Array((width + 2) << capacityBits);
   table.capacityBits = capacityBits;
   moveSome(table, table.former);
@@ -113,12 +115,14 @@ function resize(table: WordTable, capacityBits: number): void {
 function moveSome(table: WordTable, former: Former): void {
   const { slots, width, capacityBits } = table;
   const stride = width + 2;
-  const mask = (1 << former.capacityBits) - 1;
-  const enough = former.left - MOVED_AT_ONCE;
-  for (; former.left > 0; former.left--, former.next++) {
-    const from = (former.next & mask) * stride;
+  const capacity = 1 << former.capacityBits;
+  const enough = former.moved + MOVED_AT_ONCE;
+  for (; ; former.moved++) {
+    const from = ((former.start + former.moved) & (capacity - 1)) * stride;
     if (isEmpty(former.slots, from)) {
-      if (former.left <= enough) return;
+      // Not before: since the move began, the last run may have grown beyond the slot where the first one starts.
+      if (former.moved >= capacity) break;
+      if (former.moved >= enough) return;
       continue;
     }
     const to = probe(slots, width, capacityBits, former.slots, from + 2);
@@ -143,8 +147,9 @@ function closeGap(slots: Uint32Array, width: number, capacityBits: number, base:
   for (let part = 0; part < stride; part++) slots[gap * stride + part] = 0;
 }
 
-function removeSlot(table: WordTable, base: number): void {
-  closeGap(table.slots, table.width, table.capacityBits, base);
+function removeSlot(table: WordTable, slots: Uint32Array, base: number): void {
+  const { width, former } = table;
+  closeGap(slots, width, slots === table.slots ? table.capacityBits : former!.capacityBits, base);
   table.count--;
   const { count, capacityBits } = table;
   if (capacityBits > SMALLEST_CAPACITY_BITS && count * 4 < 1 << capacityBits) resize(table, capacityBits - 1);
@@ -155,23 +160,24 @@ const maskIn = (bit: number): number => (1 << (bit & 31)) >>> 0;
 
 /** Whether that bit (0 … 63) of the word is set. */
 export function hasBit(table: WordTable, index: Uint32Array, bit: number): boolean {
-  const base = locate(table, index);
-  return (table.slots[base + half(bit)]! & maskIn(bit)) !== 0;
+  const slots = slotsFor(table, index);
+  return (slots[locate(table, slots, index) + half(bit)]! & maskIn(bit)) !== 0;
 }
 
 /** Sets the bit. O(1). */
 export function setBit(table: WordTable, index: Uint32Array, bit: number): BitEffect {
   if (table.former !== undefined) moveSome(table, table.former);
-  let base = locate(table, index);
-  if (isEmpty(table.slots, base)) {
+  let slots = slotsFor(table, index);
+  let base = locate(table, slots, index);
+  if (isEmpty(slots, base)) {
     if ((table.count + 1) * 4 > 3 << table.capacityBits) {
       resize(table, table.capacityBits + 1);
-      base = locate(table, index);
+      slots = slotsFor(table, index);
+      base = locate(table, slots, index);
     }
-    for (let part = 0; part < table.width; part++) table.slots[base + 2 + part] = index[part]!;
+    for (let part = 0; part < table.width; part++) slots[base + 2 + part] = index[part]!;
     table.count++;
   }
-  const { slots } = table;
   const at = base + half(bit);
   const before = slots[at]!;
   const mask = maskIn(bit);
@@ -183,15 +189,15 @@ export function setBit(table: WordTable, index: Uint32Array, bit: number): BitEf
 /** Clears the bit. O(1): a table that got too large for what it holds shrinks. */
 export function clearBit(table: WordTable, index: Uint32Array, bit: number): BitEffect {
   if (table.former !== undefined) moveSome(table, table.former);
-  const { slots } = table;
-  const base = locate(table, index);
+  const slots = slotsFor(table, index);
+  const base = locate(table, slots, index);
   const at = base + half(bit);
   const before = slots[at]!;
   const mask = maskIn(bit);
   if ((before & mask) === 0) return UNCHANGED;
   const wasFull = slots[base] === FULL && slots[base + 1] === FULL;
   slots[at] = before & ~mask;
-  if (isEmpty(slots, base)) removeSlot(table, base);
+  if (isEmpty(slots, base)) removeSlot(table, slots, base);
   return wasFull ? CHANGED_AT_FULL : CHANGED;
 }
 
@@ -199,8 +205,8 @@ const lowestBit = (word: number): number => 31 - Math.clz32(word & -word);
 
 /** The lowest bit at or above `from` (0 … 63) that is not set, or −1. */
 export function lowestClearBit(table: WordTable, index: Uint32Array, from: number): number {
-  const { slots } = table;
-  const base = locate(table, index);
+  const slots = slotsFor(table, index);
+  const base = locate(table, slots, index);
   if (from < 32) {
     const low = ~slots[base]! & (-1 << from);
     if (low !== 0) return lowestBit(low);
