@@ -39,11 +39,11 @@ const LIMITS: ServerOptions = {
   'grpc.keepalive_time_ms': 5_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
-  // Calls at a time on one connection, Wait included: as many as a proxy in front of us may have machines that wait. grpc-js
-  // has no limit of its own. Nor has it one of connections: the files that a process may have open are that limit. Who stays
-  // connected has a certificate of the plant, and who has died is found by the pings above; clients of REST, who are anybody,
-  // can't use those files up (router/connections.ts).
-  'grpc.max_concurrent_streams': 4_096,
+  // Calls at a time on one connection, Wait included: a proxy in front of us may carry all machines of a partition over one,
+  // and who finds no room there is not refused but waits unseen. grpc-js has no limit of its own. Nor has it one of connections:
+  // the files that a process may have open are that limit. Who stays connected has a certificate of the plant, and who has died
+  // is found by the pings above; clients of REST, who are anybody, can't use those files up (router/connections.ts).
+  'grpc.max_concurrent_streams': 65_536,
 };
 
 /** Serves the partition's agents (machines.md §5). Rejects when the port can't be had or a certificate can't be read. */
