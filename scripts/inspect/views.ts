@@ -31,6 +31,7 @@ export interface OverviewAnswer {
   shardRestarts: number;
   shardStartOvers: number;
   quarantined: number;
+  quarantineLost: number;
   admission: AdmissionState;
   upMs: number;
 }
@@ -42,9 +43,14 @@ export const showOverview = (answer: OverviewAnswer): string =>
     ['process', `${answer.process}, active for ${duration(answer.upMs)}`],
     ['version', answer.version],
     ['shards', `${answer.shards}, restarts: ${answer.shardRestarts}, started over: ${answer.shardStartOvers}`],
-    ['quarantine', figure(answer.quarantined, red)],
+    ['quarantine', showQuarantined(answer)],
     ['requests', showAdmission(answer.admission)],
   ]);
+
+function showQuarantined({ quarantined, quarantineLost }: OverviewAnswer): Value {
+  if (quarantineLost === 0) return figure(quarantined, red);
+  return { text: `${quarantined}; ${quarantineLost} were pushed out by newer ones`, paint: red };
+}
 
 function showAdmission({ limit, inFlight, refused, delayMs }: AdmissionState): Value {
   const all = refused.limit + refused.share;

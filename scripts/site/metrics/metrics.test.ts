@@ -47,6 +47,7 @@ const figures = (): Figures => ({
   kinds: [{ scope: 'partition:muc', kind: 'machine', resident: 8, busy: 1, inbox: 2, waiting: 0, held: 0, crashes: 0 }],
   turns: [{ kind: 'machine', timesMs: [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], totalMs: 2_000 }],
   quarantined: 2,
+  quarantineLost: 5,
   admission: { limit: 512, inFlight: 7, refused: { share: 3, limit: 1_400 }, delayMs: 12 },
   restarts: 1,
   presences: [
@@ -76,6 +77,8 @@ test('reliability.md §10: overload is seen: admission, turns and quarantine are
     'hanse_admission_refused_total{reason="share"} 3',
     'hanse_admission_delay_seconds 0.012',
     'hanse_quarantined 2',
+    '# TYPE hanse_quarantine_lost_total counter',
+    'hanse_quarantine_lost_total 5',
     'hanse_shard_restarts_total 1',
     '# TYPE hanse_shard_start_overs_total counter',
     'hanse_shard_start_overs_total{shard="0"} 0',

@@ -63,6 +63,11 @@ export function siteMetrics(look: Look): Sampled[] {
     gauge('quarantined', 'Messages that were set aside because they bring their actor or its thread down.', (figures) =>
       one(figures.quarantined),
     ),
+    counter(
+      'quarantine_lost_total',
+      'Messages that newer ones pushed out of the quarantine: they are let in again.',
+      ({ quarantineLost }) => one(quarantineLost),
+    ),
 
     gauge('admission_limit', 'Requests that may be under way at a time; it follows the delay.', ({ admission }) =>
       one(admission.limit),
