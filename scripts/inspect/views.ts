@@ -53,11 +53,14 @@ function showQuarantined({ quarantined, quarantineLost }: OverviewAnswer): Value
 }
 
 function showAdmission({ limit, inFlight, refused, delayMs }: AdmissionState): Value {
-  const all = refused.limit + refused.share;
+  const all = refused.limit + refused.share + refused.overloaded;
   const text = `${inFlight} under way, ${limit} may be, answers ${duration(delayMs)} later than at best; refused: `;
   return all === 0
     ? `${text}none`
-    : { text: `${text}${refused.limit} for all, ${refused.share} for an identity's share`, paint: yellow };
+    : {
+        text: `${text}${refused.limit} for all, ${refused.share} for an identity's share, ${refused.overloaded} by who is overloaded`,
+        paint: yellow,
+      };
 }
 
 export function showActors(tree: ActorTree): string {

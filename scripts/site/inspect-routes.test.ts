@@ -60,7 +60,7 @@ function start(
   const aside = [{ ...ASIDE }];
   const options = {
     process: 'here:1',
-    admission: { state: { limit: 512, inFlight: 1, refused: { share: 0, limit: 9 }, delayMs: 0 } },
+    admission: { state: { limit: 512, inFlight: 1, refused: { share: 0, limit: 9, overloaded: 2 }, delayMs: 0 } },
     shards: 3,
     blocks: { open: 0 },
     bus: { state: () => ({ isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' as const }) },
@@ -107,7 +107,7 @@ test('reliability.md §9: inspection needs the admin role', async () => {
 test('a site at a glance says whether it refuses requests, what is set aside, and how often shards started over', async () => {
   const { body } = await start().call('Metal-Admin', 'GET', '/v2/inspect');
   const { quarantined, quarantineLost, admission, shardRestarts, shardStartOvers } = body as OverviewAnswer;
-  assert.deepEqual([quarantined, quarantineLost, admission.refused], [1, 4, { share: 0, limit: 9 }]);
+  assert.deepEqual([quarantined, quarantineLost, admission.refused], [1, 4, { share: 0, limit: 9, overloaded: 2 }]);
   assert.deepEqual([shardRestarts, shardStartOvers], [0, 2]);
 });
 

@@ -48,7 +48,7 @@ const figures = (): Figures => ({
   turns: [{ kind: 'machine', timesMs: [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], totalMs: 2_000 }],
   quarantined: 2,
   quarantineLost: 5,
-  admission: { limit: 512, inFlight: 7, refused: { share: 3, limit: 1_400 }, delayMs: 12 },
+  admission: { limit: 512, inFlight: 7, refused: { share: 3, limit: 1_400, overloaded: 28 }, delayMs: 12 },
   restarts: 1,
   presences: [
     { shard: 0, startOvers: 0, lately: 0, awayMs: null, isStartingOver: false },
@@ -75,6 +75,7 @@ test('reliability.md §10: overload is seen: admission, turns and quarantine are
     '# TYPE hanse_admission_refused_total counter',
     'hanse_admission_refused_total{reason="limit"} 1400',
     'hanse_admission_refused_total{reason="share"} 3',
+    'hanse_admission_refused_total{reason="overloaded"} 28',
     'hanse_admission_delay_seconds 0.012',
     'hanse_quarantined 2',
     '# TYPE hanse_quarantine_lost_total counter',
