@@ -93,7 +93,7 @@ describe('admission (reliability.md §10, F19)', () => {
     assert.equal(fill(admission, 100, 'C', 'one'), 32);
     assert.equal(fill(admission, 100, 'B', 'one'), 32);
     assert.equal(fill(admission, 100, 'A', 'one'), 16);
-    assert.deepEqual(admission.state.refused, { share: 0, limit: 68 + 68 + 84 });
+    assert.deepEqual(admission.state.refused, { share: 0, limit: 68 + 68 + 84, overloaded: 0 });
   });
 
   it('a look counts nothing: neither a place nor a refusal, until somebody was turned away by it', () => {
@@ -102,9 +102,9 @@ describe('admission (reliability.md §10, F19)', () => {
     fill(admission, 64, 'B', 'one');
     assert.equal(admission.look({ class: 'B', identity: 'one' })?.reason, 'limit');
     assert.equal(admission.look({ class: 'A', identity: '' }), undefined);
-    assert.deepEqual([admission.state.inFlight, admission.state.refused], [64, { share: 0, limit: 0 }]);
+    assert.deepEqual([admission.state.inFlight, admission.state.refused], [64, { share: 0, limit: 0, overloaded: 0 }]);
     admission.turnedAway('limit');
-    assert.deepEqual(admission.state.refused, { share: 0, limit: 1 });
+    assert.deepEqual(admission.state.refused, { share: 0, limit: 1, overloaded: 0 });
   });
 
   it('who has more than a share hears 429, who has not is served', () => {

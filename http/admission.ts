@@ -19,12 +19,15 @@ export interface Denied {
   retryAfterS: number;
 }
 
+/** `overloaded`: it was let in here, and somebody behind has too much to do: a shard, an actor, who reads bodies, a link. */
+export type RefusedFor = Denied['reason'] | 'overloaded';
+
 export interface AdmissionState {
   /** Requests that may be under way at a time, and that are. */
   limit: number;
   inFlight: number;
   /** Refused since the process began. */
-  refused: Readonly<Record<Denied['reason'], number>>;
+  refused: Readonly<Record<RefusedFor, number>>;
   /** How much later than the best of their operation the answers of the last period were. */
   delayMs: number;
 }
@@ -37,8 +40,8 @@ export interface Admission {
   admit(arrival: Arrival): Denied | ((isOwn: boolean) => void);
   /** Whether it would be refused now, if `promised` more were under way (default 0); counts nothing. */
   look(arrival: Omit<Arrival, 'operation'>, promised?: number): Denied | undefined;
-  /** Counts one that was refused because of a look. */
-  turnedAway(reason: Denied['reason']): void;
+  /** Counts one that was refused because of a look, or behind it. */
+  turnedAway(reason: RefusedFor): void;
   readonly state: AdmissionState;
 }
 
@@ -63,7 +66,7 @@ const PARTS: Readonly<Record<RequestClass, number>> = { A: 1.25, B: 1, C: 0.5 };
 export function createAdmission({ world, least = 128, most = 1_024 }: AdmissionOptions): Admission {
   let limit = Math.min(most, 4 * least);
   let inFlight = 0;
-  const refused = { share: 0, limit: 0 };
+  const refused = { share: 0, limit: 0, overloaded: 0 };
   let delayMs = 0;
   const identities = new Map<string, number>();
 
@@ -198,6 +201,9 @@ export function createGate(admission: Admission, basePath: string): Gate {
       return denied && answerOf(denied);
     },
     turnedAway: ({ status }) => admission.turnedAway(status === 429 ? 'share' : 'limit'),
+    answered(status, reason) {
+      if (status === 503 && reason === 'overloaded') admission.turnedAway(reason);
+    },
     enter(head) {
       const answer = admission.admit(arrivalOf(head));
       return typeof answer === 'function' ? answer : answerOf(answer);

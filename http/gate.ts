@@ -32,6 +32,8 @@ export interface Gate {
   enter(head: RequestHead): Refused | ((isOwn: boolean) => void);
   /** Hears that somebody was turned away with what `look` said. */
   turnedAway?(refused: Refused): void;
+  /** Hears what this process itself answered one that came as far as it; `reason`: what its header says, of a refusal. */
+  answered?(status: number, reason: string | undefined): void;
 }
 
 /** A request of a socket, with its head as the gate has seen it. */

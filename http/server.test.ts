@@ -4,10 +4,11 @@ import { request } from 'node:http';
 import { z } from 'zod';
 import { addressOf, partitionScope } from '../actors/address.ts';
 import type { Asker } from '../actors/asker.ts';
-import { isRefusal } from '../actors/refusal.ts';
+import { isRefusal, overloaded } from '../actors/refusal.ts';
+import { createAdmission, createGate } from './admission.ts';
 import { createEdge, finishEdge } from './app.ts';
 import { ok, route } from './route.ts';
-import { dispatch, serveEdge, type EdgeRequest } from './server.ts';
+import { dispatch, serveEdge, type EdgeAnswer, type EdgeRequest } from './server.ts';
 import { createTestSite, signed, type Asked } from './testing.ts';
 
 const app = () => {
@@ -66,6 +67,39 @@ test('what stands in front sees the bytes once, and may answer', async () => {
         ['POST', '/v1/secret', 'http'],
       ],
     );
+  } finally {
+    await edge.stop();
+  }
+});
+
+test('reliability.md §10: who is refused for overload behind the gate is counted there, by the process that refuses', async () => {
+  const site = createTestSite();
+  const made = createEdge(site);
+  route(made, { method: 'post', path: '/v1/secret', role: 'edit', operation: 'post' }, () =>
+    overloaded('80 requests wait here'),
+  );
+  const admission = createAdmission({ world: { monotonicMs: () => 0, random: () => 0 } });
+  const busy = { status: 503, headers: [['x-refused-because', 'overloaded']] as Array<[string, string]>, body: null };
+  let elsewhere: EdgeAnswer | undefined;
+  const edge = await serveEdge(finishEdge(made), {
+    host: '127.0.0.1',
+    port: 0,
+    gate: createGate(admission, '/'),
+    beforeApp: () => elsewhere,
+  });
+  const counted = async (): Promise<number> => {
+    assert.equal((await send(edge.port, 'POST', '{}')).status, 503);
+    return admission.state.refused.overloaded;
+  };
+  try {
+    assert.equal(await counted(), 1);
+    elsewhere = busy;
+    assert.equal(await counted(), 2, 'a link has no room');
+    elsewhere = { ...busy, isPassedOn: true };
+    assert.equal(await counted(), 2, 'another site said so, and counts it');
+    elsewhere = { ...busy, headers: [['x-refused-because', 'database']] };
+    assert.equal(await counted(), 2);
+    assert.deepEqual([admission.state.refused.limit, admission.state.inFlight], [0, 0]);
   } finally {
     await edge.stop();
   }

@@ -9,6 +9,7 @@ import { isUpload, matchOperation } from '../router/locate.ts';
 import { refuseHeaders } from '../router/raw-request.ts';
 import { closeSlowReaders } from '../router/slow-readers.ts';
 import { askerOf, createBodyBudget, readRequestBody } from '../router/socket-io.ts';
+import { REASON_HEADER } from '../router/refused.ts';
 import { answerUnreadable, HEADER_LIMIT_BYTES } from '../router/unreadable.ts';
 import { v1Error } from '../router/v1-error.ts';
 import { BODY_LIMIT_BYTES, isBodyFailure } from './body.ts';
@@ -35,6 +36,8 @@ export interface EdgeAnswer {
   status: number;
   headers: Array<[string, string]>;
   body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /** Another process made it. */
+  isPassedOn?: true;
 }
 
 /** May answer a request itself (forwarded to its home, merged from several); `undefined`: the app answers. */
@@ -102,6 +105,12 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
   const budget = createBodyBudget();
   let early: EarlyRefusal | undefined;
 
+  /** An answer of this process. */
+  const own = (response: Response): Response => {
+    gate?.answered?.(response.status, response.headers.get(REASON_HEADER) ?? undefined);
+    return response;
+  };
+
   const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
     const { headers, rawHeaders } = incoming;
     const head = headOf(incoming);
@@ -117,20 +126,23 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
       const mayStream = headers['content-type']?.startsWith('multipart/') ?? false;
       if (!mayStream || !isUpload(matchOperation(method, url, basePath))) {
         const read = await readRequestBody(incoming, BODY_LIMIT_BYTES, { budget });
-        if (isBodyFailure(read)) return bodyFailureResponse(read);
+        if (isBodyFailure(read)) return own(bodyFailureResponse(read));
         body = read;
       }
       early?.entering(head);
       const entered = gate?.enter(head);
       if (entered !== undefined && typeof entered !== 'function') return toResponse(entered);
       leave = entered;
-      if (body === undefined) return await app.fetch(request, { incoming, outgoing, asker, via: 'http' });
+      if (body === undefined) return own(await app.fetch(request, { incoming, outgoing, asker, via: 'http' }));
       const passed = beforeApp?.({ method, path: url, headers: pairs(rawHeaders), body, asker, via: 'http' });
       const elsewhere = passed instanceof Promise ? await passed : passed;
-      if (elsewhere !== undefined) return toResponse(elsewhere);
+      if (elsewhere !== undefined) {
+        const response = toResponse(elsewhere);
+        return elsewhere.isPassedOn === true ? response : own(response);
+      }
       const response = await app.fetch(request, { incoming, outgoing, body, asker, via: 'http' });
       isOwn = true;
-      return response;
+      return own(response);
     } catch (error) {
       report(error);
       return crashResponse();

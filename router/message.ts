@@ -20,6 +20,8 @@ export interface HttpAnswer {
   status: number;
   headers: Array<[string, string]>;
   body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /** Another process made it. */
+  isPassedOn?: true;
 }
 
 /** In `Via` of the answers that a router passes on (RFC 9110 §7.6.3): they are one site's. */

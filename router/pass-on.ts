@@ -45,7 +45,7 @@ const WHOLE_BYTES = 64 * 1024;
 
 /** The answer as the edge sends it. JSON was made as a whole, so waiting for its beginning delays nothing. */
 export async function answerOf({ status, headers, body }: PeerAnswer): Promise<HttpAnswer> {
-  const head = { status, headers: endToEnd(headers) };
+  const head = { status, headers: endToEnd(headers), isPassedOn: true } as const;
   if (!isJson(headers)) return { ...head, body: streamOf(body) };
   const iterator = body[Symbol.asyncIterator]();
   const pieces: Uint8Array[] = [];

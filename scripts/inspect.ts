@@ -2,12 +2,14 @@
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import { KINDS, partitionScope, siteScope } from '../actors/address.ts';
+import { isUnder } from '../actors/runtime/quarantine.ts';
 import { showAudit } from './inspect/audit-view.ts';
 import { askSite, Problem, targetsOf, type Target, type Wish } from './inspect/target.ts';
 import {
   showDropped,
   showQuarantine,
   showRetried,
+  type QuarantineAnswer,
   type DroppedAnswer,
   type RetriedAnswer,
 } from './inspect/quarantine.ts';
@@ -116,8 +118,8 @@ export function createProgram(print: (text: string) => void = console.log): Comm
   );
   view(
     'quarantine',
-    'messages that were set aside: their actor threw at them, or their thread died of them, thrice',
-  ).action(() => each('/v2/inspect/quarantine', showQuarantine));
+    'messages that were set aside: their actor threw at them, or their thread died of them, thrice; equal ones are refused. A process that starts anew has forgotten them',
+  ).action(() => each<QuarantineAnswer>('/v2/inspect/quarantine', showQuarantine));
   view('retry', 'has a message of the quarantine tried again, and shows what came of it')
     .argument('<id>', 'as in the list of the quarantine')
     .action(async (id: string) => {
@@ -145,8 +147,11 @@ export function createProgram(print: (text: string) => void = console.log): Comm
 async function onItsSite<T>(program: Command, id: string, method: string, below: string): Promise<T> {
   const targets = targetsOf(program.opts<Options>());
   for (const target of targets) {
-    const { quarantine } = await askSite<{ quarantine: Array<{ id: string }> }>(target, '/v2/inspect/quarantine');
-    if (quarantine.some((message) => message.id === id))
+    const { quarantine } = await askSite<{ quarantine: Array<{ id: string; also?: string[] }> }>(
+      target,
+      '/v2/inspect/quarantine',
+    );
+    if (quarantine.some((message) => isUnder(message, id)))
       return await askSite<T>(target, `/v2/inspect/quarantine/${encodeURIComponent(id)}${below}`, method);
   }
   throw new Problem(`no message "${id}" lies in quarantine at ${targets.map(({ name }) => name).join(', ')}`);

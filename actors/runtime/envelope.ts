@@ -2,7 +2,7 @@
 import type { Address, Kind, Scope } from '../address.ts';
 import type { Fence, IdempotencyKey, LogEntry } from '../ports.ts';
 import type { CellFilter } from './inspection.ts';
-import type { QuarantinedMessage } from './quarantine.ts';
+import type { CrashedMessage } from './quarantine.ts';
 
 /** The main thread's place among the shards. */
 export const MAIN = -1;
@@ -51,8 +51,11 @@ export type Envelope =
   /** Shard → main: a commit stayed in doubt; what was written is not known before `raised`. */
   | { m: 'doubt' }
   | { m: 'fenced' }
-  /** Shard → main: an actor threw at this message again and again. */
-  | { m: 'quarantined'; message: QuarantinedMessage }
+  /**
+   * Shard → main: an actor threw at this message again and again. `ask`: of the main thread, that it belongs to (0: to
+   * none); `isPart`: it is not what was asked itself.
+   */
+  | { m: 'quarantined'; message: CrashedMessage; ask: number; isPart: boolean }
   /** Main → shard, and back: is its event loop turning? */
   | { m: 'ping' }
   | { m: 'pong' }

@@ -3,7 +3,7 @@
 import { shardOf, type Address } from '../address.ts';
 import type { Asker } from '../asker.ts';
 import type { Fence, IdempotencyKey, LogCursor, LogEntry, World } from '../ports.ts';
-import { isRefusal, notFound } from '../refusal.ts';
+import { isRefusal, notFound, unprocessable } from '../refusal.ts';
 import { MAIN, type Envelope } from './envelope.ts';
 import { createAsks } from './host/asks.ts';
 import { createHearing } from './host/hearing.ts';
@@ -15,6 +15,7 @@ import type { CellFilter } from './inspection.ts';
 import { nothingAudited, type MemoryAudit } from './memory-audit.ts';
 import type { QuarantinedMessage } from './quarantine.ts';
 import type { ShardLimits } from './shard.ts';
+import type { Suspect } from './suspects.ts';
 import { piscinaThreads, type Threads } from './threads.ts';
 import { createWatchdog } from './watchdog.ts';
 
@@ -66,9 +67,11 @@ export interface ShardHost {
   auditMemory(limit: number): Promise<MemoryAudit>;
   /** Finishes what was accepted, then ends the workers. */
   stop(): Promise<void>;
-  /** Messages that their actors threw at, or their threads died of, again and again; oldest first. */
+  /** Messages that their actors threw at, or their threads died of, again and again; seen longest ago first. */
   quarantine(): QuarantinedMessage[];
-  /** Sends one of them to its actor again; answers what the actor does, or NotFound. */
+  /** Of those, how many were pushed out by newer ones. */
+  readonly quarantineLost: number;
+  /** Sends one of them, or what it is a part of, to its actor again; answers what the actor does, or NotFound. */
   retry(id: string, options: HostAsk): Promise<unknown>;
   /** Forgets one of them, so that it is let in as any other; false: there is none of that id. */
   drop(id: string): boolean;
@@ -142,7 +145,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       case 'reply': {
         const asked = asks.take(slot, envelope.id);
         if (asked === undefined) return;
-        setAside.answered(asked, envelope.value);
+        setAside.answered(envelope.id, asked, envelope.value);
         return asked.respond(envelope.value);
       }
       case 'log':
@@ -155,7 +158,11 @@ export function createShardHost(options: HostOptions): ShardHost {
       case 'pong':
         return watchdog.pong(slot.shard);
       case 'quarantined':
-        return setAside.thrownAt(envelope.message);
+        return setAside.thrownAt(
+          envelope.message,
+          asks.find(envelope.ask) ?? setAside.failed(envelope.ask),
+          envelope.isPart,
+        );
       case 'fenced':
         return options.onFenced(slot.shard);
       default:
@@ -163,10 +170,10 @@ export function createShardHost(options: HostOptions): ShardHost {
     }
   }
 
-  const ask: ShardHost['ask'] = async (to, name, body, { who, deadlineMs, key, dry = false, asker }) => {
-    const message = { to, name, body, who, askedMs: world.wallMs() };
+  async function send(message: Suspect, { who, deadlineMs, key, asker }: HostAsk): Promise<unknown> {
     const refused = setAside.refuses(message);
     if (refused !== undefined) return refused;
+    const { to, name, body, isDry: dry } = message;
     const envelope = (id: number): Envelope => ({
       m: 'ask',
       id,
@@ -183,7 +190,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       dry,
     });
     return await asks.call(slots[shardOf(to, options.shards)] as Slot, asker, envelope, message);
-  };
+  }
 
   for (const slot of slots) launching.launch(slot);
 
@@ -192,13 +199,24 @@ export function createShardHost(options: HostOptions): ShardHost {
     get isCurrent() {
       return slots.every(({ presence, hearing }) => presence.isHere && !hearing.isBehind);
     },
-    ask,
+    ask: (to, name, body, asked) =>
+      send({ to, name, body, who: asked.who, askedMs: world.wallMs(), isDry: asked.dry ?? false }, asked),
     quarantine: () => setAside.list(),
+    get quarantineLost() {
+      return setAside.lost;
+    },
     async retry(id, options) {
       const taken = setAside.take(id, 'try again');
       if (taken === undefined) return notFound(`no message ${id} in quarantine`);
-      const { message, putBack } = taken;
-      const answer = await ask(message.to, message.name, message.body, options);
+      const { whole, putBack } = taken;
+      if (whole === undefined) {
+        putBack();
+        return unprocessable(
+          `message ${id} is a reservation of an operation: it can't be tried by itself, only dropped`,
+        );
+      }
+      // As it was asked: only so the ids that were drawn for it are known as such, and a dry run stays one.
+      const answer = await send({ ...whole, who: options.who }, options);
       // Nobody but the operator sends it again: what may not have run stays where it can be found.
       if (isRefusal(answer) && (answer.kind === 'Unavailable' || answer.kind === 'Overloaded')) putBack();
       return answer;

@@ -6,7 +6,7 @@ import { isRefusal, type Refusal } from '../refusal.ts';
 import type { AnyBehaviour, Context } from './behaviour.ts';
 import { MAIN, type Envelope } from './envelope.ts';
 import { createMemoryStore } from './memory-store.ts';
-import type { QuarantinedMessage } from './quarantine.ts';
+import type { CrashedMessage } from './quarantine.ts';
 import { createShard, type ShardLimits } from './shard.ts';
 import { createVirtualWorld } from './virtual-world.ts';
 
@@ -71,11 +71,15 @@ function plant(faults: Parameters<typeof counterBehaviour>[0] = {}, limits: Part
   const world = createVirtualWorld();
   const store = createMemoryStore(world);
   const answers = new Map<number, unknown>();
-  const aside: QuarantinedMessage[] = [];
+  const aside: CrashedMessage[] = [];
+  const askedAs: Array<[ask: number, isPart: boolean]> = [];
   let committed = 0;
   const receive = (envelope: Envelope): void => {
     if (envelope.m === 'reply') answers.set(envelope.id, envelope.value);
-    if (envelope.m === 'quarantined') aside.push(envelope.message);
+    if (envelope.m === 'quarantined') {
+      aside.push(envelope.message);
+      askedAs.push([envelope.ask, envelope.isPart]);
+    }
     if (envelope.m === 'log') committed += envelope.entries.length;
   };
   const shard = createShard({
@@ -114,7 +118,7 @@ function plant(faults: Parameters<typeof counterBehaviour>[0] = {}, limits: Part
     return { id: mine, answer: () => answers.get(mine) };
   };
   const settle = (ms = 1_000): void => void world.run(world.monotonicMs() + ms);
-  return { world, store, shard, ask, settle, aside, committed: () => committed };
+  return { world, store, shard, ask, settle, aside, askedAs, committed: () => committed };
 }
 
 const kindOf = (answer: unknown): string => (isRefusal(answer) ? (answer as Refusal).kind : 'ok');
@@ -152,7 +156,7 @@ describe('messages that crash their actor (reliability.md F18, I15)', () => {
     ['a coordination', { coordinate: 99 }, 'together'],
   ] as const) {
     it(`thrown in ${where}: set aside after three times, the others are answered, memory is as the rows`, () => {
-      const { ask, settle, aside, store } = plant({ ...faults });
+      const { ask, settle, aside, askedAs, store } = plant({ ...faults });
       const before = ask('add', { n: 1 });
       const poison = ask(name, { n: 13 });
       const after = ask('add', { n: 2 });
@@ -166,6 +170,7 @@ describe('messages that crash their actor (reliability.md F18, I15)', () => {
         aside.map((message) => [message.name, message.crashes, message.to.id]),
         [[name, 3, 'a']],
       );
+      assert.deepEqual(askedAs, [[poison.id, false]]);
       assert.match((poison.answer() as Refusal).message, new RegExp(aside[0]!.id));
       const list = ask('list');
       settle();

@@ -17,6 +17,7 @@ const allocate = (id: string, name: string, askedMs = NOW_MS): Suspect => ({
   body: { id, name },
   who: 'anna@example.org',
   askedMs,
+  isDry: false,
 });
 
 test('reliability.md F18: a request sent again is the same, though each time an id was drawn for it', () => {

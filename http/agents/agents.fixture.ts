@@ -9,11 +9,16 @@ import {
 import { serveAgents, type AgentServer } from './grpc.ts';
 import { loadAgentServices, type BootRpcs, type EventRpcs } from './protos.ts';
 import type { WaitTimes } from './wait.ts';
+import type { Refusal } from '../../actors/refusal.ts';
 import type { Site } from '../site.ts';
 
 export const authority: Authority = await createAuthority('agents test');
 
-export const startAgentServer = async (site: Site, waitTimes?: WaitTimes): Promise<AgentServer> => {
+export const startAgentServer = async (
+  site: Site,
+  waitTimes?: WaitTimes,
+  refused?: (refusal: Refusal) => void,
+): Promise<AgentServer> => {
   const certificate = await issueCertificate(authority, {
     commonName: 'grpc',
     kind: 'server',
@@ -24,6 +29,7 @@ export const startAgentServer = async (site: Site, waitTimes?: WaitTimes): Promi
     port: 0,
     tls: { ca: authority.cert, ...certificate },
     ...(waitTimes && { waitTimes }),
+    ...(refused && { refused }),
   });
 };
 

@@ -112,11 +112,13 @@ export interface Listening {
   report: Report;
   /** Of every answer: the full name of the method, and the milliseconds it took. */
   observe(method: string, ms: number): void;
+  /** Of every refusal. */
+  refused(refusal: Refusal): void;
 }
 
 /** A handler of grpc-js around an rpc that answers or refuses. */
 export const unary =
-  <A, R>(site: Site, name: string, rpc: Rpc<A, R>, { report, observe }: Listening) =>
+  <A, R>(site: Site, name: string, rpc: Rpc<A, R>, { report, observe, refused }: Listening) =>
   (call: ServerUnaryCall<A, R>, send: sendUnaryData<R>): void => {
     const startMs = performance.now();
     const answer: sendUnaryData<R> = (...answered) => {
@@ -129,6 +131,7 @@ export const unary =
       (reply) => {
         if (!isRefusal(reply)) return answer(null, reply);
         report('agent call refused', { rpc: name, agent: isRefusal(agent) ? '' : agent.name, reason: reply.message });
+        refused(reply);
         answer(serviceError(reply));
       },
       (error: unknown) => {

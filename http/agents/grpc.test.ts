@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { status, type ServiceError } from '@grpc/grpc-js';
-import { invalid, unavailable } from '../../actors/refusal.ts';
+import { becauseOf, invalid, overloaded, unavailable, type Refusal } from '../../actors/refusal.ts';
 import { createAuthority } from '../../router/link/certificates.ts';
 import { connectAgent, startAgentServer, type AgentClient } from './agents.fixture.ts';
 import type { AgentServer } from './grpc.ts';
@@ -39,11 +39,12 @@ const site: FakeSite = fakeSite({
   superUserPassword: 'secret',
   hosted: ['p1', 'p2'],
 });
+const refusals: Refusal[] = [];
 let server: AgentServer;
 let agent: AgentClient;
 
 before(async () => {
-  server = await startAgentServer(site);
+  server = await startAgentServer(site, undefined, (refusal) => void refusals.push(refusal));
   agent = await connectAgent(server.port);
 });
 after(async () => {
@@ -186,6 +187,16 @@ test('machines.md §5: an error of a handler has code Unknown and its text, some
   const crashed = await failure(agent.boot('Report', asked));
   assert.equal(crashed.code, status.INTERNAL);
   assert.doesNotMatch(crashed.details, /secret/);
+});
+
+test('reliability.md §10: every refusal is heard of, so that those for overload can be counted', async () => {
+  refusals.length = 0;
+  site.answer = () => overloaded('80 requests wait here');
+  const asked = { uuid: 'm1', consolePassword: 'x', bootInfo: { kernel: 'k' }, success: true };
+  assert.equal((await failure(agent.boot('Report', asked))).code, status.UNAVAILABLE);
+  const wait = agent.wait('m1');
+  assert.equal((await wait.ended).code, status.UNAVAILABLE);
+  assert.deepEqual(refusals.map(becauseOf), ['overloaded', 'overloaded']);
 });
 
 test('machines.md §10.6: Report goes to the allocator, and needs boot info', async () => {

@@ -19,6 +19,8 @@ export interface AgentServerOptions {
   report?: Report;
   /** Hears of every answer but those of Wait, a stream that lasts as long as a machine waits; default: nobody. */
   observe?: Listening['observe'];
+  /** Hears of every refusal, those of Wait included; default: nobody. */
+  refused?: Listening['refused'];
   /** For tests. */
   waitTimes?: WaitTimes;
 }
@@ -48,10 +50,11 @@ const LIMITS: ServerOptions = {
 
 /** Serves the partition's agents (machines.md §5). Rejects when the port can't be had or a certificate can't be read. */
 export const serveAgents = async (site: Site, options: AgentServerOptions): Promise<AgentServer> => {
-  const { host, port, tls, report = () => undefined, observe = () => undefined, waitTimes } = options;
-  const listening = { report, observe };
+  const { host, port, tls, waitTimes } = options;
+  const { report = () => undefined, observe = () => undefined, refused = () => undefined } = options;
+  const listening = { report, observe, refused };
   const { BootService, EventService } = loadAgentServices();
-  const waitRoom = createWaitRoom(site, report, waitTimes);
+  const waitRoom = createWaitRoom(site, { report, refused }, waitTimes);
   const server = new Server(LIMITS);
   server.addService(BootService.service, {
     Dhcp: unary(site, 'Dhcp', dhcp, listening),

@@ -3,7 +3,7 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 import { addressOf, partitionScope } from '../../actors/address.ts';
 import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import type { Site } from '../site.ts';
-import { agentOf, asAgent, partitionOfMachine, serviceError, type Agent, type Report } from './caller.ts';
+import { agentOf, asAgent, partitionOfMachine, serviceError, type Agent, type Listening } from './caller.ts';
 import type { WaitRequest } from './protos.ts';
 
 export interface WaitTimes {
@@ -32,7 +32,11 @@ interface Waiter {
 }
 
 /** Several streams may wait for one machine: the older one is half dead, and nobody can tell (W18). */
-export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DEFAULT_TIMES): WaitRoom => {
+export const createWaitRoom = (
+  site: Site,
+  { report, refused }: Pick<Listening, 'report' | 'refused'>,
+  times: WaitTimes = DEFAULT_TIMES,
+): WaitRoom => {
   const waiters = new Map<string, Set<Waiter>>();
   let closed: Refusal | undefined;
 
@@ -63,6 +67,7 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
     const refuse = (refusal: Refusal): void => {
       if (ended) return;
       leave();
+      refused(refusal);
       stream.emit('error', serviceError(refusal));
     };
 
@@ -130,9 +135,10 @@ export const createWaitRoom = (site: Site, report: Report, times: WaitTimes = DE
       const agent = agentOf(stream.getAuthContext());
       const { machineId } = stream.request;
       const partition = isRefusal(agent) ? agent : partitionOfMachine(site, agent, machineId);
-      const refused = closed ?? [agent, partition].find(isRefusal);
-      if (refused || isRefusal(agent) || isRefusal(partition)) {
-        const refusal = refused ?? unavailable('no longer served here');
+      const notLetIn = closed ?? [agent, partition].find(isRefusal);
+      if (notLetIn || isRefusal(agent) || isRefusal(partition)) {
+        const refusal = notLetIn ?? unavailable('no longer served here');
+        refused(refusal);
         report('agent call refused', { rpc: 'Wait', machine: machineId, reason: refusal.message });
         stream.emit('error', serviceError(refusal));
         return;

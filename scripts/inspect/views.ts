@@ -31,6 +31,7 @@ export interface OverviewAnswer {
   shardRestarts: number;
   shardStartOvers: number;
   quarantined: number;
+  quarantineLost: number;
   admission: AdmissionState;
   upMs: number;
 }
@@ -42,16 +43,24 @@ export const showOverview = (answer: OverviewAnswer): string =>
     ['process', `${answer.process}, active for ${duration(answer.upMs)}`],
     ['version', answer.version],
     ['shards', `${answer.shards}, restarts: ${answer.shardRestarts}, started over: ${answer.shardStartOvers}`],
-    ['quarantine', figure(answer.quarantined, red)],
+    ['quarantine', showQuarantined(answer)],
     ['requests', showAdmission(answer.admission)],
   ]);
 
+function showQuarantined({ quarantined, quarantineLost }: OverviewAnswer): Value {
+  if (quarantineLost === 0) return figure(quarantined, red);
+  return { text: `${quarantined}; ${quarantineLost} were pushed out by newer ones`, paint: red };
+}
+
 function showAdmission({ limit, inFlight, refused, delayMs }: AdmissionState): Value {
-  const all = refused.limit + refused.share;
+  const all = refused.limit + refused.share + refused.overloaded;
   const text = `${inFlight} under way, ${limit} may be, answers ${duration(delayMs)} later than at best; refused: `;
   return all === 0
     ? `${text}none`
-    : { text: `${text}${refused.limit} for all, ${refused.share} for an identity's share`, paint: yellow };
+    : {
+        text: `${text}${refused.limit} for all, ${refused.share} for an identity's share, ${refused.overloaded} by who is overloaded`,
+        paint: yellow,
+      };
 }
 
 export function showActors(tree: ActorTree): string {

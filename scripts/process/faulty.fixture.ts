@@ -1,6 +1,7 @@
 // A shard whose actors fail in every way that there is; run by host.test.ts on real threads.
 import { addressOf, type Scope } from '../../actors/address.ts';
-import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
+import { isRefusal, type Refusal } from '../../actors/refusal.ts';
+import type { AnyBehaviour, Coordination } from '../../actors/runtime/behaviour.ts';
 import { createMemoryStore } from '../../actors/runtime/memory-store.ts';
 import { realWorld } from '../world.ts';
 import { runShard, type ShardTask } from '../../actors/runtime/worker.ts';
@@ -24,6 +25,13 @@ export const faultyBehaviour = {
     throw() {
       throw new Error('boom');
     },
+    /** Asks another actor for what it throws at, and fails with it. */
+    pass: (_state: FaultyState, { to, text }: { to: string; text: string }) => ({
+      coordinate: function* (): Coordination<unknown> {
+        const answers = (yield { ask: [{ to: actor(to), name: 'throw', body: text }] }) as unknown[] | Refusal;
+        return isRefusal(answers) ? answers : { reply: answers };
+      },
+    }),
     reject() {
       queueMicrotask(() => {
         throw new Error('outside of every turn');

@@ -7,6 +7,7 @@ import { realWorld as world } from '../world.ts';
 import { BUSY } from './back-within.ts';
 import { actor, scope } from './faulty.fixture.ts';
 import { createShardHost, type ShardHost } from '../../actors/runtime/host.ts';
+import type { ActorInspection } from '../../actors/runtime/inspection.ts';
 
 const SHARDS = 2;
 const on = (shard: number): ReturnType<typeof actor> => {
@@ -35,6 +36,10 @@ describe('the host of shards on real threads (reliability.md F02, F03, F18)', ()
     await host.ready;
   });
   after(() => host.stop());
+
+  /** How often the actor of that shard crashed. */
+  const crashesOf = async (shard: number): Promise<number> =>
+    ((await host.inspect(shard, on(shard))) as ActorInspection).crashes;
 
   /** Milliseconds from the fault until the shard answers; its neighbour is asked all the while. */
   async function untilBack(name: string): Promise<number> {
@@ -122,12 +127,42 @@ describe('the host of shards on real threads (reliability.md F02, F03, F18)', ()
     assert.match(refused.message, new RegExp(message.id));
     assert.equal(await ask(0, 'echo'), 'x');
 
+    const crashes = await crashesOf(0);
+    const equal = (await ask(0, 'throw')) as Refusal;
+    assert.equal(equal.kind, 'Internal');
+    assert.match(equal.message, new RegExp(`lies in quarantine, operation ${message.id}: boom`));
+    assert.deepEqual([await crashesOf(0), host.quarantine().length, host.quarantine()[0]?.count], [crashes, 1, 2]);
+
     const again = await host.retry(message.id, { who: 'operator', deadlineMs: world.monotonicMs() + 5_000 });
     assert.equal((again as Refusal).kind, 'Internal');
+    assert.equal(await crashesOf(0), crashes + 3, 'tried again indeed');
     const [second, ...rest] = host.quarantine();
     assert.ok(second !== undefined && second.id !== message.id && rest.length === 0);
     assert.equal(host.drop(second.id), true);
     assert.equal(host.drop(second.id), false);
+    assert.deepEqual(host.quarantine(), []);
+  });
+
+  it('a part that another actor, of another thread, throws at: what was asked is not let in again, and is what is retried', async () => {
+    const send = (text: string): Promise<unknown> => {
+      const body = { to: on(1).id, text };
+      return host.ask(on(0), 'pass', body, { who: 'test', deadlineMs: world.monotonicMs() + 20_000 });
+    };
+    const before = await crashesOf(1);
+    assert.equal(((await send('t')) as Refusal).kind, 'Internal');
+    const [part] = host.quarantine();
+    assert.deepEqual([part?.name, part?.shard, part?.partOf?.name], ['throw', 1, 'pass']);
+    const refused = (await send('t')) as Refusal;
+    assert.match(
+      refused.message,
+      new RegExp(`pass again and again, it lies in quarantine, operation ${part?.id}: boom`),
+    );
+    assert.equal(await crashesOf(1), before + 3);
+    const again = await host.retry(part?.id ?? '', { who: 'operator', deadlineMs: world.monotonicMs() + 5_000 });
+    assert.match((again as Refusal).message, /failed at throw, operation/);
+    assert.equal(await crashesOf(1), before + 6);
+    const [second] = host.quarantine();
+    assert.ok(second !== undefined && host.drop(second.id));
     assert.deepEqual(host.quarantine(), []);
   });
 });

@@ -24,6 +24,11 @@ function networkOn(shard: number): string {
   }
 }
 
+interface Aside {
+  quarantine: Array<{ id: string; name: string; crashes: number; count: number }>;
+  lost: number;
+}
+
 const take = (site: PlantSite, seeded: Seeded, network: string, name: string, timeoutMs?: number): Promise<ApiAnswer> =>
   site.ask('POST', '/v1/ip/allocate', { networkid: network, projectid: seeded.project, name }, timeoutMs);
 
@@ -137,15 +142,39 @@ test('reliability.md F02, F03, F18: a thread that dies, fills its heap or hangs 
 
     const refused = await take(site, seeded, hurt, 'poison: throw');
     assert.equal(refused.status, 500, refused.text);
-    const { quarantine } = await site.call<{ quarantine: Array<{ id: string; name: string; crashes: number }> }>(
-      'GET',
-      '/v2/inspect/quarantine',
-    );
+    const listed = (): Promise<Aside> => site.call<Aside>('GET', '/v2/inspect/quarantine');
+    const { quarantine } = await listed();
     assert.deepEqual(
-      quarantine.map(({ name, crashes }) => [name, crashes]),
-      [['allocateIp', 3]],
+      quarantine.map(({ name, crashes, count }) => [name, crashes, count]),
+      [['allocateIp', 3, 1]],
     );
-    assert.ok(errorMessage(refused.text).includes(quarantine[0]!.id), `${refused.text} names ${quarantine[0]!.id}`);
+    const { id } = quarantine[0]!;
+    assert.ok(errorMessage(refused.text).includes(id), `${refused.text} names ${id}`);
     assert.equal((await take(site, seeded, hurt, 'again')).status, 201, 'the actor lives on');
+
+    const crashes = async (): Promise<number> => {
+      const at = `/v2/inspect/actor?scope=${partitionScope('muc')}&kind=network&id=${hurt}`;
+      return (await site.call<{ crashes: number }>('GET', at)).crashes;
+    };
+    const before = await crashes();
+    for (let i = 0; i < 3; i++) {
+      const equal = await take(site, seeded, hurt, 'poison: throw');
+      assert.equal(equal.status, 500, equal.text);
+      assert.match(errorMessage(equal.text), new RegExp(`lies in quarantine, operation ${id}`));
+    }
+    assert.equal(await crashes(), before, 'an equal one costs no crash');
+    const aside = await listed();
+    assert.deepEqual([aside.quarantine.map(({ count }) => count), aside.lost], [[4], 0]);
+    const dry = await site.call<{ answer: { wouldTry: { to: string } } }>(
+      'POST',
+      `/v2/inspect/quarantine/${id}/retry?dryRun=true`,
+    );
+    assert.equal(dry.answer.wouldTry.to, `${partitionScope('muc')}/network/${hurt}`);
+    const again = await site.ask('POST', `/v2/inspect/quarantine/${id}/retry`);
+    assert.equal(again.status, 500, again.text);
+    assert.equal(await crashes(), before + 3, 'a retry tries it');
+    assert.equal((await take(site, seeded, hurt, 'poison: throw')).status, 500);
+    const [second] = (await listed()).quarantine;
+    assert.equal((await site.ask('DELETE', `/v2/inspect/quarantine/${second?.id}`)).status, 200);
     assert.deepEqual(await auditDatabases([site.databaseUrl]), []);
   }));

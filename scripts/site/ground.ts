@@ -47,7 +47,7 @@ export interface Ground {
   readonly reachedAt: { links: string[]; urls: string[] };
   readonly shards: number;
   readonly threads: PiscinaThreads;
-  readonly admission: Pick<Admission, 'state'>;
+  readonly admission: Pick<Admission, 'state' | 'turnedAway'>;
   odd(what: string, error?: unknown): void;
   current(): Role;
   /** From now on requests are answered so. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Address } from '../../actors/address.ts';
+import { addressOf, type Address } from '../../actors/address.ts';
 import { conflictsOf } from '../../actors/directory/conflict.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { Tenant } from '../../actors/directory/tenant.ts';
@@ -9,6 +9,7 @@ import { emptyIpmi } from '../../actors/machine/hardware.ts';
 import { notFound, unavailable } from '../../actors/refusal.ts';
 import type { IdempotencyKey } from '../../actors/ports.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
+import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import { createApp } from '../../http/app.ts';
 import { asUser, clientOf, createTestSite, entryOf, errorOf, rowOf, type TestSite } from '../../http/testing.ts';
 import { allocationRecord, machineRecord, SCOPE } from '../../http/v1/machine.fixture.ts';
@@ -32,16 +33,34 @@ const cell = (id: string, inbox: number) => ({
 });
 const sums = { scope: 'partition:p', kind: 'machine', resident: 3, busy: 1, inbox: 1, waiting: 0, held: 0, crashes: 0 };
 
+const ASIDE: QuarantinedMessage = {
+  id: 'q1',
+  also: ['q0'],
+  shard: 0,
+  to: addressOf('partition:p', 'network', 'n1'),
+  name: 'allocateIp',
+  body: { name: 'a' },
+  who: 'anna@example.org',
+  isDry: false,
+  isReservation: false,
+  error: 'boom',
+  crashes: 3,
+  atMs: 0,
+  count: 7,
+  lastMs: 9,
+  partOf: null,
+};
+
 function start(
   hosted: Partial<Record<keyof InspectOptions['host'], unknown>> = {},
   inspection = {},
   site: TestSite = createTestSite(),
 ) {
   const asked: Array<CellFilter | undefined> = [];
-  const aside = [{ id: 'q1' }];
+  const aside = [{ ...ASIDE }];
   const options = {
     process: 'here:1',
-    admission: { state: { limit: 512, inFlight: 1, refused: { share: 0, limit: 9 }, delayMs: 0 } },
+    admission: { state: { limit: 512, inFlight: 1, refused: { share: 0, limit: 9, overloaded: 2 }, delayMs: 0 } },
     shards: 3,
     blocks: { open: 0 },
     bus: { state: () => ({ isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' as const }) },
@@ -65,6 +84,7 @@ function start(
       },
       auditMemory: async () => ({ compared: 0, busy: 0, left: 0, notCompared: [], findings: [] }),
       quarantine: () => aside,
+      quarantineLost: 4,
       retry: async (id: string, { who, key }: { who: string; key?: IdempotencyKey }) =>
         aside.splice(0).some((message) => message.id === id)
           ? { retriedBy: who, key: key?.key }
@@ -86,8 +106,8 @@ test('reliability.md §9: inspection needs the admin role', async () => {
 
 test('a site at a glance says whether it refuses requests, what is set aside, and how often shards started over', async () => {
   const { body } = await start().call('Metal-Admin', 'GET', '/v2/inspect');
-  const { quarantined, admission, shardRestarts, shardStartOvers } = body as OverviewAnswer;
-  assert.deepEqual([quarantined, admission.refused], [1, { share: 0, limit: 9 }]);
+  const { quarantined, quarantineLost, admission, shardRestarts, shardStartOvers } = body as OverviewAnswer;
+  assert.deepEqual([quarantined, quarantineLost, admission.refused], [1, 4, { share: 0, limit: 9, overloaded: 2 }]);
   assert.deepEqual([shardRestarts, shardStartOvers], [0, 2]);
 });
 
@@ -157,7 +177,7 @@ test('reliability.md F18: a message in quarantine is listed, tried again or drop
     const { call } = start();
     assert.equal((await call('Metal-Edit', method, path)).status, 403);
     const listed = await call('Metal-Admin', 'GET', '/v2/inspect/quarantine');
-    assert.deepEqual(listed.body, { site: 'a', quarantine: [{ id: 'q1' }] });
+    assert.deepEqual(listed.body, { site: 'a', quarantine: [ASIDE], lost: 4 });
     const done = await call('Metal-Admin', method, path);
     assert.equal(done.status, 200);
     assert.ok(answer in (done.body as object));
@@ -172,13 +192,42 @@ test('reliability.md I18: a dry run of the quarantine shows the message, and lea
     ['DELETE', '/v2/inspect/quarantine/q1'],
   ] as const) {
     const { status, body } = await call('Metal-Admin', method, `${path}?dryRun=true`);
-    assert.deepEqual([status, (body as { answer: unknown }).answer], [200, { site: 'a', message: { id: 'q1' } }]);
+    const { answer, changes } = body as { answer: { site: string; message: unknown }; changes: unknown };
+    assert.deepEqual([status, answer.site, answer.message, changes], [200, 'a', ASIDE, []]);
     assert.equal((await call('Metal-Admin', method, `${path.replace('q1', 'q2')}?dryRun=true`)).status, 404);
   }
   const init = asUser('Metal-Admin', 'POST');
   const headers = { ...(init.headers as Record<string, string>), 'idempotency-key': 'k' };
   const answer = await app.request('/v2/inspect/quarantine/q1/retry', { ...init, headers });
   assert.equal(((await answer.json()) as { outcome: { key: string } }).outcome.key, 'k');
+});
+
+test('a dry retry says which actor would get which message again, and that what comes of it is not known', async () => {
+  const network = addressOf('partition:p', 'network', 'n1');
+  const whole = { to: addressOf('partition:p', 'allocator', 'p'), name: 'allocateMachine', body: { name: 'm' } };
+  const tried = async (more: Partial<QuarantinedMessage>, id = 'q1') => {
+    const { call } = start({
+      quarantine: () => [{ ...ASIDE, ...more }],
+      retry: () => assert.fail('it was tried'),
+    });
+    const { status, body } = await call('Metal-Admin', 'POST', `/v2/inspect/quarantine/${id}/retry?dryRun=true`);
+    const { answer, changes } = body as { answer: { wouldTry: Record<string, unknown> }; changes: unknown };
+    assert.deepEqual([status, changes], [200, []]);
+    return answer.wouldTry;
+  };
+  const { outcome, ...direct } = await tried({}, 'q0');
+  assert.deepEqual(direct, { to: 'partition:p/network/n1', name: 'allocateIp', body: { name: 'a' } });
+  assert.match(
+    String(outcome),
+    /not known before.*no changes are shown.*came 7 times and crashed 3 times.*boom.*fails again/,
+  );
+  const part = await tried({ to: network, name: 'reserveIp', isReservation: true, partOf: whole });
+  assert.deepEqual(
+    [part['to'], part['name'], part['body']],
+    ['partition:p/allocator/p', 'allocateMachine', { name: 'm' }],
+  );
+  const alone = await tried({ name: 'reserveIp', isReservation: true });
+  assert.match(String(alone['outcome']), /refused: .* only dropped/);
 });
 
 test('machines.md W34: no answer of the inspection gives out a secret', async () => {
@@ -195,7 +244,8 @@ test('machines.md W34: no answer of the inspection gives out a secret', async ()
   const site = createTestSite();
   site.stored = [rowOf('directory', 'site:a', 'tenant', 'tenant|t', standing)];
   const message = {
-    id: 'q1',
+    ...ASIDE,
+    partOf: { to: ASIDE.to, name: 'whole', body: { userData: canary, consolePassword: canary } },
     body: { request: { userData: canary }, consolePassword: canary, superUserPassword: canary },
   };
   const { call } = start(

@@ -1,10 +1,10 @@
 // What people see of a running site: its actors, shards, log, links, blocks, and whether all adds up. Admin role.
-import { isScope, KINDS, type Kind, type Scope } from '../../actors/address.ts';
 import { invalid, isRefusal, notFound, type Refusal } from '../../actors/refusal.ts';
 import type { ShardHost } from '../../actors/runtime/host.ts';
 import type { Admission } from '../../http/admission.ts';
 import type { CellFilter } from '../../actors/runtime/inspection.ts';
-import type { QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
+import { addressText, isScope, KINDS, type Kind, type Scope } from '../../actors/address.ts';
+import { isUnder, type QuarantinedMessage } from '../../actors/runtime/quarantine.ts';
 import type { Bus } from '../../http/agents/bus.ts';
 import type { Edge } from '../../http/env.ts';
 import { ok, route, type RouteRequest } from '../../http/route.ts';
@@ -24,7 +24,10 @@ import { keysTwice } from './inspect/keys.ts';
 export interface InspectOptions {
   /** This process, as the lease names it. */
   process: string;
-  host: Pick<ShardHost, 'inspect' | 'auditMemory' | 'restarts' | 'presences' | 'quarantine' | 'retry' | 'drop'>;
+  host: Pick<
+    ShardHost,
+    'inspect' | 'auditMemory' | 'restarts' | 'presences' | 'quarantine' | 'quarantineLost' | 'retry' | 'drop'
+  >;
   admission: Pick<Admission, 'state'>;
   shards: number;
   blocks: Pick<BlockDriver, 'open'>;
@@ -39,6 +42,21 @@ const RETRY_MS = 30_000;
 const EXAMPLE = '?scope=partition:muc&kind=network&id=internet';
 
 const notInQuarantine = (id: string): Refusal => notFound(`no message "${id}" in quarantine`);
+
+/** What a retry does, as far as it is known without doing it. */
+function wouldTry({ to, name, body, partOf, isReservation, count, crashes, error }: QuarantinedMessage) {
+  if (isReservation && partOf === null)
+    return { outcome: 'refused: a reservation of an operation can’t be tried by itself, only dropped' };
+  const again = partOf ?? { to, name, body };
+  return {
+    to: addressText(again.to),
+    name: again.name,
+    body: again.body,
+    outcome:
+      `not known before: nothing was decided, so no changes are shown. It came ${count} times and crashed ${crashes} times, ` +
+      `last with: ${error}. If that has not been mended it fails again, and is set aside anew; else it is done`,
+  };
+}
 
 const VIEWS = [
   'actors',
@@ -105,6 +123,7 @@ export const addInspectRoutes =
         shardRestarts: host.restarts,
         shardStartOvers: host.presences().reduce((all, { startOvers }) => all + startOvers, 0),
         quarantined: host.quarantine().length,
+        quarantineLost: host.quarantineLost,
         admission: admission.state,
         upMs: site.wallMs() - startedMs,
         views: VIEWS.map((name) => `/v2/inspect/${name}`),
@@ -164,22 +183,23 @@ export const addInspectRoutes =
     view('log', async () => ({ site: site.id, ...(await inspection.log()), bus: bus.state() }));
     view('links', () => ({ site: site.id, links: federation.status() }));
     view('blocks', async () => ({ site: site.id, ...(await blocksOf(site, blocks.open)) }));
-    view('quarantine', () => ({ site: site.id, quarantine: host.quarantine() }));
+    view('quarantine', () => ({ site: site.id, quarantine: host.quarantine(), lost: host.quarantineLost }));
 
     const aside = '/v2/inspect/quarantine/:id';
     const setAside = (id: string): QuarantinedMessage | Refusal =>
-      host.quarantine().find((message) => message.id === id) ?? notInQuarantine(id);
+      host.quarantine().find((message) => isUnder(message, id)) ?? notInQuarantine(id);
     write(
       edge,
       { method: 'post', path: `${aside}/retry`, role: 'admin', operation: 'retryQuarantined', contentType: 'any' },
       async ({ as: { who, key, dry }, param }): Promise<unknown> => {
         const message = setAside(param('id'));
         // Even in a dry run it may bring down whoever decides it: only what would be tried is said.
-        if (dry === true || isRefusal(message)) return message;
+        if (isRefusal(message)) return message;
+        if (dry === true) return { message, wouldTry: wouldTry(message) };
         return await host.retry(message.id, { who, key, deadlineMs: realWorld.monotonicMs() + RETRY_MS });
       },
       (outcome, { as }) =>
-        ok(as.dry === true ? { site: site.id, message: outcome } : withoutSecrets({ site: site.id, outcome })),
+        ok(as.dry === true ? { site: site.id, ...(outcome as object) } : withoutSecrets({ site: site.id, outcome })),
     );
     route(
       edge,

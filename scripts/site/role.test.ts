@@ -8,11 +8,12 @@ import { answerPeers, type Role } from './role.ts';
 const asker = { isGone: false, remainingMs: Infinity, whenGone: () => () => {} };
 const head = { method: 'POST', path: '/v2/nothing', headers: [] };
 
-function site(budget = { left: Infinity }) {
+function site(budget = { left: Infinity }, more: Partial<Role> = {}) {
   const admission = createAdmission({ world: { monotonicMs: () => 0, random: () => 0 } });
   const role: Role = {
     beforeApp: ({ body }) => ({ status: 200, headers: [], body }),
     app: { fetch: () => assert.fail('it was answered before') },
+    ...more,
   };
   const answer = answerPeers(() => role, createGate(admission, '/'), budget);
   const send = (body: IncomingRequest['body']): Promise<LinkResponse> =>
@@ -63,4 +64,23 @@ test('a body over a link that is too long, or for which there is no room, is ans
     ['x-refused-because', 'overloaded'],
   );
   assert.deepEqual([budget.left, admission.state.inFlight], [1, 0]);
+  assert.deepEqual(admission.state.refused, { share: 0, limit: 0, overloaded: 1 });
+});
+
+test('reliability.md §10: a request over a link that is refused for overload is counted, by the process that refuses it', async () => {
+  const busy = { status: 503, headers: [['x-refused-because', 'overloaded']] as Array<[string, string]>, body: null };
+  const asked = (role: Partial<Role>) => {
+    const made = site({ left: Infinity }, role);
+    return { ...made, counted: async () => (await made.send(pieces()), made.admission.state.refused.overloaded) };
+  };
+  assert.equal(await asked({ beforeApp: () => busy }).counted(), 1);
+  assert.equal(
+    await asked({ beforeApp: () => ({ ...busy, isPassedOn: true }) }).counted(),
+    0,
+    'the other one counts it',
+  );
+  const app: Role['app'] = { fetch: () => new Response(null, { status: 503, headers: busy.headers }) };
+  assert.equal(await asked({ beforeApp: () => undefined, app }).counted(), 1);
+  const starting = { ...busy, headers: [['x-refused-because', 'starting']] as Array<[string, string]> };
+  assert.equal(await asked({ beforeApp: () => starting }).counted(), 0);
 });

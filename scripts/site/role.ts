@@ -6,6 +6,7 @@ import { dispatch, type EdgeApp, type Gate } from '../../http/server.ts';
 import type { LinkResponse } from '../../router/link/link.ts';
 import type { RequestHandler } from '../../router/link/serve.ts';
 import { collectWithin, headerOf, type HttpAnswer, type HttpRequest } from '../../router/message.ts';
+import { REASON_HEADER } from '../../router/refused.ts';
 import { createBodyBudget, type BodyBudget } from '../../router/socket-io.ts';
 import { bodyFailureAnswer } from '../../router/v1-error.ts';
 
@@ -35,6 +36,11 @@ const overLink = ({ status, headers, body }: HttpAnswer): LinkResponse => ({
 export function answerPeers(role: () => Role, gate: Gate, budget: BodyBudget = createBodyBudget()): RequestHandler {
   return async ({ method, path, headers, body: source, asker }, peer) => {
     const head: RequestHead = { method, path, header: (name) => headerOf(headers, name) };
+    /** An answer of this process. */
+    const own = (answer: HttpAnswer): LinkResponse => {
+      gate.answered?.(answer.status, headerOf(answer.headers, REASON_HEADER));
+      return overLink(answer);
+    };
     const refused = gate.look(head);
     if (refused !== undefined) {
       gate.turnedAway?.(refused);
@@ -42,18 +48,18 @@ export function answerPeers(role: () => Role, gate: Gate, budget: BodyBudget = c
     }
     // A body that is long in coming takes nobody's place. Its asker ends it when its time is over.
     const body = await collectWithin(source, BODY_LIMIT_BYTES, budget);
-    if (typeof body === 'string') return overLink(bodyFailureAnswer(body, BODY_LIMIT_BYTES));
+    if (typeof body === 'string') return own(bodyFailureAnswer(body, BODY_LIMIT_BYTES));
     const leave = gate.enter(head);
     if (typeof leave !== 'function') return overLink(leave);
     let isOwn = false;
     try {
       const request: HttpRequest = { method, path, headers, body, via: 'link', asker };
       const early = await role().beforeApp(request);
-      if (early !== undefined) return overLink(early);
+      if (early !== undefined) return early.isPassedOn === true ? overLink(early) : own(early);
       // Meanwhile it may be another one.
       const answer = await askApp(role().app, request, peer.name);
       isOwn = true;
-      return overLink(answer);
+      return own(answer);
     } finally {
       leave(isOwn);
     }

@@ -10,12 +10,15 @@ export interface Asks {
   call(slot: Slot, asker: Asker | undefined, envelope: (id: number) => Envelope, suspect?: Suspect): Promise<unknown>;
   /** It is answered now, and no longer open. */
   take(slot: Slot, id: number): OpenAsk | undefined;
+  /** One that is open, of whichever shard. */
+  find(id: number): OpenAsk | undefined;
   /** The thread of the shard is dead: remembers what it was working on, and answers all that is open. */
   fail(slot: Slot, why: string): void;
 }
 
 export function createAsks(slots: readonly Slot[]): Asks {
   let nextId = 1;
+  const find = (id: number): OpenAsk | undefined => slots.flatMap(({ asks }) => asks.get(id) ?? [])[0];
 
   return {
     call: (slot, asker, envelope, suspect) =>
@@ -41,10 +44,11 @@ export function createAsks(slots: readonly Slot[]): Asks {
       slot.asks.delete(id);
       return found;
     },
+    find,
     fail(slot, why) {
       // Read before the asks are forgotten: it may be one of them, or one of another shard's that was asked on.
       const { ask } = slot.inHand;
-      if (ask !== 0) slot.killer ??= slots.flatMap(({ asks }) => asks.get(ask)?.suspect ?? [])[0];
+      if (ask !== 0) slot.killer ??= find(ask)?.suspect;
       slot.inHand.ask = 0;
       const open = [...slot.asks.values()];
       slot.asks.clear();

@@ -10,6 +10,10 @@ import type { Presence } from './presence.ts';
 export interface OpenAsk {
   respond: (value: unknown) => void;
   suspect: Suspect | undefined;
+  /** What lies in quarantine and is a part of it. */
+  setAside?: string;
+  /** It was answered that something broke. */
+  isFailed?: true;
 }
 
 export interface Slot {

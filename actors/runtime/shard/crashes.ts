@@ -45,10 +45,14 @@ export function createCrashes({ world, shard, pipe, log }: CrashesOptions): Cras
           name: mail.name,
           body: mail.body,
           who: mail.who,
+          isDry: mail.dry,
+          isReservation: mail.reserve !== null,
           error: error instanceof Error ? error.message : String(error),
           crashes: mail.crashes,
           atMs: world.wallMs(),
         },
+        ask: mail.ask,
+        isPart: mail.from !== MAIN,
       });
       return id;
     },

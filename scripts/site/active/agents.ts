@@ -1,8 +1,10 @@
 // What the agents of the plants use: the bus and their port.
 import type { BusMessage } from '../../../actors/ports.ts';
+import { becauseOf } from '../../../actors/refusal.ts';
 import { createBus, type Bus } from '../../../http/agents/bus.ts';
 import { serveAgents, type AgentServer } from '../../../http/agents/grpc.ts';
 import type { Site } from '../../../http/site.ts';
+import { statusOf } from '../../../http/wire-errors.ts';
 import type { Ground } from '../ground.ts';
 import type { Insight } from '../insight.ts';
 import { whenFree } from '../when-free.ts';
@@ -22,7 +24,7 @@ export const openBus = (
 
 /** Opens the port. */
 export const openAgents = (
-  { config, identity, log, world }: Pick<Ground, 'config' | 'identity' | 'log' | 'world'>,
+  { admission, config, identity, log, world }: Pick<Ground, 'admission' | 'config' | 'identity' | 'log' | 'world'>,
   site: Site,
   { observeCall }: Pick<Insight, 'observeCall'>,
 ): Promise<AgentServer> =>
@@ -33,5 +35,8 @@ export const openAgents = (
       tls: { ca: identity.authority.cert, cert: identity.certificate.cert, key: identity.certificate.key },
       report: (what, fields) => log.info(fields, what),
       observe: observeCall,
+      refused(refusal) {
+        if (statusOf(refusal) === 503 && becauseOf(refusal) === 'overloaded') admission.turnedAway('overloaded');
+      },
     }),
   );

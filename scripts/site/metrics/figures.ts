@@ -13,7 +13,7 @@ import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
 
 export interface FigureSources {
   site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'health'>;
-  host: Pick<ShardHost, 'inspect' | 'restarts' | 'presences' | 'quarantine'>;
+  host: Pick<ShardHost, 'inspect' | 'restarts' | 'presences' | 'quarantine' | 'quarantineLost'>;
   admission: Pick<Admission, 'state'>;
   shards: number;
   federation: Pick<Federation, 'status'>;
@@ -30,6 +30,8 @@ export interface Figures {
   presences: ShardPresence[];
   /** Messages that were set aside. */
   quarantined: number;
+  /** Of those, pushed out by newer ones. */
+  quarantineLost: number;
   admission: AdmissionState;
   links: ReturnType<Federation['status']>;
   bus: ReturnType<Bus['state']>;
@@ -66,6 +68,7 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
       restarts: host.restarts,
       presences: host.presences(),
       quarantined: host.quarantine().length,
+      quarantineLost: host.quarantineLost,
       admission: admission.state,
       links: federation.status(),
       bus: bus.state(),

@@ -63,6 +63,11 @@ export function siteMetrics(look: Look): Sampled[] {
     gauge('quarantined', 'Messages that were set aside because they bring their actor or its thread down.', (figures) =>
       one(figures.quarantined),
     ),
+    counter(
+      'quarantine_lost_total',
+      'Messages that newer ones pushed out of the quarantine: they are let in again.',
+      ({ quarantineLost }) => one(quarantineLost),
+    ),
 
     gauge('admission_limit', 'Requests that may be under way at a time; it follows the delay.', ({ admission }) =>
       one(admission.limit),
@@ -70,7 +75,7 @@ export function siteMetrics(look: Look): Sampled[] {
     gauge('admission_in_flight', 'Requests that are under way.', ({ admission }) => one(admission.inFlight)),
     counter(
       'admission_refused_total',
-      'Requests that were refused before anything was made of them: limit, there are too many (503); share, of one identity (429).',
+      'Requests that were refused for overload: limit, there are too many (503); share, of one identity (429); overloaded, a shard, an actor, a link or who reads bodies has too much to do (503).',
       ({ admission }) =>
         each(
           Object.entries(admission.refused),
