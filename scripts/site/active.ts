@@ -102,7 +102,7 @@ export async function serveSite(
   life.onEnd('hosting', () => hosting.stop());
   const site: Site = siteOf(ground, { ask, host, places, copy, members, traces, growth, committed, messages, hosting });
   const joins = openJoins(ground, { site, federation, copy });
-  const insight = await observe(ground, { site, host, blocks, bus, federation });
+  const insight = observe(ground, { site, host, blocks, bus, federation });
   life.onEnd('insight', () => insight.stop());
   let isServing = false;
   const isReady = (): boolean => isServing && !life.isEnding;

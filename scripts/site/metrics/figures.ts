@@ -7,7 +7,7 @@ import type { ShardPresence } from '../../../actors/runtime/host/presence.ts';
 import type { KindSummary, ShardInspection } from '../../../actors/runtime/inspection.ts';
 import { turnSums, type TurnFigures } from '../../../actors/runtime/turn-figures.ts';
 import type { Federation } from '../../../router/federation/federation.ts';
-import type { CursorView, Inspection, LeaseView, StreamView } from '../../../storage/inspection.ts';
+import type { CursorView, Inspection, StreamView } from '../../../storage/inspection.ts';
 import { inspectShards, NO_ACTORS, sumsOf } from '../inspect/actors.ts';
 import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
 
@@ -19,7 +19,7 @@ export interface FigureSources {
   federation: Pick<Federation, 'status'>;
   blocks: { readonly open: number };
   bus: Pick<Bus, 'state'>;
-  inspection: Pick<Inspection, 'leases' | 'log'>;
+  inspection: Pick<Inspection, 'log'>;
 }
 
 export interface Figures {
@@ -35,7 +35,6 @@ export interface Figures {
   bus: ReturnType<Bus['state']>;
   blocks: BlocksView;
   health: Health | undefined;
-  leases: LeaseView[];
   streams: StreamView[];
   cursors: CursorView[];
 }
@@ -51,9 +50,8 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
   let last: { atMs: number; figures: Promise<Figures> } | undefined;
 
   async function look(): Promise<Figures> {
-    const [answers, leases, log, blocksView, health] = await Promise.all([
+    const [answers, log, blocksView, health] = await Promise.all([
       inspectShards(host, shards, NO_ACTORS),
-      orNothing(inspection.leases(), []),
       orNothing(inspection.log(), { streams: [], cursors: [] }),
       orNothing(blocksOf(site, blocks.open), { open: blocks.open, networks: [] }),
       site.health().catch(() => undefined),
@@ -71,7 +69,6 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
       bus: bus.state(),
       blocks: blocksView,
       health,
-      leases,
       ...log,
     };
   }

@@ -57,7 +57,6 @@ const figures = (): Figures => ({
   bus: { isCatchingUp: false, held: 0, waiting: 3, nsqd: 'none' },
   blocks: { open: 0, networks: [] },
   health: undefined,
-  leases: [],
   streams: [],
   cursors: [],
 });

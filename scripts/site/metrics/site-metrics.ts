@@ -127,13 +127,6 @@ export function siteMetrics(look: Look): Sampled[] {
       ),
     ),
 
-    gauge('lease_remaining_seconds', 'Time until the site’s lease ends.', ({ leases }) =>
-      each(
-        leases,
-        ({ process }) => ({ holder: process }),
-        ({ remainingMs }) => remainingMs / 1_000,
-      ),
-    ),
     gauge('epoch', 'Epoch of the shard’s ownership.', ({ streams }) =>
       each(
         streams.filter(({ ended }) => !ended),
