@@ -125,7 +125,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     incarnation: randomUUID(),
     identity: () => identity,
     world,
-    greeting: () => ({ links: reachedAt.links, urls: reachedAt.urls }),
+    greeting: () => ({ links: reachedAt.links, urls: reachedAt.urls, startedAtMs: STARTED_AT_MS }),
     onLink: sayLinkChanges({
       monotonicMs: world.monotonicMs,
       say(what, fields) {
@@ -211,9 +211,11 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+const STARTED_AT_MS = Math.round(Date.now() - performance.now());
+
 const holderOf = (site: string): LeaseHolder => ({
   site,
-  process: `${hostname()}:${process.pid}:${Math.round(Date.now() - performance.now())}`,
+  process: `${hostname()}:${process.pid}:${STARTED_AT_MS}`,
   host: hostname(),
   pid: process.pid,
 });

@@ -17,6 +17,7 @@ import { createFigures } from './metrics/figures.ts';
 import { createRequestCounts, type RequestCounts } from './metrics/requests.ts';
 import { register } from './metrics/sampled.ts';
 import { siteMetrics } from './metrics/site-metrics.ts';
+import type { StandbyView } from './standbys.ts';
 
 export interface InsightOptions {
   site: Site;
@@ -33,6 +34,7 @@ export interface InsightOptions {
   blocks: BlockDriver;
   bus: Bus;
   federation: Federation;
+  standbys(): StandbyView[];
 }
 
 export interface Insight {

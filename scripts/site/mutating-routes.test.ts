@@ -29,6 +29,7 @@ function start() {
     blocks: untouched,
     bus: untouched,
     federation: untouched,
+    standbys: untouched,
     shards: 1,
   });
   let routes: RegisteredRoute[] = [];
@@ -41,6 +42,7 @@ function start() {
         insight,
         joins: untouched,
         federation: untouched,
+        standbys: untouched,
         blocks: untouched,
         restart: () => assert.fail('restart'),
       }),

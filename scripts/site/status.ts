@@ -11,6 +11,7 @@ import { namedAddress, readEndpoint } from '../endpoint.ts';
 import { credentialsIn } from '../join.ts';
 import type { RestoredView } from './federation-routes.ts';
 import { openDatabase, type SitePlace } from './place.ts';
+import type { StandbyView } from './standbys.ts';
 import { readStandingFile } from './standing.ts';
 
 export interface SiteStatus {
@@ -20,6 +21,8 @@ export interface SiteStatus {
   url: string | null;
   health: Health | null;
   partitions: string[] | null;
+  /** Processes that stand by and that the active one can reach; null: it does not say. */
+  standbys: StandbyView[] | null;
   members: ReturnType<Federation['status']> | null;
   restored: RestoredView | null;
   database: DatabaseStatus | { problem: string };
@@ -78,11 +81,19 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
   }
 }
 
+interface FederationAnswer {
+  partitions: string[];
+  /** A site of the version before does not say. */
+  standbys?: StandbyView[];
+  members: NonNullable<SiteStatus['members']>;
+  restored: RestoredView;
+}
+
 async function lookAtAddress(
   place: SitePlace,
   url: string | undefined,
-): Promise<Pick<SiteStatus, 'health' | 'partitions' | 'members' | 'restored'>> {
-  const nothing = { health: null, partitions: null, members: null, restored: null };
+): Promise<Pick<SiteStatus, 'health' | 'partitions' | 'standbys' | 'members' | 'restored'>> {
+  const nothing = { health: null, partitions: null, standbys: null, members: null, restored: null };
   if (url === undefined) return nothing;
   const get = async <T>(path: string, isOpen: boolean): Promise<T | null> => {
     try {
@@ -96,14 +107,12 @@ async function lookAtAddress(
   };
   const [health, federation] = await Promise.all([
     get<Health>('/v1/health', true),
-    get<{ partitions: string[]; members: NonNullable<SiteStatus['members']>; restored: RestoredView }>(
-      '/v2/federation',
-      false,
-    ),
+    get<FederationAnswer>('/v2/federation', false),
   ]);
   return {
     health,
     partitions: federation?.partitions ?? null,
+    standbys: federation?.standbys ?? null,
     members: federation?.members ?? null,
     restored: federation?.restored ?? null,
   };

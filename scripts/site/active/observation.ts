@@ -35,7 +35,7 @@ export const openGrowth = (
 /** Inspection, and the site's metrics beside those of the process. */
 export const observe = (
   ground: Place & Pick<Ground, 'holder' | 'admission' | 'shards' | 'metrics'>,
-  parts: Pick<InsightOptions, 'site' | 'host' | 'blocks' | 'bus' | 'federation'>,
+  parts: Pick<InsightOptions, 'site' | 'host' | 'blocks' | 'bus' | 'federation' | 'standbys'>,
 ): Insight =>
   openInsight({
     ...parts,

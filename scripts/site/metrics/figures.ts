@@ -10,6 +10,7 @@ import type { Federation } from '../../../router/federation/federation.ts';
 import type { CursorView, Inspection, StreamView } from '../../../storage/inspection.ts';
 import { inspectShards, NO_ACTORS, sumsOf } from '../inspect/actors.ts';
 import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
+import type { StandbyView } from '../standbys.ts';
 
 export interface FigureSources {
   site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'health'>;
@@ -17,6 +18,7 @@ export interface FigureSources {
   admission: Pick<Admission, 'state'>;
   shards: number;
   federation: Pick<Federation, 'status'>;
+  standbys(): readonly StandbyView[];
   blocks: { readonly open: number };
   bus: Pick<Bus, 'state'>;
   inspection: Pick<Inspection, 'log'>;
@@ -32,6 +34,8 @@ export interface Figures {
   quarantined: number;
   admission: AdmissionState;
   links: ReturnType<Federation['status']>;
+  /** How many processes of the site stand by and can be reached. */
+  standbys: number;
   bus: ReturnType<Bus['state']>;
   blocks: BlocksView;
   health: Health | undefined;
@@ -46,7 +50,7 @@ const SHARED_MS = 1_000;
 const orNothing = <T>(looking: Promise<T>, nothing: T): Promise<T> => looking.catch(() => nothing);
 
 export function createFigures(sources: FigureSources): () => Promise<Figures> {
-  const { site, host, admission, shards, federation, blocks, bus, inspection } = sources;
+  const { site, host, admission, shards, federation, standbys, blocks, bus, inspection } = sources;
   let last: { atMs: number; figures: Promise<Figures> } | undefined;
 
   async function look(): Promise<Figures> {
@@ -66,6 +70,7 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
       quarantined: host.quarantine().length,
       admission: admission.state,
       links: federation.status(),
+      standbys: standbys().length,
       bus: bus.state(),
       blocks: blocksView,
       health,

@@ -149,6 +149,9 @@ export function siteMetrics(look: Look): Sampled[] {
       ),
     ),
 
+    gauge('standbys', 'Other processes of the site that can be reached: who would take over.', ({ standbys }) =>
+      one(standbys),
+    ),
     gauge('link_up', 'Whether the link to the other site is up.', ({ links }) =>
       each(links, ofSite, ({ up }) => Number(up)),
     ),
