@@ -33,11 +33,20 @@ test('design.md §2: a standby is scraped and listed, and after kill -9 of the a
       return JSON.parse(text) as T;
     };
     /** By the command, at this process. */
-    const statusAt = async ({ url }: SiteProcess): Promise<StandbyView[] | null> =>
+    const statusAt = async (asked?: SiteProcess): Promise<StandbyView[] | null> =>
       (
         await read<Array<{ standbys: StandbyView[] | null }>>(
           createSite,
-          ...['status', '--site', id, '--data', pair.plant.folder, '--api', url, '-o', 'json'],
+          ...[
+            'status',
+            '--site',
+            id,
+            '--data',
+            pair.plant.folder,
+            ...(asked === undefined ? [] : ['--api', asked.url]),
+            '-o',
+            'json',
+          ],
         )
       )[0]!.standbys;
     const leasesAt = async ({ url }: SiteProcess): Promise<StandbyView[]> =>
@@ -54,7 +63,8 @@ test('design.md §2: a standby is scraped and listed, and after kill -9 of the a
 
     // Seen by itself, and by the active one, whichever is asked.
     await until('the active process lists the standby', async () => isListed(await leasesAt(first), second));
-    for (const asked of [first, second]) {
+    // Without an address, too: the site's database knows those of its processes.
+    for (const asked of [first, second, undefined]) {
       const found = await statusAt(asked);
       assert.ok(isListed(found, second), JSON.stringify(found));
       const { startedAtMs, seenAtMs } = found![0]!;

@@ -42,6 +42,8 @@ export interface DatabaseStatus {
   log: number;
   lastWriteMs: number | null;
   epochs: Array<{ scope: string; epoch: number }>;
+  /** Addresses of REST of the site's processes, as its roster entry has them. */
+  urls: string[];
 }
 
 async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']> {
@@ -50,12 +52,13 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
   const inspection = createInspection({ url: opened.url, applicationName: 'hanse-status' });
   const sql = openForAudit(opened.url);
   try {
-    const [[version], leases, { streams }, migrations, counts] = await Promise.all([
+    const [[version], leases, { streams }, migrations, counts, urls] = await Promise.all([
       sql.unsafe<Array<{ server: string }>>('select version() as server'),
       inspection.leases(),
       inspection.log(),
       inspection.migrations(),
       inspection.counts(),
+      inspection.urlsOf(place.site),
     ]);
     const { log = 0, ...rows } = counts;
     const open = streams.filter(({ ended }) => !ended);
@@ -71,6 +74,7 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
       log,
       lastWriteMs: writes.length === 0 ? null : Math.max(...writes),
       epochs: [...epochs].map(([scope, epoch]) => ({ scope, epoch })),
+      urls,
     };
   } catch (error) {
     return { problem: (error as Error).message };
@@ -118,6 +122,16 @@ async function lookAtAddress(
   };
 }
 
+/** Where nobody tells the address: that of the process that answers, which may be any of the site. */
+async function addressIn(database: SiteStatus['database']): Promise<string | undefined> {
+  if ('problem' in database) return undefined;
+  for (const url of database.urls) {
+    const answer = await callApi(url, null, 'GET', '/v1/health', undefined, { timeoutMs: 2_000 }).catch(() => null);
+    if (answer?.status === 200 || answer?.status === 500) return url;
+  }
+  return database.urls[0];
+}
+
 function lookAtKeys(folder: string): SiteStatus['keys'] {
   const certificate = join(folder, 'identity', 'site.pem');
   return {
@@ -129,8 +143,10 @@ function lookAtKeys(folder: string): SiteStatus['keys'] {
 }
 
 export async function statusOf(place: SitePlace, api?: string): Promise<SiteStatus> {
-  const url = namedAddress(api, {}) ?? readEndpoint(place.data)?.sites[place.site];
-  const [database, address] = await Promise.all([lookAtDatabase(place), lookAtAddress(place, url)]);
+  const looking = lookAtDatabase(place);
+  const told = namedAddress(api, {}) ?? readEndpoint(place.data)?.sites[place.site];
+  const url = told ?? (await addressIn(await looking));
+  const [database, address] = await Promise.all([looking, lookAtAddress(place, url)]);
   const file = readStandingFile(place.folder);
   return {
     site: place.site,
