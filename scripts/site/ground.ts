@@ -89,7 +89,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     onLost: (why) => lost(why),
   });
   let isActiveReached = (): boolean => false;
-  const metrics = await openProcessMetrics({
+  const metrics = openProcessMetrics({
     site: config.site,
     process: holder.process,
     version,

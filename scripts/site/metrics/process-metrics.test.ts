@@ -29,7 +29,13 @@ function start(port: number) {
     world,
     log: { info: say, warn: say },
   };
-  return { said, world, lease, opening: openProcessMetrics(options) };
+  return { said, world, lease, metrics: openProcessMetrics(options) };
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 5_000; !isSo() && Date.now() < deadline;)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(isSo());
 }
 
 async function freePort(): Promise<number> {
@@ -48,9 +54,9 @@ const scrape = async (port: number): Promise<string[]> =>
 
 test('design.md §2: a process is scraped before it knows of a lease, while it stands by, and on the same port once it is active', async () => {
   const port = await freePort();
-  const { lease, opening } = start(port);
-  const metrics = await opening;
+  const { lease, metrics } = start(port);
   try {
+    await until(() => metrics.port === port);
     const always = 'hanse_info{version="1.0.0",process="here:2:0",site="muc"} 1';
     const standing = [
       always,
@@ -87,20 +93,20 @@ test('design.md §2: a port that the active process of the same machine has is h
   const first = createServer().listen(0, HOST);
   await once(first, 'listening');
   const { port } = first.address() as AddressInfo;
-  const { said, world, opening } = start(port);
-  const metrics = await opening;
-  const look = async (): Promise<void> => {
+  const { said, world, metrics } = start(port);
+  const isServed = (): boolean => {
     world.run(world.monotonicMs() + 1_000);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    return metrics.port === port;
   };
   try {
-    assert.equal(metrics.port, null);
-    await look();
-    assert.equal(metrics.port, null);
+    await until(() => said.length === 1);
+    for (let looks = 0; looks < 5; looks++) {
+      assert.ok(!isServed());
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     first.close();
     await once(first, 'close');
-    for (let looks = 0; metrics.port === null && looks < 50; looks++) await look();
-    assert.equal(metrics.port, port);
+    await until(isServed);
     assert.equal((await scrape(port)).length, 4);
     assert.deepEqual([said.length, /another process has it/.test(said[0] ?? '')], [2, true], said.join('\n'));
   } finally {
@@ -109,7 +115,7 @@ test('design.md §2: a port that the active process of the same machine has is h
 });
 
 test('port 0 is nowhere', async () => {
-  const metrics = await start(0).opening;
+  const { metrics } = start(0);
   assert.equal(metrics.port, null);
   await metrics.stop();
 });

@@ -31,8 +31,8 @@ export interface ProcessMetrics {
 /** The port is tried again this often: on one machine the process that it takes over from may have had it. */
 const AGAIN_MS = 1_000;
 
-/** Serves at once, or as soon as the port can be had; never rejects. */
-export async function openProcessMetrics(options: ProcessMetricsOptions): Promise<ProcessMetrics> {
+/** Serves at once, or as soon as the port can be had; nobody waits for it. */
+export function openProcessMetrics(options: ProcessMetricsOptions): ProcessMetrics {
   const { at, world, log } = options;
   const registry = registryOf(options);
   let server: MetricsServer | undefined;
@@ -61,7 +61,7 @@ export async function openProcessMetrics(options: ProcessMetricsOptions): Promis
       if (!stopped) cancel = world.after(AGAIN_MS, () => void listen());
     }
   }
-  if (at.port !== 0) await listen();
+  if (at.port !== 0) void listen();
 
   return {
     registry,
