@@ -27,35 +27,21 @@ test('design.md §2: a standby is scraped and listed, and after kill -9 of the a
     const [first, second] = pair.processes;
     const { id } = pair.plant.first;
 
-    const read = async <T>(program: typeof createSite, ...words: string[]): Promise<T> => {
+    const read = async <T>(program: typeof createSite, words: string[]): Promise<T> => {
       let text = '';
-      await program((more) => (text += `${more}\n`)).parseAsync(['node', 'hanse', ...words]);
+      await program((more) => (text += `${more}\n`)).parseAsync(['node', 'hanse', ...words, '-o', 'json']);
       return JSON.parse(text) as T;
     };
-    /** By the command, at this process. */
-    const statusAt = async (asked?: SiteProcess): Promise<StandbyView[] | null> =>
-      (
-        await read<Array<{ standbys: StandbyView[] | null }>>(
-          createSite,
-          ...[
-            'status',
-            '--site',
-            id,
-            '--data',
-            pair.plant.folder,
-            ...(asked === undefined ? [] : ['--api', asked.url]),
-            '-o',
-            'json',
-          ],
-        )
-      )[0]!.standbys;
-    const leasesAt = async ({ url }: SiteProcess): Promise<StandbyView[]> =>
-      (
-        await read<Array<{ standbys: StandbyView[] }>>(
-          createInspect,
-          ...['leases', '--api', url, '--data', siteFolder(pair.plant.folder, id), '-o', 'json'],
-        )
-      )[0]!.standbys;
+    const { folder } = pair.plant;
+    /** By the command, at this process, or where the site's database says that one is. */
+    const statusAt = async (asked?: SiteProcess): Promise<StandbyView[] | null> => {
+      const words = ['status', '--site', id, '--data', folder, ...(asked === undefined ? [] : ['--api', asked.url])];
+      return (await read<Array<{ standbys: StandbyView[] | null }>>(createSite, words))[0]!.standbys;
+    };
+    const leasesAt = async ({ url }: SiteProcess): Promise<StandbyView[]> => {
+      const words = ['leases', '--api', url, '--data', siteFolder(folder, id)];
+      return (await read<Array<{ standbys: StandbyView[] }>>(createInspect, words))[0]!.standbys;
+    };
     const isListed = (standbys: StandbyView[] | null, { url, child }: SiteProcess): boolean =>
       standbys?.length === 1 &&
       standbys[0]!.urls.some((address) => address.startsWith(url)) &&
