@@ -78,8 +78,8 @@ test('no route tells words of the library, whatever kind of value comes in whate
   const values = [
     null,
     true,
-    1e400,
-    -1e400,
+    Infinity,
+    -Infinity,
     2 ** 60,
     1.5,
     -1,
