@@ -39,7 +39,8 @@ test('reliability.md I18: a dry run that is refused by a rule is not kept, one o
   const { kept, app } = start();
   const freed = async (user: 'Metal-Edit' | 'Metal-View'): Promise<Response> => {
     const { headers, ...rest } = asUser(user, 'DELETE');
-    return app.request('/v1/ip/free/10.9.9.9', { ...rest, headers: { ...headers, 'X-Hanse-Dry-Run': 'true' } });
+    const dry = { ...(headers as Record<string, string>), 'X-Hanse-Dry-Run': 'true' };
+    return app.request('/v1/ip/free/10.9.9.9', { ...rest, headers: dry });
   };
   assert.equal((await freed('Metal-Edit')).status, 404);
   assert.equal(kept.length, 0);
