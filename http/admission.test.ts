@@ -132,6 +132,9 @@ describe('admission (reliability.md §10, F19)', () => {
       classOf('POST', '/v1/ip/allocate', (name) => (name === 'x-hanse-dry-run' ? 'true' : undefined), '/'),
       'C',
     );
+    assert.equal(classOf('DELETE', '/v2/ip/free/10.0.0.1?dryRun=true', none, '/'), 'C');
+    assert.equal(classOf('POST', '/v2/machine/allocate?x=1&dryRun=true', none, '/'), 'C');
+    assert.equal(classOf('DELETE', '/v2/ip/free/10.0.0.1?dryRun=false', none, '/'), 'A');
     assert.equal(classOf('GET', '/v2/inspect/shards', none, '/'), 'C');
     assert.equal(classOf('GET', '/readyz', none, '/'), 'A');
     assert.equal(identityOf('Metal-Admin 0123'), 'Metal-Admin');

@@ -58,6 +58,54 @@ test('what operators ask of a network is described: what it is for, and every fi
   }
 });
 
+interface Schema {
+  type: unknown;
+  enum: unknown;
+  minimum: unknown;
+  maximum: unknown;
+  properties: Record<string, Schema>;
+  additionalProperties: unknown;
+}
+
+test('fields whose values are refused by rules say which they are: lengths, families, a VRF; so do networks in answers', () => {
+  const operation = (path: string, method: string) =>
+    document.paths[path]![method] as unknown as Record<string, unknown>;
+  const jsonOf = (of: unknown): Schema =>
+    (of as { content: { 'application/json': { schema: Schema } } }).content['application/json'].schema;
+  const bodyOf = (path: string, method = 'post'): Schema => jsonOf(operation(path, method)['requestBody']);
+  const bits = (maximum: number) => ({ type: 'integer', minimum: 0, maximum });
+  for (const version of ['v1', 'v2']) {
+    for (const [path, method, name] of [
+      ['network/allocate', 'post', 'length'],
+      ['network', 'put', 'defaultchildprefixlength'],
+      ['network', 'post', 'defaultchildprefixlength'],
+    ] as const) {
+      const { properties, additionalProperties } = bodyOf(`/${version}/${path}`, method).properties[name]!;
+      assert.deepEqual([properties, additionalProperties], [{ IPv4: bits(32), IPv6: bits(128) }, bits(128)], path);
+    }
+    for (const path of ['network/allocate', 'network/find', 'ip/allocate', 'ip/allocate/{ip}', 'ip/find']) {
+      const { type, enum: families } = bodyOf(`/${version}/${path}`).properties['addressfamily']!;
+      assert.deepEqual([type, families], ['string', ['IPv4', 'IPv6']], path);
+    }
+    const { type, minimum, maximum } = bodyOf(`/${version}/network`, 'put').properties['vrf']!;
+    assert.deepEqual({ type, minimum, maximum }, bits(131_072));
+    for (const [path, method] of [
+      ['network/allocate', 'post'],
+      ['network', 'put'],
+      ['network', 'post'],
+      ['network/{id}', 'get'],
+      ['network/{id}', 'delete'],
+      ['network/free/{id}', 'delete'],
+      ['network/free/{id}', 'post'],
+    ] as const) {
+      const responses = operation(`/${version}/${path}`, method)['responses'] as Record<string, unknown>;
+      const { properties } = jsonOf(responses['2XX']);
+      assert.deepEqual(properties['prefixes'], { type: 'array', items: { type: 'string' } }, path);
+      assert.deepEqual(properties['vrf']?.type, 'integer', path);
+    }
+  }
+});
+
 test('the document is served without credentials, as JSON', async () => {
   const response = await createApp(createTestSite()).request('/v2/openapi.json');
   assert.equal(response.status, 200);

@@ -42,7 +42,7 @@ const DRY_PARAMETER: Json = {
   name: DRY_QUERY,
   in: 'query',
   required: false,
-  description: `As the header ${DRY_HEADER}.`,
+  description: `As the header ${DRY_HEADER}; both answer below /v2 with \`dryRun\`, \`status\`, \`answer\` (what would be answered) and \`changes\`.`,
   schema: { type: 'boolean', default: false },
 };
 

@@ -1,6 +1,6 @@
 // Which requests go first when not all can be served (reliability.md §10).
 import { matchOperation } from '../router/locate.ts';
-import { DRY_HEADER } from './dry-run.ts';
+import { DRY_HEADER, DRY_QUERY } from './dry-run.ts';
 
 const DRY = DRY_HEADER.toLowerCase();
 
@@ -55,6 +55,10 @@ export interface Arrival extends Classified {
   identity: string;
 }
 
+/** Below /v2; v1 has no such parameter, and refuses it. */
+const asksByQuery = (path: string): boolean =>
+  path.includes(DRY_QUERY) && new URLSearchParams(path.slice(path.indexOf('?') + 1)).get(DRY_QUERY) === 'true';
+
 /** `path` with the query; `header` by its lower-case name. */
 export function classify(
   method: string,
@@ -64,7 +68,7 @@ export function classify(
 ): Classified {
   const match = matchOperation(method, path, basePath);
   const operation = match?.operation.id ?? '';
-  if (header(DRY) === 'true') return { class: 'C', operation };
+  if (header(DRY) === 'true' || asksByQuery(path)) return { class: 'C', operation };
   if (match !== undefined) {
     const { id, merge } = match.operation;
     return { class: CLASSES[id] ?? (merge === undefined ? 'B' : 'C'), operation };

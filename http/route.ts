@@ -261,8 +261,9 @@ export function register<B>(edge: Edge, spec: Route<B>, effect: Effect, handler:
       answer = isDatabaseAway(error) ? refusalResponse(DATABASE_AWAY) : crashResponse();
     }
     edge.observe?.(spec, answer.status, performance.now() - startMs);
-    // What was done stands in the log; what was refused would leave no trace.
-    if (audited && answer.status >= 400 && seen.caller !== undefined && site.traces !== undefined) {
+    // What was done stands in the log; what was refused would leave no trace. A dry run writes nothing.
+    const isTold = audited && answer.status >= 400 && answer.headers.get(DRY_HEADER) !== 'true';
+    if (isTold && seen.caller !== undefined && site.traces !== undefined) {
       site.traces.refused(await traceOf(c, seen.caller, answer, { nowMs: site.wallMs(), uuid: () => site.uuid() }));
     }
     return answer;

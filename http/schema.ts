@@ -1,6 +1,7 @@
 // The declared form of a request body: what Go's decoder does to keys and nulls (machines.md §1.5), then zod's check.
 import { z } from 'zod';
 import { invalid, type Refusal } from '../actors/refusal.ts';
+import { problemOf, problemsText } from './schema-problems.ts';
 
 /** A compiled schema: the value in its declared form, or Invalid naming the field. */
 export type Check<T> = (json: unknown) => T | Refusal;
@@ -51,25 +52,13 @@ function tidyOf(schema: z.core.$ZodType): Tidy | undefined {
   return undefined;
 }
 
-/** A place in a JSON value, as messages name it: `meta.labels[1]`. */
-export const pathText = (path: readonly PropertyKey[]): string =>
-  path.reduce<string>(
-    (text, part) =>
-      typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
-    '',
-  );
-
-const problemText = (error: z.core.$ZodError): string =>
-  error.issues
-    .slice(0, 5)
-    .map(({ path, message }) => `${pathText(path) || 'the request body'}: ${message.replace(/^Invalid input: /, '')}`)
-    .join('; ');
+const WORDS = { error: problemOf };
 
 /** Compiled once, when the route is declared. */
 export function compile<T>(schema: z.ZodType<T>): Check<T> {
   const tidy = tidyOf(schema);
   return (json) => {
-    const result = schema.safeParse(tidy === undefined ? json : tidy(json));
-    return result.success ? result.data : invalid(problemText(result.error));
+    const result = schema.safeParse(tidy === undefined ? json : tidy(json), WORDS);
+    return result.success ? result.data : invalid(problemsText(result.error));
   };
 }

@@ -1,6 +1,6 @@
 // Characters that JSON can say and no database keeps: U+0000, and half of a surrogate pair. One of them in a group of
 // changes would have all of it refused, again and again.
-import { pathText } from './schema.ts';
+import { pathText } from './schema-problems.ts';
 
 /** Only an escape can say them: as bytes the parser refuses the one, the decoder the other. */
 const ESCAPED = /\\u(?:0000|d[89a-f])/i;

@@ -106,7 +106,7 @@ export function createProgram(print: (text: string) => void = console.log): Comm
   view('shards', 'worker threads: groups sent, refused and in doubt, queue, loop delay').action(() =>
     each('/v2/inspect/shards', views.showShards),
   );
-  view('leases', 'who is the active process, and the epochs').action(() =>
+  view('leases', 'who is the active process, who stands by, and the epochs').action(() =>
     each('/v2/inspect/leases', views.showLeases),
   );
   view('log', 'streams of the log and how far its readers are').action(() => each('/v2/inspect/log', views.showLog));

@@ -62,8 +62,8 @@ export function createProgram(print: (text: string) => void = console.log): Comm
 
   program
     .command('status')
-    .description('process, address, members, database, keys; exit code 1 if no process is active')
-    .option('--api <URL>', 'REST address of the site, where the launcher’s notes do not tell it')
+    .description('processes, address, members, database, keys; exit code 1 if no process is active')
+    .option('--api <URL>', 'REST address of the site, where neither the launcher’s notes nor its database tell it')
     .addOption(new Option('-o, --output <FORM>', 'as text or as json').choices(['text', 'json']).default('text'))
     .action(async ({ api, output }: { api?: string; output: string }) => {
       const wish = program.opts<Options>();

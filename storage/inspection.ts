@@ -1,6 +1,6 @@
 // What people want to know of a site's database: who owns what, how far the log got and who has read it. Never used for a
 // decision.
-import type { Scope } from '../actors/address.ts';
+import { siteScope, type Scope } from '../actors/address.ts';
 import type { KeyedOutcome, LogCursor } from '../actors/ports.ts';
 import { createPool } from './driver/pool.ts';
 import { tableNames } from './entity/entities.ts';
@@ -42,6 +42,8 @@ export interface Inspection {
   /** Streams that are written now, and the newest `ended` ones. */
   log(): Promise<{ streams: StreamView[]; cursors: CursorView[] }>;
   migrations(): Promise<MigrationView[]>;
+  /** Base URLs of the REST edges of the site's processes, as its own roster entry has them. */
+  urlsOf(site: string): Promise<string[]>;
   /** Live rows by table. */
   counts(): Promise<Record<string, number>>;
   /** The newest outcomes of Idempotency-Keys. */
@@ -62,6 +64,10 @@ export const ENDED_STREAMS = `select scope, shard, epoch, true as ended, n as la
 order by scope, epoch desc, shard limit 50`;
 
 export const MIGRATIONS = `select version, name, (extract(epoch from applied) * 1000)::int8 as "appliedAtMs" from migration order by version`;
+
+/** `$1` scope of the site, `$2` the site. */
+export const MEMBER_URLS = `select body -> 'entity' ->> 'httpUrls' as urls from directory
+where scope = $1::text and owner = 'member' and not released and body ->> 'id' = $2::text`;
 
 export const COUNTS = tableNames
   .map((table) => `select '${table}' as name, count(*)::int8 as rows from ${table} where not released`)
@@ -108,6 +114,10 @@ export function createInspection(options: { url: string; applicationName: string
     },
 
     migrations: async () => [...(await pool.run<MigrationView>(MIGRATIONS))],
+    async urlsOf(site) {
+      const [row] = await pool.run<{ urls: string | null }>(MEMBER_URLS, [siteScope(site), site]);
+      return JSON.parse(row?.urls ?? '[]') as string[];
+    },
     counts: async () =>
       Object.fromEntries(
         (await pool.run<{ name: string; rows: number }>(COUNTS)).map(({ name, rows }) => [name, rows]),

@@ -4,7 +4,7 @@ import { BEGIN_ABOVE, END_STREAMS, ENDS, EPOCHS, LIFT } from './backup/standing.
 import { ABANDON, OUTCOME } from './commit.ts';
 import { tableNames } from './entity/entities.ts';
 import { PROVEN, scanText } from './excerpt.ts';
-import { COUNTS, ENDED_STREAMS, LEASES, MIGRATIONS, NEWEST_OUTCOMES, OPEN_STREAMS } from './inspection.ts';
+import { COUNTS, ENDED_STREAMS, LEASES, MEMBER_URLS, MIGRATIONS, NEWEST_OUTCOMES, OPEN_STREAMS } from './inspection.ts';
 import { ACQUIRE, HOLDER, RELEASE, RENEW } from './lease.ts';
 import { loadText, PACKED } from './loading.ts';
 import { CURSORS, ENTRIES, ENTRIES_WITH_MESSAGES, SAVE_CURSORS, STREAMS } from './log.ts';
@@ -60,6 +60,7 @@ export const allStatements = (): string[] => [
   NEWEST_OUTCOMES,
   ENDED_STREAMS,
   MIGRATIONS,
+  MEMBER_URLS,
   COUNTS,
   COLUMNS,
   EPOCHS,

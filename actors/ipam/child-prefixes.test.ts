@@ -118,6 +118,67 @@ test('go-ipam AcquireSpecificChildPrefix v4/v6', () => {
   }
 });
 
+test('go-ipam AcquireSpecificChildPrefix v4/v6: neither around nor inside of a child, and free again without it', () => {
+  for (const [text, child, around, inside, beside] of [
+    ['192.168.0.0/20', '192.168.8.0/22', '192.168.8.0/21', '192.168.9.0/24', '192.168.12.0/22'],
+    ['2001:db8::/48', '2001:db8:0:8::/62', '2001:db8:0:8::/61', '2001:db8:0:9::/64', '2001:db8:0:c::/62'],
+  ] as const) {
+    const parent = space(text);
+    assert.ok(parent.acquireSpecific(prefix(child)));
+    for (const other of [around, child, inside]) {
+      assert.equal(parent.acquireSpecific(prefix(other)), false, other);
+      const refusal = `specific prefix ${other} is not available in prefix ${text}`;
+      assert.equal(noSpecificChild(parent, prefix(other)), refusal);
+    }
+    assert.ok(parent.acquireSpecific(prefix(beside)));
+    for (const one of [child, beside]) assert.ok(parent.release(prefix(one)));
+    assert.ok(parent.acquireSpecific(prefix(around)));
+  }
+});
+
+test('go-ipam PrefixFrom: an unknown child is not found, a known one is by any spelling', () => {
+  for (const [text, child, spellings, unknown] of [
+    ['10.0.0.0/16', '10.0.4.0/24', ['10.0.4.0/24', '10.0.4.7/24'], ['10.0.5.0/24', '10.0.4.0/25', '10.0.4.0/23']],
+    [
+      '2001:db8::/48',
+      '2001:db8::/64',
+      ['2001:db8::/64', '2001:DB8:0:0::17/64', '2001:0db8:0000:0000:0000:0000:0.0.0.1/64'],
+      ['2001:db8:0:1::/64', '2001:db8::/65', '10.0.4.0/24'],
+    ],
+  ] as const) {
+    const parent = space(text);
+    assert.ok(parent.acquireSpecific(prefix(child)));
+    for (const spelling of spellings) assert.ok(parent.has(prefix(spelling)), spelling);
+    for (const other of unknown) assert.equal(parent.has(prefix(other)), false, other);
+    assert.ok(parent.release(prefix(spellings.at(-1)!)));
+    assert.equal(parent.has(prefix(child)), false);
+  }
+});
+
+test('go-ipam storage Update: 50,000 children created, read, changed and deleted in between each other', () => {
+  const parent = space('10.0.0.0/8');
+  const total = 50_000;
+  const apart = 4_000;
+  // 26,417 has no divisor in common with 65,536: each its own, far from the one before.
+  const childAt = (n: number) => splitAt(parent.parent, 24, (n * 26_417) % 65_536);
+  const halfAt = (n: number) => splitAt(childAt(n), 25, 1);
+  // Of each one the next step comes when 4,000 others have begun.
+  const steps: Array<(n: number) => boolean> = [
+    (n) => parent.acquireSpecific(childAt(n)),
+    (n) => parent.has(childAt(n)),
+    (n) => parent.release(childAt(n)) && parent.acquireSpecific(halfAt(n)),
+    (n) => parent.release(halfAt(n)),
+  ];
+  for (let begun = 0; begun < total + steps.length * apart; begun++) {
+    steps.forEach((step, i) => {
+      const n = begun - i * apart;
+      if (n >= 0 && n < total) assert.ok(step(n), `step ${i} of ${childAt(n).canonical}`);
+    });
+    if (begun === total - 1) assert.equal(parent.children, (steps.length - 1) * apart);
+  }
+  assert.deepEqual([parent.children, free(parent)], [0, ['10.0.0.0/8']]);
+});
+
 test('go-ipam NoDuplicatesUntilFull v4/v6', () => {
   for (const [text, length] of [
     ['192.168.0.0/16', 24],

@@ -80,6 +80,13 @@ test('go-ipam AvailablePrefixes: smallest count', () => {
   ];
   for (const [text, expected] of cases)
     assert.equal(prefixUsage({ prefix: prefix(text), held: 0 }).available_prefixes, expected);
+  // What can't be parsed is no prefix, and none counts nothing; of a stored one see actors/network/go-ipam.test.ts.
+  for (const text of ['', '192.168.0.0', '192.168.0.0/33', '2001:db8::/129', ':::/120']) {
+    const usages = [parsePrefix(text)].flatMap((one) =>
+      one === undefined ? [] : [prefixUsage({ prefix: one, held: 0 })],
+    );
+    assert.equal(sumUsage(usages).available_prefixes, 0, text);
+  }
 });
 
 test('networks.md N08: a /48 counts its large free blocks after the first child too', () => {

@@ -5,6 +5,7 @@
 // Those of its storage, encodings, namespaces and service stand in go-ipam-storage.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { partitionScope } from '../address.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
 import type { NetworkView } from './messages.ts';
@@ -26,6 +27,7 @@ import {
 } from './go-ipam.fixture.ts';
 import { createPlant, granted, newNetwork, refused } from './plant.fixture.ts';
 import type { IpRecord } from './record.ts';
+import { createNetworkState, viewOf } from './state.ts';
 
 const FAMILIES = [
   { v6: false, parent: '192.168.0.0/20', half: 21, halves: ['192.168.0.0/21', '192.168.8.0/21'] },
@@ -51,7 +53,7 @@ test('go-ipam IPRangeOverlapping, PrefixesOverlapping: what overlaps any stored 
   granted(newPrefix(plant, 'j', '::ffff:10.10.0.0/112'));
 });
 
-test('go-ipam NewPrefix, PrefixFrom, ReadAllPrefixCidrs, Network: host bits are masked, any spelling is the prefix', () => {
+test('go-ipam NewPrefix, ReadAllPrefixCidrs, Network: host bits are masked, an unknown network is not found', () => {
   const plant = createPlant();
   granted(newPrefix(plant, 'a', '192.169.0.1/24'));
   granted(newPrefix(plant, 'b', '2001:db8:85a3::2/120'));
@@ -59,6 +61,30 @@ test('go-ipam NewPrefix, PrefixFrom, ReadAllPrefixCidrs, Network: host bits are 
   assert.deepEqual(stored.sort(), ['192.169.0.0/24', '2001:db8:85a3::/120']);
   assert.equal(granted(acquireIp(plant, 'a')).address, '192.169.0.1');
   refused(plant.ask(at('nowhere'), 'get', {}), 'NotFound');
+});
+
+// A prefix is found where somebody names it: in another network, in an update of its own. A find of v1 compares what is stored
+// as metal-api does, ip and length apart (networks.md §7.3, http/v1/network.test.ts).
+test('go-ipam PrefixFrom v4/v6: any spelling finds the prefix, with what is held in it; an unknown one does not', () => {
+  for (const [stored, spellings, unknown] of [
+    ['192.169.0.1/24', ['192.169.0.0/24', '192.169.0.77/24'], '192.169.1.0/24'],
+    ['2001:db8:85a3::2/120', ['2001:db8:85a3::/120', '2001:0DB8:85a3:0:0::0.0.0.9/120'], '2001:db8:85a3::100/120'],
+  ] as const) {
+    const plant = createPlant();
+    granted(newPrefix(plant, 'n', stored));
+    const { address } = granted(acquireIp(plant, 'n'));
+    const [key] = plant.store.live('prefix').map((row) => row.key);
+    for (const spelling of spellings) {
+      refused(newPrefix(plant, 'other', spelling), 'Unprocessable', `${key} overlaps ${key} of network n`);
+      // Not another prefix: else the one with the address would have to go, and is refused.
+      const patch = { prefixes: [spelling], additionalAnnouncableCidrs: [], force: false, site: 's', h: spelling };
+      assert.deepEqual(granted(plant.ask(at('n'), 'update', patch)).network.prefixes, [stored]);
+      assert.equal(granted(plant.ask(at('n'), 'getIp', { address })).prefix, stored);
+    }
+    const patch = { prefixes: [unknown], additionalAnnouncableCidrs: [], force: false, site: 's', h: 'unknown' };
+    refused(plant.ask(at('n'), 'update', patch), 'Unprocessable', address);
+    granted(newPrefix(plant, 'other', unknown));
+  }
 });
 
 test('go-ipam DeletePrefix v4/v6: not with an address in use, after its release it goes', () => {
@@ -117,6 +143,49 @@ test('go-ipam AcquireChildPrefix v4/v6: two halves, then none, naming why; not t
     granted(releaseChild(plant, 'a'));
     assert.equal(childOf(acquireChild(plant, 'd', half, v6)), halves[0]);
   }
+});
+
+test('go-ipam AcquireSpecificChildPrefix v4/v6: a prefix with addresses has no children, one with children no addresses', () => {
+  for (const { v6, parent, half, halves } of FAMILIES) {
+    const plant = createPlant();
+    const lengths = { [v6 ? 'IPv6' : 'IPv4']: half };
+    const cut = (id: string, child: string) => plant.reserve([reservation(at(id), 'cutChildren', { child, lengths })]);
+    // Only a super network has children, with or without an address, and none ever becomes one.
+    const plain = v6 ? '2001:db9::/116' : '10.9.0.0/20';
+    granted(newPrefix(plant, 'plain', plain));
+    refused(cut('plain', 'child'), 'Unprocessable', 'network plain is not a private super network');
+    const { address } = granted(acquireIp(plant, 'plain'));
+    refused(cut('plain', 'child'), 'Unprocessable', 'network plain is not a private super network');
+    granted(releaseIp(plant, 'plain', address));
+
+    superOf(plant, parent, half);
+    const specific = v6 ? '2001:db8:85a3::809' : '192.168.8.9';
+    const none = 'network super-p is a private super network; addresses are taken from the networks allocated from it';
+    refused(acquireIp(plant, 'super-p', specific), 'Unprocessable', none);
+    for (const [id, child] of [
+      ['a', halves[0]],
+      ['b', halves[1]],
+    ] as const) {
+      assert.equal(childOf(acquireChild(plant, id, half, v6)), child);
+      refused(acquireIp(plant, 'super-p', specific), 'Unprocessable', none);
+    }
+    // The child that it lies in gives it, and has no children then or before.
+    assert.equal(granted(acquireIp(plant, 'b', specific)).address, specific);
+    refused(cut('b', 'grandchild'), 'Unprocessable', 'network b is not a private super network');
+    refused(releaseChild(plant, 'b'), 'Unprocessable', 'has ips');
+    granted(releaseIp(plant, 'b', specific));
+    granted(releaseChild(plant, 'b'));
+    refused(acquireIp(plant, 'super-p', specific), 'Unprocessable', none);
+    assert.equal(usageOf(plant, 'super-p').used_prefixes, 1);
+  }
+});
+
+test("go-ipam AvailablePrefixes: what is stored and can't be parsed counts 0, beside others nothing", () => {
+  const usage = (prefixes: string[]) =>
+    viewOf(createNetworkState('n', partitionScope('p')), { ...newNetwork('n', { prefixes: ['10.0.0.0/8'] }), prefixes })
+      .usage;
+  assert.deepEqual(usage(['no prefix', '10.0.0.0/33']), { IPv4: null, IPv6: null });
+  assert.equal(usage(['192.168.0.0/24', '10.0.0.0/33']).IPv4?.available_prefixes, 64);
 });
 
 test('go-ipam AcquireChildPrefixCounts: a child with an address is not released, a child is not released twice', () => {
@@ -386,6 +455,9 @@ test('go-ipam NamespacedOps, CreateNamespace: two partitions hold the same prefi
   assert.equal(granted(plant.ask(at('n-q', 'q'), 'getIp', { address: '192.168.0.1' })).network, 'n-q');
 });
 
+// "Load into a non-empty store refused" can't occur: an actor loads once, when it begins, and has nothing before; a backup is
+// not loaded beside what is there, it takes its place in one transaction, which names before what will be lost, and is
+// refused while a process is active for the site (scripts/site/backup.test.ts).
 test('go-ipam DumpAndLoad: what is loaded from the rows gives the same answers', () => {
   const plant = createPlant();
   superOf(plant, '192.168.0.0/20', 22);

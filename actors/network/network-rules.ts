@@ -41,7 +41,7 @@ export const notAChild = (id: string): Refusal =>
 export const isGlobal = (network: Pick<NetworkRecord, 'partition' | 'privateSuper'>): boolean =>
   network.partition === '' && !network.privateSuper;
 
-const HIGHEST_VRF = 131_072;
+export const HIGHEST_VRF = 131_072;
 
 /** Check 18's first half; 0 is no VRF. */
 export const checkVrf = (vrf: number): Refusal | undefined =>

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { LogCursor, LogEntry } from '../../actors/ports.ts';
 import { signRequest } from '../auth/hmac.ts';
@@ -203,5 +205,77 @@ test('GET /v2/bus/{topic}: events with cursors, role edit, and a stream that end
     ':\n\nid: partition:p1/0/1/1\ndata: {"type":"old"}\n\n' +
       'data: {"type":"delete"}\n\nid: partition:p1/0/1/2\ndata: {"type":"command"}\n\n',
   );
+  await server.stop(100);
+});
+
+test('reliability.md F20: a reader that falls behind is cut off and goes on from its cursor; another one misses nothing', async () => {
+  const site = fakeSite();
+  const bus = createBus(memoryLog());
+  await ready(bus);
+  const edge = createEdge(site);
+  addBusRoutes(bus)(edge);
+  const server = await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 });
+  const path = `/v2/bus/${topic}`;
+  const headers = (cursor: string): Record<string, string> => ({
+    ...signRequest('Metal-Edit', TEST_KEYS['Metal-Edit'], 'GET', Date.now(), 'salt'),
+    'last-event-id': cursor,
+  });
+  /** Numbers of the events of a text that comes piece by piece; a text of megabytes is never put together. */
+  const numbersIn = (): { numbers: number[]; take(piece: string): void } => {
+    const numbers: number[] = [];
+    let open = '';
+    return {
+      numbers,
+      take(piece) {
+        const events = (open + piece).split('\n\n');
+        open = events.pop()!;
+        for (const event of events) {
+          const number = /id: .*\/(\d+)\s+data/.exec(event)?.[1];
+          if (number !== undefined) numbers.push(Number(number));
+        }
+      },
+    };
+  };
+  const follow = async (cursor: string, last: number): Promise<number[]> => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { headers: headers(cursor) });
+    const { numbers, take } = numbersIn();
+    for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
+      take(piece);
+      if (numbers.at(-1) === last) break;
+    }
+    return numbers;
+  };
+  const start = 'partition:p1/0/1/0';
+
+  const lazy = connect(server.port, '127.0.0.1');
+  const request = [`GET ${path} HTTP/1.1`, 'host: x', ...Object.entries(headers(start)).map(([k, v]) => `${k}: ${v}`)];
+  lazy.write(`${request.join('\r\n')}\r\n\r\n`);
+  await once(lazy, 'readable');
+
+  const EVENTS = 2_500;
+  const all = Array.from({ length: EVENTS }, (_, i) => i + 1);
+  const quick = follow(start, EVENTS);
+  // More than the buffers of both sockets take.
+  const body = { type: 'event', filler: 'x'.repeat(10_000) };
+  for (const n of all) {
+    bus.publish(entry(n, [body]));
+    await setImmediate();
+  }
+  assert.deepEqual(await quick, all);
+
+  const heard = numbersIn();
+  let end = '';
+  for await (const piece of lazy.setEncoding('utf8') as AsyncIterable<string>) {
+    heard.take(piece);
+    end = (end + piece).slice(-16);
+    // The last chunk of the answer: it is cut off, not only slow.
+    if (end.endsWith('\r\n0\r\n\r\n')) break;
+  }
+  assert.ok(heard.numbers.length > 0 && heard.numbers.length < EVENTS, `${heard.numbers.length} events`);
+  // It comes back, as often as it has to: what it missed is more than it may be behind.
+  while (heard.numbers.at(-1) !== EVENTS)
+    heard.numbers.push(...(await follow(`partition:p1/0/1/${heard.numbers.at(-1)}`, EVENTS)));
+  assert.deepEqual(heard.numbers, all);
+  await bus.stop();
   await server.stop(100);
 });

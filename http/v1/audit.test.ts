@@ -35,6 +35,18 @@ test('networks.md §6.5: what is refused is kept with who, what and why, without
   assert.ok(!JSON.stringify(kept).includes('geheim'));
 });
 
+test('reliability.md I18: a dry run that is refused by a rule is not kept, one of somebody who may not is', async () => {
+  const { kept, app } = start();
+  const freed = async (user: 'Metal-Edit' | 'Metal-View'): Promise<Response> => {
+    const { headers, ...rest } = asUser(user, 'DELETE');
+    return app.request('/v1/ip/free/10.9.9.9', { ...rest, headers: { ...headers, 'X-Hanse-Dry-Run': 'true' } });
+  };
+  assert.equal((await freed('Metal-Edit')).status, 404);
+  assert.equal(kept.length, 0);
+  assert.equal((await freed('Metal-View')).status, 403);
+  assert.equal(kept.length, 1);
+});
+
 test('networks.md §6.5: nobody who is not signed in leaves a trace', async () => {
   const { kept, app } = start();
   const response = await app.request('/v1/size', { ...asUser('Metal-Admin', 'PUT', {}), headers: {} });

@@ -1,11 +1,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { z } from 'zod';
 import { partitionScope, siteScope } from '../../actors/address.ts';
 import { conflict, notFound, unavailable, unprocessable } from '../../actors/refusal.ts';
 import { unlimited } from '../../actors/directory/tenant.ts';
+import type { Usage } from '../../actors/ipam/usage.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
 import { createApp } from '../app.ts';
 import { clientOf, createTestSite, entryOf, rowOf, type Asked } from '../testing.ts';
+import { networkAnswer, networkResponse } from './shape/network.ts';
 
 const P = partitionScope('p');
 const USAGE = { available_ips: 256, used_ips: 2, available_prefixes: 64, used_prefixes: 0 };
@@ -86,6 +89,31 @@ test('networks.md §1.1: the response, and null for an empty list', async () => 
     changed: '1970-01-01T00:00:00Z',
   });
   assert.equal((await call('Metal-View', 'GET', '/v1/network/none')).status, 404);
+});
+
+test('what the OpenAPI document says of an answer is what is answered: each field, and no other', () => {
+  const form = z.strictObject(networkAnswer.shape);
+  const answered: Array<[NetworkRecord, Usage | null, Usage | null]> = [
+    [network('n'), USAGE, null],
+    [network('child', { parent: 'super', type: 'child-shared', defaultChildPrefixLength: null }), null, USAGE],
+    [
+      network('super', {
+        privateSuper: true,
+        type: 'super',
+        natType: 'ipv4-masq',
+        vrf: 131_072,
+        created: 1_767_225_600_123,
+        defaultChildPrefixLength: { IPv4: 26, IPv6: 128 },
+        additionalAnnouncableCidrs: ['10.240.0.0/12'],
+      }),
+      null,
+      null,
+    ],
+  ];
+  for (const [record, IPv4, IPv6] of answered) {
+    const body: unknown = JSON.parse(JSON.stringify(networkResponse({ network: record, usage: { IPv4, IPv6 } })));
+    assert.deepEqual(form.parse(body), body);
+  }
 });
 
 test('networks.md N05: a super network, which only its actor can count, never fails a list by not answering', async () => {

@@ -30,13 +30,16 @@ import { networkAt } from './network-places.ts';
 import { copyView, withAllHeld } from './network-usage.ts';
 import { orNull } from './shape/fields.ts';
 import {
+  foundNetworksAnswer,
   networkAllocateBody,
+  networkAnswer,
   networkCreate,
   networkCreateBody,
   networkFindBody,
   networkPatch,
   networkQuery,
   networkResponse,
+  networksAnswer,
   networkUpdateBody,
   type NetworkQuery,
 } from './shape/network.ts';
@@ -142,10 +145,14 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
 
 /** Networks (networks.md §1). */
 export function addNetworkRoutes(edge: Edge): void {
-  route(edge, { method: 'get', path: PATH, role: 'view', operation: 'listNetworks' }, async (request) => {
-    const views = await list(request, { matches: () => true });
-    return ok(orNull(views.map(networkResponse)));
-  });
+  route(
+    edge,
+    { method: 'get', path: PATH, role: 'view', operation: 'listNetworks', answer: networksAnswer },
+    async (request) => {
+      const views = await list(request, { matches: () => true });
+      return ok(orNull(views.map(networkResponse)));
+    },
+  );
 
   route(
     edge,
@@ -156,6 +163,7 @@ export function addNetworkRoutes(edge: Edge): void {
       operation: 'findNetworks',
       audited: false,
       body: networkFindBody,
+      answer: foundNetworksAnswer,
     },
     async (request) => {
       const query = networkQuery(request.body);
@@ -171,6 +179,7 @@ export function addNetworkRoutes(edge: Edge): void {
       role: 'admin',
       operation: 'createNetwork',
       body: networkCreateBody,
+      answer: networkAnswer,
       placeless: ({ body }) => (body.partitionid ? undefined : 'everywhere'),
     },
     async ({ site, as, body }) => {
@@ -198,7 +207,14 @@ export function addNetworkRoutes(edge: Edge): void {
 
   write(
     edge,
-    { method: 'post', path: PATH, role: 'admin', operation: 'updateNetwork', body: networkUpdateBody },
+    {
+      method: 'post',
+      path: PATH,
+      role: 'admin',
+      operation: 'updateNetwork',
+      body: networkUpdateBody,
+      answer: networkAnswer,
+    },
     async ({ site, as, body, query }) => {
       const force = queryFlag('force', query('force'));
       if (isRefusal(force)) return force;
@@ -233,7 +249,16 @@ export function addNetworkRoutes(edge: Edge): void {
 
   write(
     edge,
-    { method: 'post', path: `${PATH}/allocate`, role: 'edit', operation: 'allocateNetwork', body: networkAllocateBody },
+    {
+      method: 'post',
+      path: `${PATH}/allocate`,
+      role: 'edit',
+      operation: 'allocateNetwork',
+      about:
+        'Cuts a network for a project out of the private super network of a partition: a prefix of each family, or of one.',
+      body: networkAllocateBody,
+      answer: networkAnswer,
+    },
     async ({ site, as, body }) => {
       const { projectid: project = '', partitionid: partition = '', destinationprefixes = [] } = body;
       const missing = checkLengthNumbers('length', body.length ?? {}) ?? checkAllocateIds({ project, partition });
@@ -272,7 +297,7 @@ export function addNetworkRoutes(edge: Edge): void {
 
   write(
     edge,
-    { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeNetwork' },
+    { method: 'delete', path: `${PATH}/free/:id`, role: 'edit', operation: 'freeNetwork', answer: networkAnswer },
     (request) => free(request, 'free'),
     answerDone,
   );
@@ -283,6 +308,7 @@ export function addNetworkRoutes(edge: Edge): void {
       path: `${PATH}/free/:id`,
       role: 'edit',
       operation: 'freeNetworkDeprecated',
+      answer: networkAnswer,
       contentType: 'any',
     },
     (request) => free(request, 'free'),
@@ -290,9 +316,13 @@ export function addNetworkRoutes(edge: Edge): void {
   );
   write(
     edge,
-    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteNetwork' },
+    { method: 'delete', path: `${PATH}/:id`, role: 'admin', operation: 'deleteNetwork', answer: networkAnswer },
     (request) => free(request, 'delete'),
     answerDone,
   );
-  route(edge, { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findNetwork' }, find);
+  route(
+    edge,
+    { method: 'get', path: `${PATH}/:id`, role: 'view', operation: 'findNetwork', answer: networkAnswer },
+    find,
+  );
 }

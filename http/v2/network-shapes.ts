@@ -41,13 +41,17 @@ const rough = z
 const fullInDays = z
   .number()
   .nullable()
-  .describe('At this rate; 0: nothing is free; null: not within a hundred years, or nobody can say.');
+  .describe(
+    'At this rate; 0: nothing is free; null: not within a hundred years, or the rate is not known, or somebody is unreachable.',
+  );
 
 const familyUsage = z.object({
   family,
   ...counts,
   children: z.int().describe('Child prefixes of a super network.'),
-  growth: growth.describe('Of held addresses; of a super network, of addresses in child prefixes.'),
+  growth: growth.describe(
+    'Of held addresses, of all partitions together; of a super network, of addresses in child prefixes. null: of a partition that holds some it is not known yet: it is null in `partitions`, too.',
+  ),
   childPrefixesPerDay: z
     .number()
     .nullable()
@@ -109,7 +113,7 @@ const unreachable = z.array(z.string()).describe('Who did not answer, in words; 
 export const usageAnswer = z.object({
   network: z.string(),
   fullInDays: fullInDays.describe(
-    'Of the family that is full first; null as there, and while somebody is unreachable.',
+    'Of the family that is full first; null as there, also while the rate of one of them is not known.',
   ),
   fullFirst: family.nullable().describe('That family.'),
   families: z.array(familyUsage),

@@ -118,9 +118,25 @@ function byPrefix(parts: NetworkParts, blocks: readonly KnownBlock[]): Map<strin
   return prefixes;
 }
 
-/** All partitions' together: each sees its own part of the demand. */
+/** What a partition has of a family. */
+function partSums({ ranges, children }: PartitionPart, family: Family): Sums {
+  const total = sums();
+  for (const range of ranges) if (familyOf(range.range) === family) add(total, rangeSums(range));
+  for (const child of children) if (familyOf(child.prefix) === family) add(total, childSums(child));
+  return total;
+}
+
+/**
+ * All partitions' together: each sees its own part of the demand. null while one that has addresses in use can't say its
+ * rate, as after a restart: the sum of the others would promise too long a time.
+ */
 function growthOf(parts: readonly PartitionPart[], family: Family): Growth | null {
-  const watched = parts.flatMap(({ families }) => families.find((one) => one.family === family)?.growth ?? []);
+  const watched: Growth[] = [];
+  for (const part of parts) {
+    const growth = part.families.find((one) => one.family === family)?.growth ?? null;
+    if (growth !== null) watched.push(growth);
+    else if (part.borrowed > 0 || partSums(part, family).held > 0n) return null;
+  }
   if (watched.length === 0) return null;
   return {
     perDay: watched.reduce((all, { perDay }) => all + perDay, 0),
@@ -164,10 +180,8 @@ function familyUsage(
   };
 }
 
-function partitionUsage(
-  { partition, site, ranges, children, inOperation, lent, borrowed, families, hoursLeft }: PartitionPart,
-  isGlobal: boolean,
-): UsageAnswer['partitions'][number] {
+function partitionUsage(part: PartitionPart, isGlobal: boolean): UsageAnswer['partitions'][number] {
+  const { partition, site, ranges, inOperation, lent, borrowed, families, hoursLeft } = part;
   return {
     partition,
     site,
@@ -175,12 +189,12 @@ function partitionUsage(
     inOperation,
     lent,
     borrowed,
-    families: families.map(({ family, growth, hoursLeft: hours }) => {
-      const total = sums();
-      for (const range of ranges) if (familyOf(range.range) === family) add(total, rangeSums(range));
-      for (const child of children) if (familyOf(child.prefix) === family) add(total, childSums(child));
-      return { family, ...countsOf(total), growth, hoursLeftCutOff: isGlobal ? hours : null };
-    }),
+    families: families.map(({ family, growth, hoursLeft: hours }) => ({
+      family,
+      ...countsOf(partSums(part, family)),
+      growth,
+      hoursLeftCutOff: isGlobal ? hours : null,
+    })),
     hoursLeftCutOff: isGlobal ? hoursLeft : null,
   };
 }
@@ -194,6 +208,12 @@ function fullest(blocks: readonly KnownBlock[]): KnownBlock[] {
   return blocks.toSorted((a, b) => (left(a) < left(b) ? -1 : left(a) > left(b) ? 1 : 0)).slice(0, MOST_BLOCKS);
 }
 
+/** Of the family that is full first; null while of one in use nobody knows how fast it fills: it may be that one. */
+function fullFirstIn(families: UsageAnswer['families']): number | null {
+  const first = soonest(families.map((one) => one.fullInDays));
+  return first === 0 || families.every(({ growth, held }) => growth !== null || exactly(held) === 0n) ? first : null;
+}
+
 export function usageOf(network: string, all: NetworkParts): UsageAnswer {
   const { parts, ledger, unreachable, isGlobal } = all;
   const blocks = knownBlocks(all);
@@ -205,7 +225,7 @@ export function usageOf(network: string, all: NetworkParts): UsageAnswer {
   const families = (['IPv4', 'IPv6'] as const)
     .filter((family) => present.has(family))
     .map((family) => familyUsage(family, all, prefixes));
-  const fullInDays = soonest(families.map((one) => one.fullInDays));
+  const fullInDays = fullFirstIn(families);
   const sum = (of: (part: PartitionPart) => number): number => parts.reduce((so, part) => so + of(part), 0);
   return {
     network,

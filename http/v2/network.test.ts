@@ -86,7 +86,14 @@ function scene() {
   });
   site.networkPlaces.set('internet', { partition: '', home: 'a' });
   site.entries.push(entryOf('globalnetwork', newNetwork('internet', { partition: '', prefixes: [PREFIX] }), 'a'));
-  const there = { ...part({ ranges: [range(PREFIX, '203.0.113.16/28', 3)] }), partition: 'q', site: 'b' };
+  const there = {
+    ...part({
+      ranges: [range(PREFIX, '203.0.113.16/28', 3)],
+      families: [{ family: 'IPv4', growth: { perDay: 0, overHours: 3 }, hoursLeft: null }],
+    }),
+    partition: 'q',
+    site: 'b',
+  };
   site.members.set('b', () => ({ parts: [there], isGlobal: true, ledger: null }));
   return { site, get: (path: string) => clientOf(createApp(site))('Metal-View', 'GET', path) };
 }
@@ -161,6 +168,54 @@ test('what a holder could only look through roughly is marked: of the prefix, an
       ['203.0.113.16/28', true],
     ],
   );
+});
+
+test("while a partition that has addresses in use knows no rate, there is no forecast: the others' would be too late", async () => {
+  const { site, get } = scene();
+  const usageWith = async (change: Partial<UsagePart>) => {
+    const told = {
+      ...part({ families: [{ family: 'IPv4', growth: null, hoursLeft: null }], ...change }),
+      partition: 'q',
+    };
+    site.members.set('b', () => ({ parts: [{ ...told, site: 'b' }], isGlobal: true, ledger: null }));
+    const usage = usageAnswer.parse((await get('/v2/network/internet/usage')).body);
+    const [family] = usage.families;
+    assert.deepEqual(
+      usage.partitions.map(({ partition, families }) => [partition, families[0]?.growth?.perDay ?? null]),
+      [
+        ['p', 24],
+        ['q', null],
+      ],
+    );
+    assert.equal(family?.fullInDays, usage.fullInDays);
+    return [family?.growth?.perDay ?? null, usage.fullInDays, usage.fullFirst];
+  };
+  const unknown = [null, null, null];
+  assert.deepEqual(await usageWith({ ranges: [range(PREFIX, '203.0.113.16/28', 3)] }), unknown);
+  assert.deepEqual(await usageWith({ borrowed: 1 }), unknown);
+  // Who has nothing in use takes no part in what fills it.
+  assert.deepEqual(await usageWith({ ranges: [range(PREFIX, '203.0.113.16/28', 0)] }), [24, 248 / 24, 'IPv4']);
+});
+
+test("of two families one's forecast does not stand for both while the other's rate is not known; full is full", async () => {
+  const { site, get } = scene();
+  site.networkPlaces.set('both', { partition: 'p', home: 'a' });
+  site.members.clear();
+  const topOf = async (free: number) => {
+    const four = { ...range('10.0.0.0/28', '10.0.0.0/28', 15 - free), free };
+    site.script['network.usage'] = part({
+      ranges: [four, range('2001:db8::/124', '2001:db8::/124', 5)],
+      families: [
+        { family: 'IPv4', growth: null, hoursLeft: null },
+        { family: 'IPv6', growth: { perDay: 1, overHours: 24 }, hoursLeft: 240 },
+      ],
+    });
+    const usage = usageAnswer.parse((await get('/v2/network/both/usage')).body);
+    return [usage.fullInDays, usage.fullFirst, ...usage.families.map(({ fullInDays }) => fullInDays)];
+  };
+  assert.deepEqual(await topOf(5), [null, null, null, 10]);
+  assert.deepEqual(await topOf(15), [10, 'IPv6', null, 10]);
+  assert.deepEqual(await topOf(0), [0, 'IPv4', 0, 10]);
 });
 
 test('of two families the one that is full first stands on top; a wide one is exact', async () => {

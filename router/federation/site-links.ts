@@ -15,6 +15,8 @@ export interface Greeting {
   links: string[];
   /** Base URLs of its REST edge. */
   urls: string[];
+  /** Wall clock. A process of the version before does not say. */
+  startedAtMs?: number;
 }
 
 export interface SiteLinks {

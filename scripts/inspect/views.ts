@@ -8,7 +8,9 @@ import type { CursorView, LeaseView, StreamView } from '../../storage/inspection
 import type { ActorTree } from '../site/inspect/actors.ts';
 import type { BlocksView } from '../site/inspect/blocks.ts';
 import type { ConflictsView } from '../site/inspect/conflicts.ts';
+import type { StandbyView } from '../site/standbys.ts';
 import { bold, dim, green, red, yellow } from '../start/screen.ts';
+import { showStandbys, standbyTable } from './standbys.ts';
 import { clock, duration, pairs, paragraphs, table, type Cell, type Value } from './table.ts';
 
 const trouble = (value: number): Cell =>
@@ -25,6 +27,7 @@ const outcome = (text: string): Cell =>
 export interface OverviewAnswer {
   site: string;
   process: string;
+  standbys: StandbyView[];
   version: string;
   partitions: string[];
   shards: number;
@@ -41,6 +44,7 @@ export const showOverview = (answer: OverviewAnswer): string =>
     ['site', { text: answer.site, paint: bold }],
     ['partitions', answer.partitions.join(', ') || 'none yet'],
     ['process', `${answer.process}, active for ${duration(answer.upMs)}`],
+    ['standbys', showStandbys(answer.standbys)],
     ['version', answer.version],
     ['shards', `${answer.shards}, restarts: ${answer.shardRestarts}, started over: ${answer.shardStartOvers}`],
     ['quarantine', showQuarantined(answer)],
@@ -218,11 +222,12 @@ const showBus = ({ nsqd, waiting, held, isCatchingUp }: ReturnType<Bus['state']>
 
 export interface LeasesAnswer {
   process: string;
+  standbys: StandbyView[];
   leases: LeaseView[];
   epochs: Array<{ scope: string; shard: number; epoch: number }>;
 }
 
-export const showLeases = ({ process, leases, epochs }: LeasesAnswer): string =>
+export const showLeases = ({ process, standbys, leases, epochs }: LeasesAnswer): string =>
   paragraphs(
     table(
       [
@@ -241,6 +246,7 @@ export const showLeases = ({ process, leases, epochs }: LeasesAnswer): string =>
       ]),
       'nobody holds the lease',
     ),
+    standbyTable(standbys),
     table(
       [{ name: 'SCOPE' }, { name: 'SHARD', right: true }, { name: 'EPOCH', right: true }],
       epochs.map(({ scope, shard, epoch }) => [scope, shard, epoch]),

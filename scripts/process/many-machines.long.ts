@@ -49,7 +49,7 @@ async function untilAllocated(site: PlantSite, body: object): Promise<number> {
   return tookMs;
 }
 
-test(`design.md §10: ${MACHINES} machines in one partition, ${BUSY} busy: at most 1 GiB, and a takeover as short as ever`, async () => {
+test(`design.md §10: ${MACHINES} machines in one partition, ${BUSY} busy: at most 1 GiB, and a start loads none of them`, async () => {
   await withPlant({ shards: 1 }, async (plant) => {
     const site = plant.first;
     const seeded = await seedPlace(plant, site, 'muc');

@@ -11,6 +11,7 @@ export interface SiteProcess {
   readonly name: string;
   readonly url: string;
   readonly grpcPort: number;
+  readonly metricsPort: number;
   readonly child: Child;
   /** `active`, `standby`, or why neither. */
   role(): Promise<string>;
@@ -57,7 +58,9 @@ function linkPortOf(child: Child): number {
 }
 
 export async function withSitePair(options: PlantOptions, run: (pair: SitePair) => Promise<void>): Promise<void> {
-  await withPlant(options, async (plant) => {
+  const [firstMetrics, secondMetrics] = [await freePort(), await freePort()];
+  const env = { HANSE_METRICS_PORT: String(firstMetrics), ...options.env };
+  await withPlant({ ...options, env }, async (plant) => {
     const first = plant.first;
     const [httpPort, grpcPort, linkPort, routerPort] = [
       await freePort(),
@@ -76,13 +79,15 @@ export async function withSitePair(options: PlantOptions, run: (pair: SitePair) 
       HANSE_ADVERTISE: HOST,
       HANSE_SHARDS: String(options.shards ?? 2),
       HANSE_GROUP_LIMIT: String(options.groupLimit ?? 3),
+      HANSE_METRICS_PORT: String(secondMetrics),
       PROBE_ALLOW: plant.files.host,
       ...options.env,
     });
-    const processOf = (name: string, child: Child, url: string, port: number): SiteProcess => ({
+    const processOf = (name: string, child: Child, url: string, grpc: number, metricsPort: number): SiteProcess => ({
       name,
       url,
-      grpcPort: port,
+      grpcPort: grpc,
+      metricsPort,
       child,
       role: () => roleAt(url),
       async start() {
@@ -100,8 +105,8 @@ export async function withSitePair(options: PlantOptions, run: (pair: SitePair) 
       },
     });
     const processes = [
-      processOf('the first process', first.process, first.url, first.grpcPort),
-      processOf('the second process', second, `http://${HOST}:${httpPort}`, grpcPort),
+      processOf('the first process', first.process, first.url, first.grpcPort, firstMetrics),
+      processOf('the second process', second, `http://${HOST}:${httpPort}`, grpcPort, secondMetrics),
     ] as const;
     await processes[1].start();
 

@@ -6,6 +6,8 @@ import { runStandbyRounds } from './standby-rounds.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 50);
 const STALLS = Number(process.env['STALLS'] ?? 20);
+/** The median is what reliability.md F01 asks of each, and half a second here; a single one may meet a busy machine. */
+const WITHIN_MS = { p50: 3_000, p99: 15_000 };
 
 test(`reliability.md F01: the active process killed ${ROUNDS} × under 64 clients, another one standing by`, () =>
   runStandbyRounds({
@@ -14,8 +16,7 @@ test(`reliability.md F01: the active process killed ${ROUNDS} × under 64 client
     addressClients: 52,
     machineClients: 12,
     quietMs: [50, 600],
-    // The figures are printed; here it counts that service comes back by itself, on a busy machine, too.
-    withinMs: { p50: 10_000, p99: 30_000 },
+    withinMs: WITHIN_MS,
     async fault(active) {
       await active.child.end('SIGKILL');
       return () => active.start();
@@ -34,7 +35,7 @@ test(`reliability.md F04: the active process stalled ${STALLS} × for 2, 10 and 
     machineClients: 8,
     quietMs: [50, 400],
     plant: { env: { HANSE_LEASE_MS: String(LEASE_MS) } },
-    withinMs: { p50: 10_000, p99: 30_000 },
+    withinMs: WITHIN_MS,
     async fault(active, round) {
       const { pid } = active.child;
       const stalledMs = LEASE_MS * LEASES[round % LEASES.length]!;

@@ -183,13 +183,17 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   },
 };
 
-export function strike(entry: FaultEntry, simulated: Simulated): void {
+const BETWEEN_SITES: ReadonlySet<FaultKind> = new Set(['cut', 'silence', 'reset', 'flap']);
+
+/** Answers whether anything went wrong: a single site has no link that could be cut. */
+export function strike(entry: FaultEntry, simulated: Simulated): boolean {
   const [from, to] = pairOf(entry, simulated);
   simulated.universe.note(
     'fault',
     () => `${entry.do} ${from} ${to} ${entry.forMs.toFixed(0)} ms ${entry.hard.toFixed(2)}`,
   );
   FAULTS[entry.do](entry, simulated);
+  return simulated.sites.length > 1 || !BETWEEN_SITES.has(entry.do);
 }
 
 /** The faults end: what stands, or lies in wait, is gone. Things that died are started again by themselves. */

@@ -60,7 +60,11 @@ const program = new Command('simulate')
   .option('--seeds <n>', 'how many', atLeastOne, 1)
   .option('--steps <n>', 'most client operations of a run', whole)
   .option('--sites <n>', 'number of sites; default: by the seed', atLeastOne)
-  .option('--faults <kinds>', `all, none, or some of ${KINDS.join(',')}; default: by the seed`, faultsOf)
+  .option(
+    '--faults <kinds>',
+    `all (restore in a fifth of the seeds), none, or some of ${KINDS.join(',')}; default: by the seed`,
+    faultsOf,
+  )
   .option('--seconds <n>', 'virtual seconds before all faults end', whole)
   .option('--jobs <n>', 'processes', atLeastOne, 1)
   .option('--trace', 'write every event')

@@ -53,11 +53,11 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
     virtualMs: universe.nowMs,
     realMs: performance.now() - started,
     cpuMs: cpuSince(cpuBefore),
-    faults: schedule.entries.filter(isFault).length,
-    answered: finished.answered,
+    faults: finished.faults,
+    answered: finished.clients.answered,
     violation: universe.violation,
     sometimes: universe.sometimes,
-    counts: finished.history.counts(),
+    counts: finished.clients.history.counts(),
   };
 }
 
@@ -66,26 +66,33 @@ function cpuSince(before: NodeJS.CpuUsage): number {
   return (user + system) / 1_000;
 }
 
-async function play(universe: Universe, schedule: Schedule, { until, mutation }: RunOptions): Promise<Clients> {
+interface Played {
+  clients: Clients;
+  /** Those that struck, not all that were planned. */
+  faults: number;
+}
+
+async function play(universe: Universe, schedule: Schedule, { until, mutation }: RunOptions): Promise<Played> {
   /** Somebody wants to see it up to there: nothing that was not awaited is a violation. */
   const isCutShort = (): boolean => universe.events >= (until ?? Infinity);
   const { shape } = schedule;
   const simulated = createFederated(universe, shape, mutation);
   const { clients, sites, restored } = simulated;
+  const played: Played = { clients, faults: 0 };
   for (const [site] of sites.entries()) for (let slot = 0; slot < shape.processes; slot++) simulated.start(site, slot);
   await begin(simulated, until);
-  if (isCutShort()) return clients;
+  if (isCutShort()) return played;
 
   // ---- safety: faults and clients ----------------------------------------------------------------------------------
 
   for (const entry of schedule.entries) {
     universe.after(Math.max(0, entry.atMs - universe.nowMs), () => {
-      if (isFault(entry)) strike(entry, simulated);
-      else clients.perform(entry);
+      if (!isFault(entry)) clients.perform(entry);
+      else if (strike(entry, simulated)) played.faults++;
     });
   }
   await universe.run(shape.safetyMs, until);
-  if (isCutShort()) return clients;
+  if (isCutShort()) return played;
 
   // ---- liveness: no more faults, and all must become quiet ---------------------------------------------------------
 
@@ -104,12 +111,12 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
         .catch((error: unknown) => universe.note('odd', () => `the loss is not accepted: ${String(error)}`));
     }
     await universe.run(universe.nowMs + LOOK_MS, until);
-    if (isCutShort()) return clients;
+    if (isCutShort()) return played;
     restless = unrest(simulated);
   }
   if (restless !== undefined)
     universe.violate('I20', `not quiet ${QUIET_WITHIN_MS} ms after the last fault: ${restless}`);
-  if (universe.violation !== undefined) return clients;
+  if (universe.violation !== undefined) return played;
 
   const judged = { isOver: false };
   readEverything(universe, clients)
@@ -125,8 +132,8 @@ async function play(universe: Universe, schedule: Schedule, { until, mutation }:
     waited += LOOK_MS
   ) {
     await universe.run(universe.nowMs + LOOK_MS, until);
-    if (isCutShort()) return clients;
+    if (isCutShort()) return played;
   }
   if (!judged.isOver) universe.violate('I20', 'the final look was not answered');
-  return clients;
+  return played;
 }

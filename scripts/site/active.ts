@@ -21,6 +21,7 @@ import { keepMember } from './member.ts';
 import { placedFirst } from './placed-first.ts';
 import { ensureProviderTenant } from './provider.ts';
 import { startingRole } from './standby.ts';
+import { standbysOf, type StandbyView } from './standbys.ts';
 import { noteCompared } from './standing.ts';
 import { startUpkeep } from './upkeep.ts';
 
@@ -102,11 +103,23 @@ export async function serveSite(
   life.onEnd('hosting', () => hosting.stop());
   const site: Site = siteOf(ground, { ask, host, places, copy, members, traces, growth, committed, messages, hosting });
   const joins = openJoins(ground, { site, federation, copy });
-  const insight = await observe(ground, { site, host, blocks, bus, federation });
+  const standbys = (): StandbyView[] => standbysOf(links.processes.linksTo(config.site), world);
+  const insight = observe(ground, { site, host, blocks, bus, federation, standbys });
   life.onEnd('insight', () => insight.stop());
   let isServing = false;
   const isReady = (): boolean => isServing && !life.isEnding;
-  const edge: SiteEdge = openEdge(ground, { site, places, host, federation, blocks, bus, joins, insight, isReady });
+  const edge: SiteEdge = openEdge(ground, {
+    site,
+    places,
+    host,
+    federation,
+    standbys,
+    blocks,
+    bus,
+    joins,
+    insight,
+    isReady,
+  });
   life.onEnd('read copy', () => edge.stop());
 
   const member = await keepMember({ site: config.site, ask, copy, links, world, reachedAt: ground.reachedAt, odd });

@@ -5,6 +5,8 @@ import { createApp } from '../../http/app.ts';
 import { clientOf, createTestSite } from '../../http/testing.ts';
 import { addFederationRoutes, type FederationRoutes } from './federation-routes.ts';
 
+const STANDBY = { process: 'there:7:0', urls: ['http://there:8080/'], links: [], startedAtMs: 5, seenAtMs: 9 };
+
 function start(restored: readonly string[] | null = null) {
   const done: string[] = [];
   const joins: FederationRoutes['joins'] = {
@@ -27,6 +29,7 @@ function start(restored: readonly string[] | null = null) {
   const add = addFederationRoutes({
     joins,
     federation: { status: () => [] },
+    standbys: () => [STANDBY],
     blocks,
     restart: () => void done.push('restart'),
   });
@@ -60,4 +63,9 @@ test('what they do they do without a dry run', async () => {
   await call('Metal-Admin', 'POST', '/v2/federation/accept-loss', {});
   await call('Metal-Admin', 'POST', '/v2/federation/join', { token: 'good' });
   assert.deepEqual(done, ['invite', 'accept', 'join', 'restart']);
+});
+
+test('design.md §2: the federation names the processes of this site that stand by', async () => {
+  const { body } = await start().call('Metal-Admin', 'GET', '/v2/federation');
+  assert.deepEqual((body as { standbys: unknown }).standbys, [STANDBY]);
 });

@@ -7,10 +7,13 @@ import type { BlockDriver } from '../../router/federation/blocks.ts';
 import { notCompared } from '../../router/federation/restored.ts';
 import type { Federation } from '../../router/federation/federation.ts';
 import type { JoinHost } from '../../router/federation/join.ts';
+import type { StandbyView } from './standbys.ts';
 
 export interface FederationRoutes {
   joins: Pick<JoinHost, 'invitation' | 'invite' | 'prospect' | 'joinWith'>;
   federation: Pick<Federation, 'status'>;
+  /** Other processes of the site that can be reached. */
+  standbys(): StandbyView[];
   blocks: Pick<BlockDriver, 'restored' | 'closedBlocks' | 'acceptLoss'>;
   /** Starts this process again with its new identity, after the answer left. */
   restart(): void;
@@ -28,7 +31,7 @@ const textOf = (reasons: ReadonlyArray<{ message: string }>): string =>
   reasons.map(({ message }) => message).join('\n');
 
 export const addFederationRoutes =
-  ({ joins, federation, blocks, restart }: FederationRoutes) =>
+  ({ joins, federation, standbys, blocks, restart }: FederationRoutes) =>
   (edge: Edge): void => {
     const { site } = edge;
     const restoredView = async (): Promise<RestoredView> => ({
@@ -39,6 +42,7 @@ export const addFederationRoutes =
       ok({
         site: site.id,
         partitions: site.places.hosted(),
+        standbys: standbys(),
         members: federation.status(),
         restored: await restoredView(),
       }),

@@ -1,5 +1,5 @@
 // What a process of a site has from its start to its end, whether it is active or stands by: database, lease, identity,
-// links, REST port.
+// links, REST port, the port of the metrics.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
@@ -23,8 +23,10 @@ import { EXIT_CONFIGURATION, EXIT_FENCED } from '../exit-codes.ts';
 import type { Logger } from '../log.ts';
 import { projectRoot } from '../root.ts';
 import { realWorld } from '../world.ts';
+import { version } from './build-info.ts';
 import { keepLease, type Lease } from './lease.ts';
 import type { Life } from './life.ts';
+import { openProcessMetrics, type ProcessMetrics } from './metrics/process-metrics.ts';
 import { answerPeers, type Role } from './role.ts';
 import { startingRole } from './standby.ts';
 import { whenFree } from './when-free.ts';
@@ -48,6 +50,7 @@ export interface Ground {
   readonly shards: number;
   readonly threads: PiscinaThreads;
   readonly admission: Pick<Admission, 'state' | 'turnedAway'>;
+  readonly metrics: Pick<ProcessMetrics, 'registry'>;
   odd(what: string, error?: unknown): void;
   current(): Role;
   /** From now on requests are answered so. */
@@ -85,6 +88,18 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     log,
     onLost: (why) => lost(why),
   });
+  let isActiveReached = (): boolean => false;
+  const metrics = openProcessMetrics({
+    site: config.site,
+    process: holder.process,
+    version,
+    lease,
+    isActiveReached: () => isActiveReached(),
+    at: config.metrics,
+    world,
+    log,
+  });
+  life.onEnd('metrics', () => metrics.stop());
   const identity = await openKeys(config, store, lease, log);
 
   const threads = piscinaThreads({
@@ -110,7 +125,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     incarnation: randomUUID(),
     identity: () => identity,
     world,
-    greeting: () => ({ links: reachedAt.links, urls: reachedAt.urls }),
+    greeting: () => ({ links: reachedAt.links, urls: reachedAt.urls, startedAtMs: STARTED_AT_MS }),
     onLink: sayLinkChanges({
       monotonicMs: world.monotonicMs,
       say(what, fields) {
@@ -120,6 +135,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     odd,
   });
   life.onEnd('peer links', () => links.close());
+  isActiveReached = () => links.processes.activeOf(config.site) !== undefined;
 
   let role: Role = startingRole({ config, links, store, world, lease, odd, current: () => role });
   let serveJoin: Parameters<Ground['answerJoins']>[0] = (_request, response) =>
@@ -177,6 +193,7 @@ export async function openGround(config: SiteConfig, log: Logger, life: Life): P
     shards: shardsFor(config.shards, availableParallelism()),
     threads,
     admission,
+    metrics,
     odd,
     whenLost: (next) => void (lost = (why) => void next(why)),
     current: () => role,
@@ -194,9 +211,11 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+const STARTED_AT_MS = Math.round(Date.now() - performance.now());
+
 const holderOf = (site: string): LeaseHolder => ({
   site,
-  process: `${hostname()}:${process.pid}:${Math.round(Date.now() - performance.now())}`,
+  process: `${hostname()}:${process.pid}:${STARTED_AT_MS}`,
   host: hostname(),
   pid: process.pid,
 });

@@ -50,6 +50,7 @@ const ASIDE: QuarantinedMessage = {
   lastMs: 9,
   partOf: null,
 };
+const STANDBY = { process: 'there:7:0', urls: ['http://there:8080/'], links: [], startedAtMs: 5, seenAtMs: 9 };
 
 function start(
   hosted: Partial<Record<keyof InspectOptions['host'], unknown>> = {},
@@ -65,6 +66,7 @@ function start(
     blocks: { open: 0 },
     bus: { state: () => ({ isCatchingUp: false, held: 0, waiting: 0, nsqd: 'none' as const }) },
     federation: { status: () => [] },
+    standbys: () => [STANDBY],
     inspection: inspection as Inspection,
     host: {
       restarts: 0,
@@ -109,6 +111,14 @@ test('a site at a glance says whether it refuses requests, what is set aside, an
   const { quarantined, quarantineLost, admission, shardRestarts, shardStartOvers } = body as OverviewAnswer;
   assert.deepEqual([quarantined, quarantineLost, admission.refused], [1, 4, { share: 0, limit: 9, overloaded: 2 }]);
   assert.deepEqual([shardRestarts, shardStartOvers], [0, 2]);
+});
+
+test('design.md §2: the overview and the leases name the processes of the site that stand by', async () => {
+  const { call } = start({}, { leases: async () => [], log: async () => ({ streams: [], cursors: [] }) });
+  for (const path of ['', '/leases']) {
+    const { status, body } = await call('Metal-Admin', 'GET', `/v2/inspect${path}`);
+    assert.deepEqual([status, (body as { standbys: unknown }).standbys], [200, [STANDBY]], path);
+  }
 });
 
 test('the tree adds the shards up, the busiest actors first, and names who does not answer', async () => {

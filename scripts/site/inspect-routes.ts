@@ -20,6 +20,7 @@ import { inspectOne, inspectShards, NO_ACTORS, treeOf } from './inspect/actors.t
 import { blocksOf } from './inspect/blocks.ts';
 import { readConflicts } from './inspect/conflicts.ts';
 import { keysTwice } from './inspect/keys.ts';
+import type { StandbyView } from './standbys.ts';
 
 export interface InspectOptions {
   /** This process, as the lease names it. */
@@ -33,6 +34,8 @@ export interface InspectOptions {
   blocks: Pick<BlockDriver, 'open'>;
   bus: Pick<Bus, 'state'>;
   federation: Pick<Federation, 'status'>;
+  /** Other processes of the site that can be reached. */
+  standbys(): StandbyView[];
   inspection: Inspection;
   auditThread: Pick<AuditThread, 'rows'>;
 }
@@ -96,7 +99,7 @@ const refuseKind = (kind: string | undefined): Refusal | undefined =>
     : invalid(`kind:"${kind}" is not valid, expected one of ${KINDS.join(', ')}`);
 
 export const addInspectRoutes =
-  ({ process, host, admission, shards, blocks, bus, federation, inspection, auditThread }: InspectOptions) =>
+  ({ process, host, admission, shards, blocks, bus, federation, standbys, inspection, auditThread }: InspectOptions) =>
   (edge: Edge): void => {
     const { site } = edge;
     const audit = createAudit(host, auditThread, () => keysTwice(site, inspection.outcomes));
@@ -117,6 +120,7 @@ export const addInspectRoutes =
       ok({
         site: site.id,
         process,
+        standbys: standbys(),
         version: site.config.version,
         partitions: site.places.hosted(),
         shards,
@@ -175,6 +179,7 @@ export const addInspectRoutes =
       return {
         site: site.id,
         process,
+        standbys: standbys(),
         leases,
         epochs: streams.filter(({ ended }) => !ended).map(({ scope, shard, epoch }) => ({ scope, shard, epoch })),
       };

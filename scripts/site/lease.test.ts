@@ -98,6 +98,21 @@ describe('the lease of a site (design.md §5, §12)', () => {
     assert.deepEqual(first.lost, []);
   });
 
+  it('both know when it ends; a standby that can’t look any more sees it run out', async () => {
+    const { run, join, server } = database();
+    const first = join('a');
+    const second = join('b');
+    assert.equal(second.lease.endsInMs, undefined);
+    await run(10_000);
+    for (const { lease } of [first, second]) {
+      const { endsInMs } = lease;
+      assert.ok(endsInMs! > LEASE_MS / 2 && endsInMs! <= LEASE_MS, String(endsInMs));
+    }
+    server.isDown = true;
+    await run(5_000);
+    for (const { lease } of [first, second]) assert.ok(lease.endsInMs! < -3_000, String(lease.endsInMs));
+  });
+
   it('one that stops while it asks for the lease gives back what it was given meanwhile', async () => {
     const { run, join, server, row } = database();
     server.delayMs = 200;

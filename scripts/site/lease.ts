@@ -15,6 +15,8 @@ export interface Lease {
   readonly problem: string | undefined;
   /** Who else holds it, as last seen. */
   readonly holder: LeaseHolder | undefined;
+  /** Until it ends, whoever holds it, by what was seen last; negative: it ran out; undefined: not seen yet. */
+  readonly endsInMs: number | undefined;
   /** Gives it back, so that a standby need not wait for its end. */
   stop(): Promise<void>;
 }
@@ -175,6 +177,10 @@ export function keepLease(options: LeaseOptions): Lease {
     },
     get holder() {
       return other;
+    },
+    get endsInMs() {
+      const atMs = untilMs > -Infinity ? untilMs : endsMs;
+      return atMs === Infinity ? undefined : atMs - world.monotonicMs();
     },
     async stop() {
       const wasOurs = untilMs > -Infinity && other === undefined;

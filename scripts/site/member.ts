@@ -1,10 +1,10 @@
 // The site's own entry of the roster: where each of its processes is reached, so that peers and routers know them all.
-import { z } from 'zod';
 import { addressOf, siteScope } from '../../actors/address.ts';
 import { isRefusal } from '../../actors/refusal.ts';
 import type { World } from '../../actors/ports.ts';
 import type { DirectoryCopy, Site } from '../../http/site.ts';
 import type { Greeting, SiteLinks } from '../../router/federation/site-links.ts';
+import { greetingSchema } from './standbys.ts';
 
 export interface MemberOptions {
   site: string;
@@ -22,11 +22,6 @@ const FORGET_MS = 600_000;
 const LOOK_MS = 1_000;
 /** As many as a reply to routers may name. */
 const MOST = 16;
-
-const greetingSchema = z.object({
-  links: z.array(z.string().max(256)).max(8),
-  urls: z.array(z.string().max(512)).max(8),
-});
 
 /** Writes the entry, and again whenever a process comes or has been away for long. Resolves after the first time. */
 export async function keepMember(options: MemberOptions): Promise<{ stop(): void }> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Registry } from 'prom-client';
 import { createApp } from '../../http/app.ts';
 import type { RegisteredRoute } from '../../http/env.ts';
 import { asUser, createTestSite, errorOf } from '../../http/testing.ts';
@@ -7,7 +8,7 @@ import { openInsight } from './insight.ts';
 import { siteRoutes } from './routes.ts';
 
 /** All that a site serves; whatever would change something besides the actors throws. */
-async function start() {
+function start() {
   const site = createTestSite();
   const untouched = new Proxy(
     {},
@@ -17,19 +18,19 @@ async function start() {
       },
     },
   ) as never;
-  const insight = await openInsight({
+  const insight = openInsight({
     site,
     process: 'here:1',
     databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing',
     auditHeapMb: 64,
-    metrics: { host: '127.0.0.1', port: 0 },
+    registry: new Registry(),
     host: untouched,
     admission: untouched,
     blocks: untouched,
     bus: untouched,
     federation: untouched,
+    standbys: untouched,
     shards: 1,
-    warn: (what) => assert.fail(what),
   });
   let routes: RegisteredRoute[] = [];
   const app = createApp(site, {
@@ -41,6 +42,7 @@ async function start() {
         insight,
         joins: untouched,
         federation: untouched,
+        standbys: untouched,
         blocks: untouched,
         restart: () => assert.fail('restart'),
       }),
@@ -57,7 +59,7 @@ const AUDITED_READS = new Set(['issues']);
 const BODIES: Readonly<Record<string, unknown>> = { join: { token: 'hanse1.x' }, getVPNAuthKey: {} };
 
 test('design.md §4, issue 5: every operation of a site that changes something knows dry run, and Idempotency-Key or says that it keeps none', async () => {
-  const { site, routes, app, stop } = await start();
+  const { site, routes, app, stop } = start();
   const odd: string[] = [];
   const walked = { write: 0, dry: [] as string[] };
   for (const route of routes) {

@@ -1,6 +1,7 @@
 // The status of a site as people read it.
 import { bold, dim, green, red, yellow } from '../start/screen.ts';
 import { clock, duration, pairs, type Value } from '../inspect/table.ts';
+import { showStandbys } from '../inspect/standbys.ts';
 import type { SiteStatus } from './status.ts';
 
 const processText = ({ database }: SiteStatus): Value => {
@@ -62,6 +63,7 @@ export function statusText(status: SiteStatus): string {
   return pairs([
     ['site', { text: status.site, paint: bold }],
     ['process', processText(status)],
+    ['standbys', status.standbys === null ? { text: 'unknown', paint: yellow } : showStandbys(status.standbys)],
     ['address', addressText(status)],
     [
       'partitions',

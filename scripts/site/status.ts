@@ -11,6 +11,7 @@ import { namedAddress, readEndpoint } from '../endpoint.ts';
 import { credentialsIn } from '../join.ts';
 import type { RestoredView } from './federation-routes.ts';
 import { openDatabase, type SitePlace } from './place.ts';
+import type { StandbyView } from './standbys.ts';
 import { readStandingFile } from './standing.ts';
 
 export interface SiteStatus {
@@ -20,6 +21,8 @@ export interface SiteStatus {
   url: string | null;
   health: Health | null;
   partitions: string[] | null;
+  /** Processes that stand by and that the active one can reach; null: it does not say. */
+  standbys: StandbyView[] | null;
   members: ReturnType<Federation['status']> | null;
   restored: RestoredView | null;
   database: DatabaseStatus | { problem: string };
@@ -39,6 +42,8 @@ export interface DatabaseStatus {
   log: number;
   lastWriteMs: number | null;
   epochs: Array<{ scope: string; epoch: number }>;
+  /** Addresses of REST of the site's processes, as its roster entry has them. */
+  urls: string[];
 }
 
 async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']> {
@@ -47,12 +52,13 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
   const inspection = createInspection({ url: opened.url, applicationName: 'hanse-status' });
   const sql = openForAudit(opened.url);
   try {
-    const [[version], leases, { streams }, migrations, counts] = await Promise.all([
+    const [[version], leases, { streams }, migrations, counts, urls] = await Promise.all([
       sql.unsafe<Array<{ server: string }>>('select version() as server'),
       inspection.leases(),
       inspection.log(),
       inspection.migrations(),
       inspection.counts(),
+      inspection.urlsOf(place.site),
     ]);
     const { log = 0, ...rows } = counts;
     const open = streams.filter(({ ended }) => !ended);
@@ -68,6 +74,7 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
       log,
       lastWriteMs: writes.length === 0 ? null : Math.max(...writes),
       epochs: [...epochs].map(([scope, epoch]) => ({ scope, epoch })),
+      urls,
     };
   } catch (error) {
     return { problem: (error as Error).message };
@@ -78,11 +85,19 @@ async function lookAtDatabase(place: SitePlace): Promise<SiteStatus['database']>
   }
 }
 
+interface FederationAnswer {
+  partitions: string[];
+  /** A site of the version before does not say. */
+  standbys?: StandbyView[];
+  members: NonNullable<SiteStatus['members']>;
+  restored: RestoredView;
+}
+
 async function lookAtAddress(
   place: SitePlace,
   url: string | undefined,
-): Promise<Pick<SiteStatus, 'health' | 'partitions' | 'members' | 'restored'>> {
-  const nothing = { health: null, partitions: null, members: null, restored: null };
+): Promise<Pick<SiteStatus, 'health' | 'partitions' | 'standbys' | 'members' | 'restored'>> {
+  const nothing = { health: null, partitions: null, standbys: null, members: null, restored: null };
   if (url === undefined) return nothing;
   const get = async <T>(path: string, isOpen: boolean): Promise<T | null> => {
     try {
@@ -96,17 +111,25 @@ async function lookAtAddress(
   };
   const [health, federation] = await Promise.all([
     get<Health>('/v1/health', true),
-    get<{ partitions: string[]; members: NonNullable<SiteStatus['members']>; restored: RestoredView }>(
-      '/v2/federation',
-      false,
-    ),
+    get<FederationAnswer>('/v2/federation', false),
   ]);
   return {
     health,
     partitions: federation?.partitions ?? null,
+    standbys: federation?.standbys ?? null,
     members: federation?.members ?? null,
     restored: federation?.restored ?? null,
   };
+}
+
+/** Where nobody tells the address: that of the process that answers, which may be any of the site. */
+async function addressIn(database: SiteStatus['database']): Promise<string | undefined> {
+  if ('problem' in database) return undefined;
+  for (const url of database.urls) {
+    const answer = await callApi(url, null, 'GET', '/v1/health', undefined, { timeoutMs: 2_000 }).catch(() => null);
+    if (answer?.status === 200 || answer?.status === 500) return url;
+  }
+  return database.urls[0];
 }
 
 function lookAtKeys(folder: string): SiteStatus['keys'] {
@@ -120,8 +143,10 @@ function lookAtKeys(folder: string): SiteStatus['keys'] {
 }
 
 export async function statusOf(place: SitePlace, api?: string): Promise<SiteStatus> {
-  const url = namedAddress(api, {}) ?? readEndpoint(place.data)?.sites[place.site];
-  const [database, address] = await Promise.all([lookAtDatabase(place), lookAtAddress(place, url)]);
+  const looking = lookAtDatabase(place);
+  const told = namedAddress(api, {}) ?? readEndpoint(place.data)?.sites[place.site];
+  const url = told ?? (await addressIn(await looking));
+  const [database, address] = await Promise.all([looking, lookAtAddress(place, url)]);
   const file = readStandingFile(place.folder);
   return {
     site: place.site,

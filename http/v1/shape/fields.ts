@@ -5,7 +5,15 @@ import { NEVER, rfc3339 } from '../../../actors/machine/rfc3339.ts';
 export const text = z.string().optional();
 export const texts = z.array(z.string()).optional();
 export const flag = z.boolean().optional();
-export const labels = z.record(z.string(), z.string()).optional();
+export const labels = z
+  .record(z.string(), z.string())
+  .meta({ examples: [{ zone: 'a' }] })
+  .optional();
+/** Rules say what they say of another one: an unknown family has its own refusal at each operation. */
+export const addressFamily = z
+  .string()
+  .meta({ enum: ['IPv4', 'IPv6'], description: 'Upper and lower case are the same.' })
+  .optional();
 /** A whole number that Go keeps in an unsigned integer. */
 export const count = z.int().min(0);
 
@@ -39,7 +47,7 @@ export const timesOf = (entity: { created: number; changed: number }) => {
 };
 
 /** The list, or nothing: some lists are left out of an answer when empty. */
-export const listed = <T>(list: readonly T[]): readonly T[] | undefined => (list.length > 0 ? list : undefined);
+export const listed = <T extends readonly unknown[]>(list: T): T | undefined => (list.length > 0 ? list : undefined);
 /** The list, or null: some lists are null when empty. */
 export const orNull = <T>(list: readonly T[]): readonly T[] | null => (list.length > 0 ? list : null);
 

@@ -6,7 +6,7 @@ import { canonicalAddress, ipFamily } from '../../../actors/network/ip-rules.ts'
 import type { IpPatch, IpRequest } from '../../../actors/network/messages.ts';
 import type { IpRecord } from '../../../actors/network/record.ts';
 import { machineTag, renderTags } from '../../../actors/network/tags.ts';
-import { given, text, texts, timesOf } from './fields.ts';
+import { addressFamily, given, text, texts, timesOf } from './fields.ts';
 
 export const ipAllocateBody = z.object({
   networkid: text,
@@ -16,7 +16,7 @@ export const ipAllocateBody = z.object({
   description: text,
   tags: texts,
   machineid: text,
-  addressfamily: text,
+  addressfamily: addressFamily,
 });
 
 export const ipUpdateBody = z.object({ ipaddress: text, name: text, description: text, type: text, tags: texts });
@@ -30,7 +30,7 @@ export const ipFindBody = z.object({
   networkprefix: text,
   type: text,
   machineid: text,
-  addressfamily: text,
+  addressfamily: addressFamily,
   tags: texts,
 });
 type FindBody = z.infer<typeof ipFindBody>;

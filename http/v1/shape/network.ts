@@ -4,13 +4,26 @@ import { firstAddress, parsePrefix, type Prefix } from '../../../actors/ipam/pre
 import type { Usage } from '../../../actors/ipam/usage.ts';
 import { isRefusal, unprocessable, type Refusal } from '../../../actors/refusal.ts';
 import type { NetworkPatch, NetworkView } from '../../../actors/network/messages.ts';
-import { checkCidrs, parseChildLengths, type NetworkCreateRequest } from '../../../actors/network/network-rules.ts';
+import {
+  checkCidrs,
+  HIGHEST_VRF,
+  parseChildLengths,
+  type NetworkCreateRequest,
+} from '../../../actors/network/network-rules.ts';
 import type { NetworkRecord } from '../../../actors/network/record.ts';
 import { absentFamily } from '../../../actors/network/update-rules.ts';
-import { flag, given, labels, listed, text, texts, timesOf } from './fields.ts';
+import { addressFamily, flag, given, labels, listed, text, texts, timesOf } from './fields.ts';
 
-/** Bits by family; the rules say which are right. */
-const lengths = z.record(z.string(), z.number()).optional();
+const bits = (most: number) => ({ type: 'integer' as const, minimum: 0, maximum: most });
+/** Bits by family, keys in any case. The rules say which are right, each operation in its words; here it is only described. */
+const lengths = z
+  .record(z.string(), z.number().meta(bits(128)))
+  .meta({
+    description: 'Bits by address family; upper and lower case are the same.',
+    properties: { IPv4: bits(32), IPv6: bits(128) },
+    examples: [{ IPv4: 24 }],
+  })
+  .optional();
 
 export const networkCreateBody = z.object({
   id: text,
@@ -25,7 +38,7 @@ export const networkCreateBody = z.object({
   nat: flag,
   privatesuper: flag,
   underlay: flag,
-  vrf: z.int().optional(),
+  vrf: z.int().meta({ minimum: 0, maximum: HIGHEST_VRF, description: '0 or absent: none.' }).optional(),
   vrfshared: flag,
   additionalAnnouncableCIDRs: texts,
 });
@@ -52,7 +65,7 @@ export const networkAllocateBody = z.object({
   nat: flag,
   destinationprefixes: texts,
   length: lengths,
-  addressfamily: text,
+  addressfamily: addressFamily,
 });
 
 export const networkFindBody = z.object({
@@ -64,7 +77,7 @@ export const networkFindBody = z.object({
   labels,
   prefixes: texts,
   destinationprefixes: texts,
-  addressfamily: text,
+  addressfamily: addressFamily,
   vrf: z.int().optional(),
   nat: flag,
   privatesuper: flag,
@@ -111,10 +124,55 @@ export const networkPatch = (
   };
 };
 
+const number = z.int().min(0);
+const usage = z
+  .object({
+    available_ips: number.describe('All addresses, reserved ones included.'),
+    used_ips: number.describe('In use, and the reserved ones.'),
+    available_prefixes: number.describe('/30 or /126 blocks that no child touches.'),
+    used_prefixes: number.describe('Child prefixes.'),
+  })
+  .describe('Sums over prefixes, of each at most 2147483647 (2147483648 addresses of one with 31 host bits).');
+
+/** What every operation on a network answers. */
+export const networkAnswer = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  partitionid: z.string().describe('Empty: the network is global.'),
+  projectid: z.string(),
+  labels: z.record(z.string(), z.string()),
+  shared: z.boolean(),
+  prefixes: z.array(z.string()),
+  destinationprefixes: z.array(z.string()),
+  defaultchildprefixlength: z
+    .object({ IPv4: z.int().min(0).max(32).optional(), IPv6: z.int().min(0).max(128).optional() })
+    .nullable()
+    .describe('Of a super network: bits of the prefixes of its children.'),
+  nat: z.boolean(),
+  privatesuper: z.boolean(),
+  underlay: z.boolean(),
+  vrf: z.int().min(0).max(HIGHEST_VRF).describe('0: none.'),
+  vrfshared: z.null(),
+  parentnetworkid: z.string().nullable().describe('The super network that it was allocated from.'),
+  additionalAnnouncableCIDRs: z.array(z.string()).optional().describe('Absent: none.'),
+  networktype: z.enum(['external', 'underlay', 'super', 'child', 'child-shared']),
+  nattype: z.enum(['none', 'ipv4-masq']),
+  consumption: z
+    .object({ ipv4: usage.nullable(), ipv6: usage.nullable() })
+    .describe('null: the network has no prefix of the family, or nobody can say.'),
+  usage: usage.describe('That of IPv4, for older clients.'),
+  created: z.iso.datetime(),
+  changed: z.iso.datetime(),
+});
+/** Of a list without a filter: null when there is none. */
+export const networksAnswer = z.array(networkAnswer).nullable();
+export const foundNetworksAnswer = z.array(networkAnswer);
+
 const noUsage = (): Usage => ({ available_ips: 0, used_ips: 0, available_prefixes: 0, used_prefixes: 0 });
 
 /** `usage` is the copy of the IPv4 numbers that older clients read. */
-export const networkResponse = ({ network, usage }: NetworkView) => ({
+export const networkResponse = ({ network, usage }: NetworkView): z.input<typeof networkAnswer> => ({
   id: network.id,
   name: network.name,
   description: network.description,

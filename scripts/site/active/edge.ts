@@ -17,6 +17,7 @@ import { guardByLease, type GuardedApp } from '../lease-guard.ts';
 import { keepReadCopy } from '../read-copy.ts';
 import { askApp } from '../role.ts';
 import { siteRoutes } from '../routes.ts';
+import type { StandbyView } from '../standbys.ts';
 
 /** So long requests in flight may take at the end before the actors stop. */
 const LAST_ANSWERS_MS = 1_000;
@@ -26,6 +27,7 @@ export interface SiteEdgeParts {
   places: PlaceIndex;
   host: Pick<ShardHost, 'isCurrent'>;
   federation: Federation;
+  standbys(): StandbyView[];
   blocks: BlockDriver;
   bus: Bus;
   joins: JoinHost;
@@ -71,7 +73,7 @@ export function openEdge(
 
 function guardedApp(
   { config, life, log, lease, world }: Pick<Ground, 'config' | 'life' | 'log' | 'lease' | 'world'>,
-  { site, host, federation, blocks, bus, joins, insight, isReady }: SiteEdgeParts,
+  { site, host, federation, standbys, blocks, bus, joins, insight, isReady }: SiteEdgeParts,
 ): GuardedApp {
   const app = createApp(site, {
     report: (error, operation) =>
@@ -81,6 +83,7 @@ function guardedApp(
       bus,
       joins,
       federation,
+      standbys,
       blocks,
       restart: () => life.end(EXIT_RESTART, 'joined: starting again with the identity of the federation'),
       insight,

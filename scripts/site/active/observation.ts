@@ -32,18 +32,17 @@ export const openGrowth = (
 ): GrowthKeeper =>
   keepGrowth({ store: createGrowthStore(connection(ground)), world: ground.world, hosted, odd: ground.odd });
 
-/** Inspection and metrics. */
+/** Inspection, and the site's metrics beside those of the process. */
 export const observe = (
-  ground: Place & Pick<Ground, 'holder' | 'admission' | 'shards' | 'log'>,
-  parts: Pick<InsightOptions, 'site' | 'host' | 'blocks' | 'bus' | 'federation'>,
-): Promise<Insight> =>
+  ground: Place & Pick<Ground, 'holder' | 'admission' | 'shards' | 'metrics'>,
+  parts: Pick<InsightOptions, 'site' | 'host' | 'blocks' | 'bus' | 'federation' | 'standbys'>,
+): Insight =>
   openInsight({
     ...parts,
     process: ground.holder.process,
     databaseUrl: ground.databaseUrl,
     auditHeapMb: ground.config.auditHeapMb,
-    metrics: ground.config.metrics,
+    registry: ground.metrics.registry,
     admission: ground.admission,
     shards: ground.shards,
-    warn: (what, fields) => ground.log.warn(fields, what),
   });

@@ -7,9 +7,10 @@ import type { ShardPresence } from '../../../actors/runtime/host/presence.ts';
 import type { KindSummary, ShardInspection } from '../../../actors/runtime/inspection.ts';
 import { turnSums, type TurnFigures } from '../../../actors/runtime/turn-figures.ts';
 import type { Federation } from '../../../router/federation/federation.ts';
-import type { CursorView, Inspection, LeaseView, StreamView } from '../../../storage/inspection.ts';
+import type { CursorView, Inspection, StreamView } from '../../../storage/inspection.ts';
 import { inspectShards, NO_ACTORS, sumsOf } from '../inspect/actors.ts';
 import { blocksOf, type BlocksView } from '../inspect/blocks.ts';
+import type { StandbyView } from '../standbys.ts';
 
 export interface FigureSources {
   site: Pick<Site, 'id' | 'ask' | 'rows' | 'directory' | 'places' | 'health'>;
@@ -17,9 +18,10 @@ export interface FigureSources {
   admission: Pick<Admission, 'state'>;
   shards: number;
   federation: Pick<Federation, 'status'>;
+  standbys(): readonly StandbyView[];
   blocks: { readonly open: number };
   bus: Pick<Bus, 'state'>;
-  inspection: Pick<Inspection, 'leases' | 'log'>;
+  inspection: Pick<Inspection, 'log'>;
 }
 
 export interface Figures {
@@ -34,10 +36,11 @@ export interface Figures {
   quarantineLost: number;
   admission: AdmissionState;
   links: ReturnType<Federation['status']>;
+  /** How many processes of the site stand by and can be reached. */
+  standbys: number;
   bus: ReturnType<Bus['state']>;
   blocks: BlocksView;
   health: Health | undefined;
-  leases: LeaseView[];
   streams: StreamView[];
   cursors: CursorView[];
 }
@@ -49,13 +52,12 @@ const SHARED_MS = 1_000;
 const orNothing = <T>(looking: Promise<T>, nothing: T): Promise<T> => looking.catch(() => nothing);
 
 export function createFigures(sources: FigureSources): () => Promise<Figures> {
-  const { site, host, admission, shards, federation, blocks, bus, inspection } = sources;
+  const { site, host, admission, shards, federation, standbys, blocks, bus, inspection } = sources;
   let last: { atMs: number; figures: Promise<Figures> } | undefined;
 
   async function look(): Promise<Figures> {
-    const [answers, leases, log, blocksView, health] = await Promise.all([
+    const [answers, log, blocksView, health] = await Promise.all([
       inspectShards(host, shards, NO_ACTORS),
-      orNothing(inspection.leases(), []),
       orNothing(inspection.log(), { streams: [], cursors: [] }),
       orNothing(blocksOf(site, blocks.open), { open: blocks.open, networks: [] }),
       site.health().catch(() => undefined),
@@ -71,10 +73,10 @@ export function createFigures(sources: FigureSources): () => Promise<Figures> {
       quarantineLost: host.quarantineLost,
       admission: admission.state,
       links: federation.status(),
+      standbys: standbys().length,
       bus: bus.state(),
       blocks: blocksView,
       health,
-      leases,
       ...log,
     };
   }

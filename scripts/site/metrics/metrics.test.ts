@@ -55,10 +55,10 @@ const figures = (): Figures => ({
     { shard: 1, startOvers: 4, lately: 1, awayMs: 20, isStartingOver: true },
   ],
   links: [{ site: 'fra', partitions: ['fra'], up: false, roundTripMs: null, driftMs: null, lastFailure: 'cut' }],
+  standbys: 1,
   bus: { isCatchingUp: false, held: 0, waiting: 3, nsqd: 'none' },
   blocks: { open: 0, networks: [] },
   health: undefined,
-  leases: [],
   streams: [],
   cursors: [],
 });
@@ -70,6 +70,7 @@ test('reliability.md §10: overload is seen: admission, turns and quarantine are
   assert.ok(lines.includes('hanse_mailbox_messages{scope="partition:muc",kind="machine"} 2'));
   for (const line of [
     'hanse_link_up{peer="fra"} 0',
+    'hanse_standbys 1',
     'hanse_admission_limit 512',
     'hanse_admission_in_flight 7',
     '# TYPE hanse_admission_refused_total counter',

@@ -132,13 +132,6 @@ export function siteMetrics(look: Look): Sampled[] {
       ),
     ),
 
-    gauge('lease_remaining_seconds', 'Time until the site’s lease ends.', ({ leases }) =>
-      each(
-        leases,
-        ({ process }) => ({ holder: process }),
-        ({ remainingMs }) => remainingMs / 1_000,
-      ),
-    ),
     gauge('epoch', 'Epoch of the shard’s ownership.', ({ streams }) =>
       each(
         streams.filter(({ ended }) => !ended),
@@ -161,6 +154,9 @@ export function siteMetrics(look: Look): Sampled[] {
       ),
     ),
 
+    gauge('standbys', 'Other processes of the site that can be reached: who would take over.', ({ standbys }) =>
+      one(standbys),
+    ),
     gauge('link_up', 'Whether the link to the other site is up.', ({ links }) =>
       each(links, ofSite, ({ up }) => Number(up)),
     ),
