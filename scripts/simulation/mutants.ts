@@ -170,9 +170,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'word that the time is over',
     what: 'a shard does not hear that a request has no more time, and answers when its wheel comes by, or its group ends',
     mutation: () => ({ parts: { arrives: ({ m }) => m !== 'late' } }),
-    wishes: faults('slow', 'storm'),
+    wishes: { ...faults('down', 'slow'), often: ['takeIp', 'freeIp'] },
     caughtBy: ['I16'],
-    withinSeeds: 10,
+    withinSeeds: 40,
   },
   {
     name: 'verification at the home',
