@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createAsker, type Asker } from '../actors/asker.ts';
 import { unlimited } from '../actors/directory/tenant.ts';
-import { unavailable } from '../actors/refusal.ts';
+import { because, unavailable } from '../actors/refusal.ts';
 import { createApp } from './app.ts';
 import { answerQuestion } from './questions.ts';
 import { asUser, createTestSite, entryOf, withDirectory, type TestSite } from './testing.ts';
@@ -91,4 +91,21 @@ test('reliability.md §10: a question of another site is asked on no longer than
       ['usage', true],
     ],
   );
+});
+
+test('reliability.md F08: whose time is over is told what the actor says, the database is not asked for more', async () => {
+  const { site } = start();
+  let leftMs = 1_000;
+  site.script['registry.createNetwork'] = () => {
+    leftMs = 0;
+    return because('outcome-unknown', unavailable('outcome unknown: no answer; operation 7'));
+  };
+  let looks = 0;
+  site.outcomes.find = () => (looks++ === 0 ? Promise.resolve(undefined) : new Promise(() => {}));
+  const init = asUser('Metal-Admin', 'PUT', { prefixes: ['172.0.0.0/24'] });
+  const headers = { ...(init.headers as Record<string, string>), 'idempotency-key': 'k' };
+  const app = createApp(site, { report: () => {} });
+  const answer = await app.request('/v1/network', { ...init, headers }, { asker: createAsker(() => leftMs) });
+  assert.deepEqual([answer.status, answer.headers.get('x-refused-because'), looks], [503, 'outcome-unknown', 1]);
+  assert.match(await answer.text(), /operation 7/);
 });

@@ -26,6 +26,8 @@ export const SCOPE_HEADER = 'Idempotency-Scope';
 
 /** Milliseconds for asking the other members whether they know a key. */
 const MEMBERS_WITHIN_MS = 2_000;
+/** Who has less time left is told what is known already; timers are not exact to the millisecond. */
+const LOOK_MS = 20;
 
 /**
  * An operation that any site may execute: the others are asked for the key first. `everywhere`: it is refused while one
@@ -165,6 +167,8 @@ export async function once<R>(
     }
     const reply = await act();
     if (!isRefusal(reply)) return { reply, headers };
+    // Its time is over, and the database may be what it waited for.
+    if ((asker?.remainingMs ?? Infinity) < LOOK_MS) return reply;
     // Refused because it was done already, by a request that nobody waits for any more: of a process before this one, or
     // of a shard that ended without a word.
     const late = await find(site, key);

@@ -74,7 +74,13 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     try {
       return await answerOf(await passOn(peers, request, { site, hops: hopsOf(request), as, asker: request.asker }));
     } catch (error) {
-      return failedAnswer(`the active process of site "${site}"`, linkFailureOf(error), false);
+      const failure = linkFailureOf(error);
+      const access = matchOperation(request.method, request.path, basePath)?.operation.access;
+      return failedAnswer(
+        `the active process of site "${site}"`,
+        failure,
+        failure.kind === 'Deadline' && access === 'w',
+      );
     }
   };
 

@@ -90,7 +90,7 @@ export function failedAnswer(whom: string, failure: LinkFailure, isUnsure: boole
     return busyAnswer(`${whom} has too much to do: ${message}; nothing was done, try again`, 'overloaded');
   const unsure = isUnsure ? '; whether it was done is not known' : '';
   return kind === 'Deadline'
-    ? busyAnswer(`${whom} did not answer in time: ${message}${unsure}`, 'deadline')
+    ? busyAnswer(`${whom} did not answer in time: ${message}${unsure}`, isUnsure ? 'outcome-unknown' : 'deadline')
     : unreachableAnswer(`${whom} can't be reached: ${message}${unsure}`);
 }
 

@@ -33,7 +33,8 @@ test('reliability.md §10: a full link is overload; a link that is down, and an 
   assert.deepEqual(told('LinkDown', false), ['503', 'partition-unreachable', `site "muc" can't be reached: why`]);
   assert.deepEqual(told('Deadline', true), [
     '503',
-    'deadline',
+    'outcome-unknown',
     `site "muc" did not answer in time: why; whether it was done is not known`,
   ]);
+  assert.deepEqual(told('Deadline', false), ['503', 'deadline', `site "muc" did not answer in time: why`]);
 });

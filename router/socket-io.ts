@@ -25,7 +25,8 @@ export function timeoutMsOf(headers: IncomingHttpHeaders): number {
 }
 
 /**
- * Who waits for this answer: until it is out, its connection has ended, or the request's own time is over. Listens from the moment that somebody asks to.
+ * Who waits for this answer: until it is out, or its connection has ended. When the request's own time is over it still wants
+ * to hear what came of it. Listens from the moment that somebody asks to.
  */
 class ResponseAsker implements Asker {
   readonly #response: ServerResponse;

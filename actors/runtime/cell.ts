@@ -40,6 +40,8 @@ export interface Mail extends Sent {
   outcome: Outcome;
   /** Its line in its actor's history, while that has to hear of the answer. */
   note: Note | null;
+  /** Operation that wrote it, while its answer waits for others to hear of that; '': none. */
+  written: string;
   /** How often its actor threw at it. */
   crashes: number;
   /** What saying which rows it needs threw; thrown again at its turn. */
@@ -63,12 +65,14 @@ export const createMail = (sent: Sent): Mail => ({
   attempts: 0,
   outcome: 'open',
   note: null,
+  written: '',
   crashes: 0,
   thrown: null,
 });
 
-/** Answers a message: whoever sent it, and its line in the history. */
+/** Answers a message: whoever sent it, and its line in the history. What comes after the first answer is nobody's any more. */
 export function reply(mail: Mail, value: unknown): void {
+  if (mail.outcome !== 'open') return;
   mail.outcome = isRefusal(value) ? value.kind : mail.reserve === null ? 'ok' : 'reserved';
   if (mail.note !== null) mail.note.noter.answered(mail.note, mail);
   mail.respond(value);

@@ -41,6 +41,7 @@ test('reliability.md §10: the halves of a refused group are counted as every ot
     deadlineMs: Infinity,
     outcome: null,
     done: (outcome) => void outcomes.set(id, outcome),
+    overdue: () => assert.fail('overdue'),
   });
   for (const id of ['a', 'b', 'wrong', 'c']) committer.submit(operation(id));
   world.run(world.monotonicMs() + 100);

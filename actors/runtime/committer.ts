@@ -5,7 +5,7 @@ import type { CommitOutcome, Fence, Group, LogEntry, ShardStore, World } from '.
 import { because, unavailable } from '../refusal.ts';
 import { countAnswered, countSent, createFigures, type GroupFigures } from './committer/figures.ts';
 import { groupOf } from './committer/group.ts';
-import { entitiesOf, scopesOf, type Operation, type OperationOutcome } from './committer/operation.ts';
+import { entitiesOf, outcomeUnknown, scopesOf, type Operation, type OperationOutcome } from './committer/operation.ts';
 
 export interface CommitterOptions {
   world: World;
@@ -37,6 +37,8 @@ const TOO_LATE = 'the deadline passed before it was written; nothing was changed
 
 export interface Committer {
   submit(operation: Operation): void;
+  /** What is beyond its deadline waits no longer: it is not sent, or who asked hears that its outcome is unknown. */
+  giveUp(): void;
   /** Operations without an outcome, in order; the committer is empty afterwards and answers of its past are ignored. */
   abandon(): Operation[];
   readonly depth: number;
@@ -64,6 +66,8 @@ export function createCommitter(options: CommitterOptions): Committer {
   const tainted = new Set<string>();
   /** Operations of the group in flight (and of its halves) that have no outcome yet. */
   const current = new Set<Operation>();
+  /** Those of them that could not be sent, until they are tried again. */
+  let resting: Operation[] = [];
 
   function finish(operation: Operation, outcome: OperationOutcome): void {
     current.delete(operation);
@@ -232,8 +236,12 @@ export function createCommitter(options: CommitterOptions): Committer {
     if (sound.length === 0) return finished();
     // Longer each time, with full jitter: shards and sites that wait for one server don't come back together.
     const bound = Math.min(limits.longestRetryMs, limits.retryMs * 2 ** Math.min(unsent++, 10));
+    resting = sound;
     world.after(bound * (0.5 + 0.5 * world.random()), () => {
-      if (mine === life) write(sound, mine, finished);
+      if (mine !== life) return;
+      const again = resting;
+      resting = [];
+      send(again, mine, finished);
     });
   }
 
@@ -266,8 +274,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     const cancelDoubt = world.after(limits.doubtMs, () => {
       if (mine !== life) return;
       for (const operation of operations) {
-        const why = `outcome unknown: the database did not answer; operation ${operation.id}`;
-        finish(operation, because('outcome-unknown', unavailable(why)));
+        finish(operation, outcomeUnknown('the database did not answer', operation.id));
       }
       options.onDoubt();
     });
@@ -295,9 +302,19 @@ export function createCommitter(options: CommitterOptions): Committer {
       queue.push(operation);
       schedule();
     },
+    giveUp() {
+      const waiting = queue;
+      // What is submitted while these are told stands behind those that are left.
+      queue = [];
+      queue = [...stillWanted(waiting, TOO_LATE), ...queue];
+      resting = stillWanted(resting, TOO_LATE);
+      const now = world.monotonicMs();
+      for (const operation of current) if (operation.deadlineMs <= now) operation.overdue();
+    },
     abandon() {
       life++;
       inFlight = false;
+      resting = [];
       sequence.clear();
       const rest = [...current, ...queue];
       current.clear();

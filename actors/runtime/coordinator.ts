@@ -5,7 +5,7 @@ import type { Fence, World } from '../ports.ts';
 import { because, conflict, internal, isRefusal, unavailable, type Refusal } from '../refusal.ts';
 import type { Coordination, Decided, Grant, Hint, Question, StepAnswer } from './behaviour.ts';
 import { reply, type Mail, type Sent } from './cell.ts';
-import type { Operation } from './committer/operation.ts';
+import { outcomeTooLate, type Operation } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { KEYED_TWICE, keyedTwice } from './keyed-twice.ts';
 import { dryAnswer, isDryAnswer } from './dry-run.ts';
@@ -179,8 +179,12 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
           return mail.deadlineMs;
         },
         outcome: mail.key === null ? null : { ...mail.key, reply: outcome.reply },
+        overdue() {
+          if (mail.outcome === 'open') reply(mail, outcomeTooLate(operation));
+        },
         done(result) {
           if (result === 'committed') {
+            mail.written = operation;
             end(grants, 'committed', () => {
               const nowMs = world.monotonicMs();
               for (const hint of [...grants.flatMap((grant) => grant.hints), ...(outcome.hints ?? [])]) {

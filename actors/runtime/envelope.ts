@@ -30,6 +30,8 @@ export type Envelope =
   | { m: 'reply'; id: number; value: unknown }
   /** Main → shard: nobody waits for the answer to this ask any more. */
   | { m: 'abandon'; id: number }
+  /** Main → shard: the time of this ask is over. It is answered at once, with what can be said of it. */
+  | { m: 'late'; id: number }
   /** Ends the reservations of an operation at these actors; answered with a reply. */
   | {
       m: 'end';

@@ -106,7 +106,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       createPresence(shard, world),
     ),
   );
-  const asks = createAsks(slots);
+  const asks = createAsks(slots, world);
   const setAside = createSetAside({ world, log });
   const watchdog = createWatchdog(world);
   const launching: Launching = createLaunching({
@@ -189,7 +189,8 @@ export function createShardHost(options: HostOptions): ShardHost {
       key: key ?? null,
       dry,
     });
-    return await asks.call(slots[shardOf(to, options.shards)] as Slot, asker, envelope, message);
+    const slot = slots[shardOf(to, options.shards)] as Slot;
+    return await asks.call(slot, envelope, { deadlineMs, asker, suspect: message });
   }
 
   for (const slot of slots) launching.launch(slot);
@@ -227,12 +228,12 @@ export function createShardHost(options: HostOptions): ShardHost {
         const own = fences.filter((fence) => fence.shard === slot.shard);
         slot.fences = [...slot.fences, ...own];
         slot.hearing.adopted(own);
-        return asks.call(slot, undefined, (id) => ({ m: 'adopt', id, from: MAIN, fences: own }));
+        return asks.call(slot, (id) => ({ m: 'adopt', id, from: MAIN, fences: own }));
       });
       await Promise.all(answers);
     },
     inspect: (shard, actor, filter) =>
-      asks.call(slots[shard] as Slot, undefined, (id) => ({
+      asks.call(slots[shard] as Slot, (id) => ({
         m: 'inspect',
         id,
         from: MAIN,
@@ -241,7 +242,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       })),
     async auditMemory(limit) {
       const answers = await Promise.all(
-        slots.map((slot) => asks.call(slot, undefined, (id) => ({ m: 'audit', id, from: MAIN, limit }))),
+        slots.map((slot) => asks.call(slot, (id) => ({ m: 'audit', id, from: MAIN, limit }))),
       );
       const sum = nothingAudited();
       for (const [shard, answer] of answers.entries()) {

@@ -191,6 +191,21 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
   const leave = (bag: string): void =>
     shards[shardOf(addressOf(scope, 'machine', bag), shardCount)]?.deliver({ m: 'abandon', id: nextId - 1 });
 
+  /** The time of the last ask, to this bag, is over. */
+  const late = (bag: string): void =>
+    shards[shardOf(addressOf(scope, 'machine', bag), shardCount)]?.deliver({ m: 'late', id: nextId - 1 });
+
+  /** The database says nothing any more, until `go`: what is written reaches it then. */
+  function stall(): () => void {
+    const { commit } = store;
+    const held: Array<() => void> = [];
+    store.commit = (...call) => void held.push(() => commit(...call));
+    return () => {
+      store.commit = commit;
+      for (const one of held) one();
+    };
+  }
+
   const settle = (ms = 1_000): void => void world.run(world.monotonicMs() + ms);
   /** Bags that lie on different shards. */
   const bagOn = (shard: number, from = 0): string => {
@@ -199,8 +214,10 @@ function createPlant(shardCount = 2, limits: Partial<ShardLimits> = {}) {
   };
   for (let index = 0; index < shardCount; index++) boot(index);
   settle(50);
-  return { world, store, log, fenced, shards, ask, leave, settle, boot, bagOn, refusals: () => refusals };
+  return { world, store, log, fenced, shards, ask, leave, late, stall, settle, boot, bagOn, refusals: () => refusals };
 }
+
+const reasonOf = (answer: unknown): string => (isRefusal(answer) ? `${answer.because}: ${answer.message}` : 'ok');
 
 const kindOf = (answer: unknown): string => (isRefusal(answer) ? (answer as Refusal).kind : 'ok');
 
@@ -909,5 +926,145 @@ describe('coordination over shards', () => {
     const answers = Array.from({ length: 20 }, (_, n) => plant.ask('a', 'take', { n }));
     plant.settle();
     assert.deepEqual([...new Set(answers.map((answer) => kindOf(answer())))], ['ok']);
+  });
+});
+
+describe('reliability.md F08: a deadline that passes while the database says nothing', () => {
+  /** Of an ask whose time is over: the answer that came within a turn. */
+  function atOnce(plant: ReturnType<typeof createPlant>, bag: string, answer: () => unknown): string {
+    plant.settle(50);
+    assert.equal(answer(), undefined);
+    plant.late(bag);
+    plant.settle(1);
+    return reasonOf(answer());
+  }
+
+  it('a write in the group that is under way: its outcome is unknown, at once; the answer that comes later is nobody’s', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    const go = plant.stall();
+    const answer = plant.ask('a', 'take', { n: 1 });
+    const told = atOnce(plant, 'a', answer);
+    assert.match(told, /^outcome-unknown: outcome unknown: .*; operation \S+$/);
+    go();
+    plant.settle();
+    assert.equal(reasonOf(answer()), told);
+    const list = plant.ask('a', 'list', {});
+    plant.settle();
+    assert.deepEqual(list(), [1]);
+  });
+
+  it('what waits behind that group, and what only reads: nothing was changed, and nothing will be', () => {
+    const plant = createPlant(1);
+    for (const bag of ['a', 'b']) plant.ask(bag, 'list', {});
+    plant.settle();
+    const go = plant.stall();
+    plant.ask('a', 'take', { n: 1 });
+    plant.settle(10);
+    assert.match(atOnce(plant, 'a', plant.ask('a', 'list', {})), /^deadline: .*nothing was changed$/);
+    assert.match(atOnce(plant, 'b', plant.ask('b', 'take', { n: 2 })), /^deadline: .*nothing was changed$/);
+    go();
+    const lists = ['a', 'b'].map((bag) => plant.ask(bag, 'list', {}));
+    plant.settle();
+    assert.deepEqual(
+      lists.map((list) => list()),
+      [[1], []],
+    );
+  });
+
+  it('who stands behind one that is not written any more is decided anew', () => {
+    const plant = createPlant(1, { operationsPerGroup: 1 });
+    plant.ask('a', 'list', {});
+    plant.settle();
+    const go = plant.stall();
+    const [first, behind, last] = [
+      plant.ask('a', 'take', { n: 1 }),
+      plant.ask('a', 'take', { n: 2 }, 300),
+      plant.ask('a', 'take', { n: 2 }),
+    ];
+    plant.settle(300 + WHEEL_MS);
+    assert.match(reasonOf(behind()), /^deadline: .*nothing was changed$/);
+    go();
+    plant.settle();
+    assert.deepEqual([first(), last()], [1, 2]);
+  });
+
+  it('without a word from the main thread its own wheel says so, to another shard, too', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    plant.stall();
+    const answer = plant.ask('a', 'take', { n: 1 }, 300);
+    plant.settle(300 + WHEEL_MS);
+    assert.match(reasonOf(answer()), /^outcome-unknown: /);
+  });
+
+  it('an operation over several actors: unknown in its group, nothing changed while one of them is silent', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)] as [string, string];
+    for (const bag of bags) plant.ask(bag, 'list', {});
+    plant.settle();
+    const go = plant.stall();
+    const grouped = plant.ask(bags[0], 'takeAll', { bags, n: 3 });
+    assert.match(atOnce(plant, bags[0], grouped), /^outcome-unknown: outcome unknown: .*; operation \S+$/);
+    go();
+    plant.settle();
+    plant.shards[1] = undefined;
+    const silent = plant.ask(bags[0], 'takeAll', { bags, n: 4 });
+    assert.match(atOnce(plant, bags[0], silent), /^deadline: .*nothing was changed$/);
+    plant.boot(1);
+    plant.settle(GRACE_MS + 5_000);
+    for (const shard of plant.shards)
+      for (const cell of shard?.cells.values() ?? []) assert.equal(cell.held.size, 0, 'nothing stays reserved');
+    const lists = bags.map((bag) => plant.ask(bag, 'list', {}));
+    plant.settle();
+    assert.deepEqual(
+      lists.map((list) => list()),
+      [[3], [3]],
+    );
+  });
+
+  it('one that is written, while another shard has not heard of it: unknown, with its id', () => {
+    const plant = createPlant(2);
+    const bags = [plant.bagOn(0), plant.bagOn(1)] as [string, string];
+    for (const bag of bags) plant.ask(bag, 'list', {});
+    plant.settle();
+    const answer = plant.ask(bags[0], 'takeAll', { bags, n: 3 });
+    while (plant.log.length === 0) plant.world.step();
+    plant.shards[1] = undefined;
+    assert.match(atOnce(plant, bags[0], answer), new RegExp(`^outcome-unknown: .*${plant.log[0]?.operation}$`));
+  });
+
+  it('what could not be sent is not sent after its deadline, and says that nothing was changed', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    plant.store.faults.push(...Array.from({ length: 8 }, () => 'unsent' as const));
+    const answer = plant.ask('a', 'take', { n: 1 });
+    assert.match(atOnce(plant, 'a', answer), /^deadline: .*nothing was changed$/);
+    plant.settle(5_000);
+    const list = plant.ask('a', 'list', {});
+    plant.settle();
+    assert.deepEqual(list(), []);
+  });
+
+  it('under a key: it gives the true outcome afterwards, also to who repeats it while the database still says nothing', () => {
+    const plant = createPlant(1);
+    plant.ask('a', 'list', {});
+    plant.settle();
+    const go = plant.stall();
+    assert.match(atOnce(plant, 'a', plant.ask('a', 'take', { n: 1 }, 5_000, { key: 'k' })), /^outcome-unknown: /);
+    const again = plant.ask('a', 'take', { n: 1, blind: true }, 5_000, { key: 'k' });
+    plant.settle(100);
+    go();
+    plant.settle();
+    // The edge looks the outcome up when it hears this (http/idempotency.ts).
+    assert.equal(kindOf(again()), 'Conflict');
+    assert.equal(plant.store.live('pool').length, 1);
+    assert.deepEqual(
+      [...plant.store.model.outcomes.values()].map(({ reply }) => reply),
+      [1],
+    );
   });
 });

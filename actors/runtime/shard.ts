@@ -16,6 +16,7 @@ import { createNeighbours } from './neighbours.ts';
 import { createObservation } from './observation.ts';
 import { createReadyList } from './ready-list.ts';
 import { createCrashes } from './shard/crashes.ts';
+import { answerLate } from './shard/deadlines.ts';
 import { createGate } from './shard/gate.ts';
 import { createHoldings } from './shard/holdings.ts';
 import { createLife, type Life } from './shard/life.ts';
@@ -177,6 +178,14 @@ export function createShard(options: ShardOptions): Shard {
     mail.post({ scope: envelope.scope, kind: envelope.kind, id: envelope.actor }, letter);
   }
 
+  function late(id: number): void {
+    const letter = gate.abandon(id);
+    if (letter === undefined) return;
+    // Who has an operation there hears of it from there.
+    committer.giveUp();
+    answerLate(letter);
+  }
+
   function inspect(actor: Address | null, filter: CellFilter | null): unknown {
     const nowMs = world.monotonicMs();
     if (actor !== null) {
@@ -196,7 +205,7 @@ export function createShard(options: ShardOptions): Shard {
     cells,
     start(done) {
       // Before it serves: mail may come already, and the database may be long in answering.
-      startWheel({ world, holdings, neighbours, observation, gate, limits });
+      startWheel({ world, holdings, committer, neighbours, observation, gate, limits });
       life.start(() => {
         pipe(MAIN)?.send({ m: 'ready', fences: holdings.fences() });
         done();
@@ -207,7 +216,9 @@ export function createShard(options: ShardOptions): Shard {
         case 'ask':
           return asked(envelope);
         case 'abandon':
-          return gate.abandon(envelope.id);
+          return void gate.abandon(envelope.id);
+        case 'late':
+          return late(envelope.id);
         case 'reply':
           if (!neighbours.replied(envelope.id, envelope.value)) reservations.giveBack(envelope.value);
           return;

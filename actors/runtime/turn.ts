@@ -7,7 +7,7 @@ import { rowName, type Change, type Row } from '../records.ts';
 import { because, internal, isRefusal, overloaded, unavailable, type Refusal } from '../refusal.ts';
 import type { Context, Coordination, Decision, Grant, Granting, Hint, Waiting } from './behaviour.ts';
 import { hold, pushWaiting, reply, takeWaiting, waitText, type Cell, type Follower, type Mail } from './cell.ts';
-import type { Operation } from './committer/operation.ts';
+import { outcomeTooLate, type Operation } from './committer/operation.ts';
 import type { InHand } from './in-hand.ts';
 import { isOvertaken, type DryHolds } from './dry-holds.ts';
 import { dryAnswer } from './dry-run.ts';
@@ -259,8 +259,9 @@ function propose(turn: Turn, mail: Mail, proposal: Proposal): void {
     turn.operations = [];
     turn.followers = [];
   }
+  const id = host.world.uuid();
   turn.operations.push({
-    id: host.world.uuid(),
+    id,
     what: `${cell.behaviour.kind}.${mail.name}`,
     who: mail.who,
     scope: cell.address.scope,
@@ -271,6 +272,9 @@ function propose(turn: Turn, mail: Mail, proposal: Proposal): void {
       return mail.deadlineMs;
     },
     outcome: mail.key === null || waits ? null : { ...mail.key, reply: value },
+    overdue() {
+      if (!waits && mail.outcome === 'open') reply(mail, outcomeTooLate(id));
+    },
     done(outcome) {
       finish(turn, mail, outcome, proposal);
       if (--cell.open === 0) finishBatch(turn);

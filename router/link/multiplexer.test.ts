@@ -8,6 +8,7 @@ import type { IncomingExchange, ResponseHead } from './exchange.ts';
 import type { LinkFailure, LinkRefusal } from './failure.ts';
 import { readFrame } from './frames.ts';
 import { SILENCE_MS } from './heartbeat.ts';
+import { GRACE_MS } from './outgoing.ts';
 import { createMultiplexer, type Multiplexer, type MultiplexerPorts } from './multiplexer.ts';
 import { createDuplexPair, createTestWorld } from './pair.fixture.ts';
 
@@ -245,7 +246,10 @@ test('a request without an answer ends at its deadline, and its server learns it
   world.advance(2);
   let aborted = 0;
   right.exchanges[0]?.whenAborted(() => (aborted += 1));
-  world.advance(400);
+  // What its server says at the last moment is still heard.
+  world.advance(300 + GRACE_MS - 4);
+  assert.deepEqual([seen.failure], [undefined]);
+  world.advance(4);
   assert.equal(seen.failure?.kind, 'Deadline');
   assert.equal(aborted, 1);
   assert.equal(right.exchanges[0]?.respond({ status: 200, headers: [] }, 'streamed'), undefined);

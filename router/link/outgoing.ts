@@ -11,7 +11,13 @@ import {
 import { isLinkFailure, linkFailure, type LinkFailure } from './failure.ts';
 import { MAX_DELAY_MS } from './heartbeat.ts';
 
-/** Starts an exchange of ours: sends its request, and waits for the head of the response until its deadline. */
+/**
+ * So long beyond the deadline the response is waited for: the other side has the same time from when it hears of it, and what
+ * it says at the last moment, that nothing was changed, or of which operation nobody knows, can't be said here.
+ */
+export const GRACE_MS = 200;
+
+/** Starts an exchange of ours: sends its request, and waits for the head of the response until soon after its deadline. */
 export function openOutgoing(
   { world, send, tables, close, senderOf }: ExchangeFloor,
   id: number,
@@ -25,7 +31,7 @@ export function openOutgoing(
     grant: (upTo) => tables.asker.has(id) && send({ f: 'http-credit', id, side: 'asker', upTo }),
     cancelled: () => giveUp(linkFailure('Aborted', 'the reader of the response left')),
   });
-  const cancelDeadline = world.after(Math.min(Math.max(0, deadlineMs), MAX_DELAY_MS), () => {
+  const cancelDeadline = world.after(Math.min(Math.max(0, deadlineMs) + GRACE_MS, MAX_DELAY_MS), () => {
     giveUp(
       linkFailure(
         'Deadline',

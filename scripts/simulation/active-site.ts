@@ -1,10 +1,12 @@
 // The active process of a simulated site, composed from the production parts: takeover, shards, federation, blocks, edge.
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
-import type { Asker } from '../../actors/asker.ts';
+import { withinOf, type Asker } from '../../actors/asker.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { Fence, LogEntry, SiteStore } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
 import { createShardHost, type ShardHost } from '../../actors/runtime/host.ts';
+import { GRACE_MS } from '../../actors/runtime/neighbours.ts';
+import { WHEEL_MS } from '../../actors/runtime/shard/wheel.ts';
 import { runShard } from '../../actors/runtime/worker.ts';
 import { createApp } from '../../http/app.ts';
 import { createOutcomes } from '../../http/outcomes.ts';
@@ -20,6 +22,7 @@ import { refuseAsk } from '../../router/link/failure.ts';
 import type { Peer } from '../../router/link/link.ts';
 import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex, type PlaceIndex } from '../../router/place-index.ts';
+import { answerInTime } from '../site/in-time.ts';
 import { guardByLease, READING } from '../site/lease-guard.ts';
 import type { Lease } from '../site/lease.ts';
 import { applyDirectory } from '../site/joins.ts';
@@ -65,8 +68,12 @@ export interface ProcessGround {
 
 type Listeners = Set<(entry: LogEntry) => void>;
 
-/** A group that is under way may end, and its doubt be resolved, so long after the deadline of what it writes. */
-const LATE_MS = 4_000;
+/**
+ * A shard says soon after the deadline what can be said, but waits for another one that says nothing, with its part of an
+ * operation and then with the end of it. Of who brought a time of his own it says so when it is over.
+ */
+const LATE_MS = 2 * GRACE_MS + 4 * WHEEL_MS;
+const HASTY_LATE_MS = 50;
 const asSystem = { who: 'hanse' };
 const orRefuse = (answer: unknown): unknown => {
   if (isRefusal(answer)) throw refuseAsk(answer.kind, answer.message, answer);
@@ -127,13 +134,16 @@ function openShards(ground: ProcessGround, fences: Fence[], listeners: Listeners
 function askOf({ options, main }: ProcessGround, name: string, host: ShardHost): Site['ask'] {
   const { universe, site, database, wires, parts } = options;
   const { world } = main;
-  return (async (to, command, body, { who, withinMs = options.askMs, key, dry, asker }) => {
+  return (async (to, command, body, { who, withinMs: usualMs = options.askMs, key, dry, asker }) => {
     const sentMs = world.monotonicMs();
+    const withinMs = Math.max(0, withinOf(asker, usualMs));
+    const lateMs = asker === undefined || asker.remainingMs === Infinity ? LATE_MS : HASTY_LATE_MS;
     const deadlineMs = sentMs + parts.withinMs(withinMs);
     const answer = await host.ask(to, command, body, { who, deadlineMs, key, dry, asker });
     seeAnswer(universe, database, wires.isCut(site), to, command, body, answer);
     const tookMs = world.monotonicMs() - sentMs;
-    if (tookMs > withinMs + LATE_MS && main.stalledMs === 0)
+    // Timers are a hundredth late.
+    if (tookMs > withinMs * 1.02 + lateMs && main.stalledMs === 0)
       universe.violate(
         'I16',
         `${to.kind} ${command} at ${name} was answered after ${Math.round(tookMs)} ms, it had ${withinMs}`,
@@ -284,7 +294,8 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
     odd,
   });
   const { beforeApp } = forward;
-  peering.onRequest(answerPeers(() => ({ beforeApp, app }), { look: () => undefined, enter: () => () => {} }));
+  const role = answerInTime({ beforeApp, app }, { basePath: '/', world });
+  peering.onRequest(answerPeers(() => role, { look: () => undefined, enter: () => () => {} }));
   links.processes.announce(true);
   // The addresses of the site's other processes, as its roster entry has them.
   links.dial(id, options.addresses);
@@ -293,7 +304,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
   state.isServing = true;
   takeOver.serves();
   universe.note(`${name} serves`);
-  return { active: { site, host, copy, places, federation, blocks }, role: { beforeApp, app } };
+  return { active: { site, host, copy, places, federation, blocks }, role };
 }
 
 /** A logger of which only what it says is read. */

@@ -94,6 +94,6 @@ export function createClients(options: ClientsOptions): Clients {
         .finally(() => open.delete(name));
     },
     died: requests.died,
-    call: (site, method, path, body) => requests.send(site, { method, path, body }),
+    call: (site, method, path, body) => requests.send(site, { method, path, body, isPatient: true }),
   };
 }

@@ -167,6 +167,14 @@ export const MUTANTS: readonly Mutant[] = [
     withinSeeds: 80,
   },
   {
+    name: 'word that the time is over',
+    what: 'a shard does not hear that a request has no more time, and answers when its wheel comes by, or its group ends',
+    mutation: () => ({ parts: { arrives: ({ m }) => m !== 'late' } }),
+    wishes: { ...faults('down', 'slow'), often: ['takeIp', 'freeIp'] },
+    caughtBy: ['I16'],
+    withinSeeds: 40,
+  },
+  {
     name: 'verification at the home',
     what: 'what comes over a link is believed: a peer may assert a user',
     mutation: () => ({

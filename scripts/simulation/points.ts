@@ -14,6 +14,7 @@ export const SOMETIMES = [
   'space out of reach during a cut',
   'request replayed after a lost answer',
   'request replayed after a failover',
+  'request answered after its own time',
   'missed entries heard',
   'statement of a dead thread',
   'takeover by a standby',

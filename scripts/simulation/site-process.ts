@@ -147,13 +147,13 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
       const { beforeApp, app } = role;
       const early = await beforeApp(request);
       if (early !== undefined) return early;
-      const { method, path, headers, body } = request;
+      const { method, path, headers, body, asker } = request;
       const response = await app.fetch(
         new Request(new URL(path, 'http://site'), {
           method,
           headers: headers.map(([key, value]): [string, string] => [key, value]),
         }),
-        { body, via: 'http' },
+        { body, via: 'http', asker },
       );
       return {
         status: response.status,

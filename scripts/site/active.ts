@@ -17,6 +17,7 @@ import { peerAsks } from './active/peer-asks.ts';
 import { askOf, openShards } from './active/shards.ts';
 import { siteOf } from './active/site.ts';
 import type { Ground } from './ground.ts';
+import { answerInTime } from './in-time.ts';
 import { keepMember } from './member.ts';
 import { placedFirst } from './placed-first.ts';
 import { ensureProviderTenant } from './provider.ts';
@@ -142,7 +143,9 @@ export async function serveSite(
 
   done('ready');
   isServing = true;
-  ground.play({ app: edge.app, beforeApp: placedFirst(filling, edge.forward, config.basePath) });
+  const { basePath } = config;
+  const beforeApp = placedFirst(filling, edge.forward, basePath);
+  ground.play(answerInTime({ app: edge.app, beforeApp }, { basePath, world }));
   links.processes.announce(true);
   // First of all nothing new is taken: what comes meanwhile is for the process that is active next.
   life.onEnd('requests', async () => {

@@ -3,8 +3,8 @@
 import type { World } from '../../actors/ports.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import { busyResponse } from '../../http/wire-errors.ts';
-import { matchOperation } from '../../router/locate.ts';
 import { REASON_HEADER } from '../../router/refused.ts';
+import { onlyReads } from './in-time.ts';
 
 export interface GuardedApp extends EdgeApp {
   /** Requests without an answer. */
@@ -76,8 +76,7 @@ export function guardByLease({
   const placeOf = (request: Request): { isOwn: boolean; isRead: boolean } => {
     const { pathname, search } = new URL(request.url);
     const isOwn = pathname.startsWith(basePath) && OWN.test(pathname.slice(basePath.length));
-    const match = matchOperation(request.method, pathname + search, basePath);
-    return { isOwn, isRead: match === undefined ? request.method === 'GET' : match.operation.access === 'r' };
+    return { isOwn, isRead: onlyReads(request.method, pathname + search, basePath) };
   };
 
   async function untilHeld(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Scope } from '../../address.ts';
 import type { BusMessage, Fence, IdempotencyKey } from '../../ports.ts';
 import type { Change } from '../../records.ts';
-import type { Refusal } from '../../refusal.ts';
+import { because, unavailable, type Refusal } from '../../refusal.ts';
 
 /** How one operation ended. */
 export type OperationOutcome =
@@ -28,7 +28,16 @@ export interface Operation {
   /** Of a request with an Idempotency-Key: stored in the same transaction. */
   outcome: (IdempotencyKey & { reply: unknown }) | null;
   done(outcome: OperationOutcome): void;
+  /** Its deadline passed while it may be written: who asked is told so, `done` follows. May be called again. */
+  overdue(): void;
 }
+
+/** Of what may have been written (reliability.md F08): by the operation's id it can be looked for. */
+export const outcomeUnknown = (why: string, operation: string): Refusal =>
+  because('outcome-unknown', unavailable(`outcome unknown: ${why}; operation ${operation}`));
+/** Its time is over, and the database has not answered. */
+export const outcomeTooLate = (operation: string): Refusal =>
+  outcomeUnknown('the deadline passed before the database answered', operation);
 
 /** Those that it writes a row of, as `scope|id`. */
 export const entitiesOf = (operation: Operation): string[] => [

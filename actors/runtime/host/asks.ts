@@ -1,13 +1,14 @@
 // What the main thread asks its shards, each answered exactly once: by the shard, or because its thread died.
 import type { Asker } from '../../asker.ts';
+import type { World } from '../../ports.ts';
 import { because, unavailable } from '../../refusal.ts';
 import type { Envelope } from '../envelope.ts';
 import type { Suspect } from '../suspects.ts';
 import type { OpenAsk, Slot } from './slot.ts';
 
 export interface Asks {
-  /** `suspect`: the message, should the thread die of it. */
-  call(slot: Slot, asker: Asker | undefined, envelope: (id: number) => Envelope, suspect?: Suspect): Promise<unknown>;
+  /** For an asker whose time is over earlier, the shard says then what can be said. */
+  call(slot: Slot, envelope: (id: number) => Envelope, asked?: Asked): Promise<unknown>;
   /** It is answered now, and no longer open. */
   take(slot: Slot, id: number): OpenAsk | undefined;
   /** One that is open, of whichever shard. */
@@ -16,24 +17,40 @@ export interface Asks {
   fail(slot: Slot, why: string): void;
 }
 
-export function createAsks(slots: readonly Slot[]): Asks {
+export interface Asked {
+  /** By the monotonic clock. */
+  deadlineMs: number;
+  asker: Asker | undefined;
+  /** The message, should the thread die of it. */
+  suspect: Suspect;
+}
+
+const TOO_LATE = because('deadline', unavailable('nobody waits for the answer any more; nothing was changed'));
+
+export function createAsks(slots: readonly Slot[], world: Pick<World, 'monotonicMs' | 'after'>): Asks {
   let nextId = 1;
   const find = (id: number): OpenAsk | undefined => slots.flatMap(({ asks }) => asks.get(id) ?? [])[0];
 
   return {
-    call: (slot, asker, envelope, suspect) =>
+    call: (slot, envelope, { deadlineMs, asker, suspect }: Partial<Asked> = {}) =>
       new Promise((resolve) => {
         const { pipe } = slot;
         if (pipe === undefined)
           return resolve(
             because('starting', unavailable(`shard ${slot.shard} is being restarted; nothing was changed`)),
           );
-        if (asker?.isGone === true)
-          return resolve(because('deadline', unavailable('nobody waits for the answer any more; nothing was changed')));
+        const leftMs = asker?.remainingMs ?? Infinity;
+        if (asker?.isGone === true || leftMs <= 0) return resolve(TOO_LATE);
         const id = nextId++;
         const stay = asker?.whenGone(() => pipe.send({ m: 'abandon', id }));
+        // Who has the usual time is told by the shard's own wheel: a timer for each would cost all of them.
+        const cancel =
+          leftMs === Infinity || deadlineMs === undefined
+            ? undefined
+            : world.after(Math.max(0, deadlineMs - world.monotonicMs()), () => pipe.send({ m: 'late', id }));
         const respond = (value: unknown): void => {
           stay?.();
+          cancel?.();
           resolve(value);
         };
         slot.asks.set(id, { respond, suspect });

@@ -1,6 +1,7 @@
 // Nobody works for a caller who has left: mail ends at its deadline, wherever it lies.
 import { because, unavailable } from '../../refusal.ts';
-import { reply, type Mail } from '../cell.ts';
+import { reply, waitText, type Mail } from '../cell.ts';
+import { outcomeUnknown } from '../committer/operation.ts';
 
 const unseen = (mail: Mail): string => `${mail.name}: the deadline passed before it was looked at; nothing was changed`;
 
@@ -14,4 +15,13 @@ export function inTime(mails: Mail[], nowMs: number, why: (mail: Mail) => string
     reply(mail, because('deadline', unavailable(why(mail))));
     return false;
   });
+}
+
+/** Answers what lies nowhere that it could be written from: nothing is made of it any more, or it is written already. */
+export function answerLate(mail: Mail): void {
+  if (mail.outcome !== 'open') return;
+  if (mail.written !== '')
+    return reply(mail, outcomeUnknown('the deadline passed before all had heard of it', mail.written));
+  const why = waitText.get(mail) ?? `${mail.name}: the deadline passed; nothing was changed`;
+  reply(mail, because('deadline', unavailable(why)));
 }

@@ -16,8 +16,8 @@ export interface Gate {
   admit(id: number, answer: (value: unknown) => void): (value: unknown) => void;
   /** The mail of an ask that was let in, so that it can be abandoned. */
   note(id: number, mail: Mail): void;
-  /** Nobody waits for its answer any more: what has not begun does not begin. */
-  abandon(id: number): void;
+  /** Nobody waits for its answer any more: what has not begun does not begin. Answers its mail, if it is open. */
+  abandon(id: number): Mail | undefined;
   /** Once a tick; `parked`: those that wait for something else than their turn. */
   tick(parked: number): void;
 }
@@ -54,6 +54,7 @@ export function createGate(world: World, limits: ShardLimits): Gate {
     abandon(id) {
       const mail = open.get(id);
       if (mail !== undefined) mail.deadlineMs = -Infinity;
+      return mail;
     },
     tick: (parked) => pressure.tick(parked),
   };

@@ -1,6 +1,7 @@
 // Everything that is about time and not about one message: deadlines of mail that lies, passivation, how late the shard runs.
 import type { World } from '../../ports.ts';
 import { waitText, type Mail } from '../cell.ts';
+import type { Committer } from '../committer.ts';
 import type { Neighbours } from '../neighbours.ts';
 import type { Observation } from '../observation.ts';
 import { leaving } from '../residency.ts';
@@ -21,6 +22,7 @@ const uncertain = ({ name }: Mail): string =>
 export interface WheelOptions {
   world: World;
   holdings: Holdings;
+  committer: Pick<Committer, 'giveUp'>;
   neighbours: Neighbours;
   observation: Observation;
   gate: Gate;
@@ -28,7 +30,7 @@ export interface WheelOptions {
 }
 
 /** Turns until the shard has stopped. */
-export function startWheel({ world, holdings, neighbours, observation, gate, limits }: WheelOptions): void {
+export function startWheel({ world, holdings, committer, neighbours, observation, gate, limits }: WheelOptions): void {
   const { cells, waiting, behind, fetching, followed } = holdings;
   let ticks = 0;
 
@@ -55,6 +57,7 @@ export function startWheel({ world, holdings, neighbours, observation, gate, lim
       turn.followers = turn.followers.filter(({ mail }) => inTime([mail], now, uncertain).length > 0);
       if (turn.followers.length === 0) followed.delete(turn);
     }
+    committer.giveUp();
     neighbours.giveUp(now);
     let parked = 0;
     for (const cell of waiting) parked += cell.waiting.length;

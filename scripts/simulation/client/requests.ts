@@ -1,9 +1,11 @@
 // Requests of the clients: signed as metalctl signs, on their way to a process that may die meanwhile, repeated under a key.
+import { createAsker, type Asker } from '../../../actors/asker.ts';
 import { signRequest } from '../../../http/auth/hmac.ts';
 import type { EdgeConfig } from '../../../http/site.ts';
 import type { HttpAnswer, HttpRequest } from '../../../router/message.ts';
+import { OTHERS_GRACE_MS, OWN_GRACE_MS } from '../../site/in-time.ts';
 import { UNSTORABLE } from '../../site/poison.ts';
-import { between } from '../draw.ts';
+import { between, chance, pick, scaled } from '../draw.ts';
 import type { SiteProcess } from '../site-process.ts';
 import { START_MS, type Universe } from '../universe.ts';
 import { claimsNothing, claimsPoison, hasHeader, messageOf, type Told } from './answers.ts';
@@ -26,6 +28,8 @@ export interface Wanted {
   key?: string | undefined;
   /** Signed with another key than the sites'. */
   isForged?: boolean;
+  /** It gives the request no time of its own. */
+  isPatient?: boolean;
 }
 
 export interface Requests {
@@ -41,6 +45,11 @@ export interface Requests {
 
 /** A request may take its own time, and that of the asks it makes. */
 const ANSWER_WITHIN_MS = 100_000;
+/**
+ * A request with a time of its own is answered so long after it at the latest: its place may be asked for until then, and
+ * after that it is our own edge's. Timers are a hundredth late.
+ */
+const lateBy = (timeoutMs: number): number => OTHERS_GRACE_MS + OWN_GRACE_MS + 5 + 0.02 * timeoutMs;
 const REPEAT_MS = 700;
 const MOST_TRIES = 12;
 const SALT = 'abcdefghijklmnopqrstuvwx';
@@ -55,6 +64,8 @@ async function textOf(body: HttpAnswer['body']): Promise<string> {
 
 export function createRequests({ universe, hmac, processesOf, isOver, isDisputed, open }: RequestsOptions): Requests {
   const noise = universe.stream('clients');
+  const times = universe.stream('times of requests');
+  const hasty = pick(times, [0, 0.1, 0.3]);
   const waiting = new Map<SiteProcess, Set<() => void>>();
   const signatures = new Map<string, Array<[string, string]>>();
   let requests = 0;
@@ -86,8 +97,29 @@ export function createRequests({ universe, hmac, processesOf, isOver, isDisputed
     via: 'http',
   });
 
+  /** Milliseconds from its arrival. */
+  const timeoutOf = ({ isPatient = false }: Wanted): number =>
+    !isPatient && chance(times, hasty) ? scaled(times, 5, 5_000) : Infinity;
+
+  /** Hears in time what came of it, whatever stands still, but for the process itself. */
+  function inTime(name: string, process: SiteProcess, timeoutMs: number): { asker?: Asker; answered(): void } {
+    if (timeoutMs === Infinity) return { answered: () => {} };
+    const { world, stalledMs } = process.main;
+    const arrivedMs = universe.nowMs;
+    return {
+      asker: createAsker(() => arrivedMs + timeoutMs - world.monotonicMs()),
+      answered() {
+        const tookMs = universe.nowMs - arrivedMs;
+        if (tookMs > timeoutMs) universe.met('request answered after its own time');
+        if (tookMs <= timeoutMs + lateBy(timeoutMs) || process.main.stalledMs !== stalledMs) return;
+        universe.violate('I16', `${name} had ${Math.round(timeoutMs)} ms and was answered after ${Math.round(tookMs)}`);
+      },
+    };
+  }
+
   function send(site: number, wanted: Wanted): Promise<Told> {
     const request = requestOf(wanted);
+    const timeoutMs = timeoutOf(wanted);
     const { method, path } = request;
     const serving = processesOf(site).filter((process) => process.isServing);
     const process = serving[Math.floor(noise() * serving.length)];
@@ -118,10 +150,12 @@ export function createRequests({ universe, hmac, processesOf, isOver, isDisputed
       });
       universe.note('request', () => `${process.name} ${method} ${path} ${decoder.decode(request.body)}`);
       process.main.world.after(between(noise, 0.1, 1), () => {
+        const time = inTime(name, process, timeoutMs);
         process
-          .handle(request)
+          .handle({ ...request, asker: time.asker })
           .then(async ({ status, headers, body }) => {
             const text = await textOf(body);
+            time.answered();
             // Of a write it is only a refusal that comes from memory; that nobody knows the outcome stays so.
             const isSaid = method === 'GET' || (status >= 400 && status !== 503 && status !== 429);
             const told: Told = isSaid && isDisputed() ? { status: 'unsent' } : { status, text, headers };
