@@ -186,8 +186,9 @@ test('reliability.md §10: what a site asks of another one is done as long as it
   await link.ask('promise', { h: 'h', claims: [prefix('198.51.100.0/24', 'n')] }, 300_000);
   await link.ask('promises', { site: 'a' }, 400_000);
   await link.ask('settle', { h: 'h', made: false }, 500_000);
+  // Site a may find by itself, at the same time, that nobody works on that promise any more, and end it a second time.
   assert.deepEqual(
-    heard.filter((one) => !one.endsWith(' 0') && one !== 'claims undefined'),
+    [...new Set(heard.filter((one) => !one.endsWith(' 0') && one !== 'claims undefined'))],
     ['promise 3', 'claims 4', 'settle undefined'],
   );
 });
