@@ -13,6 +13,7 @@ import { createShardStore } from './shard-store.ts';
 import { createSiteStore } from './site-store.ts';
 import {
   asked,
+  claimChange,
   freshScope,
   groupOf,
   holdingChange,
@@ -30,6 +31,17 @@ const SEEDS = [7, 11];
 const KEYS = 12;
 const ROOT = '10.8.0.0/20';
 const ROUGHLY = ['10.8.0.0/22', '10.8.0.0/23', '10.8.2.0/23', '10.8.2.0/24', '10.8.3.128/25', '10.8.4.0/22'];
+/** Chains of four within each other, beside each other, of both families. */
+const CLAIMED = [
+  ...ROUGHLY,
+  ROOT,
+  '10.8.3.192/26',
+  '10.8.16.0/20',
+  '10.9.0.0/16',
+  '::/0',
+  '::ffff:10.8.0.0/112',
+  '2001:db8::/48',
+];
 const nowMs = (): number => Date.now();
 const soon = (delayMs: number, run: () => void): void => void setTimeout(run, delayMs);
 const way: StoreWay = { fate: () => ({ thereMs: 0, backMs: 0 }), at: soon, back: soon, isDown: () => false };
@@ -65,6 +77,8 @@ for (const server of testServers()) {
             // Children that lie within each other, beside each other, and on each other.
             if (kind < 0.5) return prefixChange(scope, ROOT, ROUGHLY[up(ROUGHLY.length)]!);
             if (kind < 0.55) return holdingChange(scope, `global${up(2)} of ${scope}`, 'held');
+            if (kind < 0.75)
+              return claimChange(scope, CLAIMED[up(CLAIMED.length)]!, up(2) === 0 ? 'owned' : 'promised', `n${up(3)}`);
             return ipChange(scope, `net${up(2)}`, `10.0.0.${up(5)}`);
           };
           const changeOf = (): Change => {

@@ -15,6 +15,7 @@ import type {
   ShardStore,
 } from '../../actors/ports.ts';
 import type { Change, ChangeOf, Row } from '../../actors/records.ts';
+import type { ClaimRecord } from '../../actors/registry/record.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
 import type { Refusal } from '../../actors/refusal.ts';
 
@@ -79,6 +80,24 @@ export const prefixChange = (
   prev: 0,
   version: 1,
   value: { cidr, network: `net ${cidr}`, root },
+  ...more,
+});
+
+/** A claimed prefix, as the site's registry keeps it. */
+export const claimChange = (
+  scope: Scope,
+  value: string,
+  state: ClaimRecord['state'],
+  holder: string,
+  more: Partial<ChangeOf<'claim'>> = {},
+): ChangeOf<'claim'> => ({
+  table: 'claim',
+  scope,
+  key: `prefix|${value}`,
+  owner: 'site',
+  prev: 0,
+  version: 1,
+  value: { what: 'prefix', value, holder, site: 'site', state, h: 'h' },
   ...more,
 });
 
