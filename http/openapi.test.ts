@@ -106,6 +106,23 @@ test('fields whose values are refused by rules say which they are: lengths, fami
   }
 });
 
+test('networks.md §1.3: how many prefixes a network may have is said', () => {
+  for (const [path, method] of [
+    ['/v1/network', 'put'],
+    ['/v2/network', 'put'],
+    ['/v2/network', 'post'],
+  ] as const) {
+    const { content } = document.paths[path]![method]!.requestBody as {
+      content: Record<string, { schema: { properties: Record<string, { maxItems?: number }> } }>;
+    };
+    const { properties } = content['application/json']!.schema;
+    const most = ['prefixes', 'destinationprefixes', 'additionalAnnouncableCIDRs'].map(
+      (field) => properties[field]?.maxItems,
+    );
+    assert.deepEqual(most, [500, 500, 500], `${method} ${path}`);
+  }
+});
+
 test('the document is served without credentials, as JSON', async () => {
   const response = await createApp(createTestSite()).request('/v2/openapi.json');
   assert.equal(response.status, 200);

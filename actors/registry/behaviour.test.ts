@@ -6,7 +6,7 @@ import type { NetworkPatch, NetworkView } from '../network/messages.ts';
 import type { NetworkCreateRequest } from '../network/network-rules.ts';
 import { createPlant, granted, newNetwork, refused, type Plant } from '../network/plant.fixture.ts';
 import { invalid, isRefusal, type Refusal } from '../refusal.ts';
-import { claimsOfNetwork } from './claims.ts';
+import { claimsOfNetwork, together } from './claims.ts';
 import type { Claim } from './messages.ts';
 
 const site = siteScope('s');
@@ -402,6 +402,15 @@ describe('design.md §12: promises to other sites', () => {
       plant.ask(registry, 'promise', { ...clash, claims: [{ what: 'vrf', value: '12', holder: 'x' }] }),
       'Conflict',
     );
+  });
+  it('design.md §12: of many collisions the first are named, and how many more there are; each once', () => {
+    const collided = (count: number): Refusal[] =>
+      Array.from({ length: count }, (_, i) => invalid(`collision ${i % 53}`));
+    assert.equal(together(collided(2))?.message, 'collision 0; collision 1');
+    assert.equal(together(collided(16))?.message.split('; ').length, 16);
+    const { message = '', kind } = together(collided(106)) ?? {};
+    assert.equal(kind, 'Invalid');
+    assert.ok(message.startsWith('collision 0; collision 1;') && message.endsWith('; collision 15; … and 37 more'));
   });
   it('F04: claims are told by nobody who is not their owner any more, whatever he remembers', () => {
     const plant = plantOf();

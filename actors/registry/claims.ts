@@ -129,10 +129,16 @@ export function collisions(state: RegistryState, claims: readonly Claim[], by: s
   });
 }
 
+/** One network may collide with hundreds of others, or of its own prefixes: nobody reads that, and no link carries it. */
+const MOST_COLLISIONS = 16;
+
 /** One refusal that names each collision once, with the kind of the first of those that trying again does not change. */
 export const together = (refusals: readonly Refusal[]): Refusal | undefined => {
   const first = refusals.find(({ retryAfterS }) => retryAfterS === undefined) ?? refusals[0];
-  return first && { ...first, message: [...new Set(refusals.map(({ message }) => message))].join('; ') };
+  const messages = [...new Set(refusals.map(({ message }) => message))];
+  const more = messages.length - MOST_COLLISIONS;
+  const listed = more > 0 ? [...messages.slice(0, MOST_COLLISIONS), `… and ${more} more`] : messages;
+  return first && { ...first, message: listed.join('; ') };
 };
 
 /** What is claimed by the sites that joined, under the operation that the other sites know nothing of. */

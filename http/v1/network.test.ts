@@ -345,6 +345,29 @@ test('networks.md §1.6: update: force is a boolean by Go’s rules, added prefi
   assert.deepEqual([unnamed.status, messageOf(unnamed)], [404, 'NotFound no network with id "" found']);
 });
 
+test('networks.md §1.3: a network has at most 500 prefixes; of each of its lists the answer names the field and the limit', async () => {
+  const { site, add, call } = start();
+  add(network('n', { privateSuper: true, type: 'super' }));
+  const cidrs = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
+  const writes = [
+    ['PUT', '/v1/network', ['prefixes', 'destinationprefixes', 'additionalAnnouncableCIDRs']],
+    ['POST', '/v2/network', ['prefixes', 'destinationprefixes', 'additionalAnnouncableCIDRs']],
+    ['POST', '/v1/network/allocate', ['destinationprefixes']],
+  ] as const;
+  for (const [method, path, fields] of writes)
+    for (const field of fields) {
+      const refused = await call('Metal-Admin', method, path, { id: 'n', [field]: cidrs(501) });
+      assert.deepEqual(
+        [refused.status, messageOf(refused)],
+        [400, `${field}: 501 are given, at most 500 are taken`],
+        `${method} ${path}`,
+      );
+      const most = await call('Metal-Admin', method, path, { id: 'n', [field]: cidrs(500) });
+      assert.doesNotMatch(messageOf(most) ?? '', /at most/);
+    }
+  assert.deepEqual(site.proposals.length, 0);
+});
+
 test('design.md §2: a global network of another site is read from the copy, and never written here', async () => {
   const { site, call } = start();
   site.networkPlaces.set('far', { partition: '', home: 'b' });

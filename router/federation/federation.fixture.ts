@@ -78,6 +78,8 @@ export interface TestSite {
   isRestored: boolean;
   /** Hears what its actors are asked for others, and who waits for it. */
   onActors: (what: string, asker: Asker | undefined) => unknown;
+  /** Hears what is odd; by default that fails the test. */
+  onOdd: (what: string, error?: unknown) => void;
   /** Creates a size, as something that every site reads. */
   addSize(id: string, description?: string): DirectoryRecord;
   addNetwork(id: string, prefix: string, changes?: object): void;
@@ -106,8 +108,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
   const rows: Pick<RowReader, 'rows'> = {
     rows: async (table) => plant.store.live(table) as never,
   };
-  const odd =
-    options.odd ?? ((what, error) => assert.fail(`${id}: ${what} ${error instanceof Error ? error.stack : ''}`));
+  const odd = (what: string, error?: unknown): void => site.onOdd(what, error);
   let port = 0;
   let links: SiteLinks;
   let read = 0;
@@ -209,6 +210,8 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
     plant,
     isRestored: false,
     onActors: (() => {}) as TestSite['onActors'],
+    onOdd:
+      options.odd ?? ((what, error) => assert.fail(`${id}: ${what} ${error instanceof Error ? error.stack : ''}`)),
     ask(to, name, body) {
       const answer = plant.ask(to, name, body);
       pump();

@@ -152,6 +152,28 @@ test('design.md §12: a member that can not be reached makes it a 503 with its n
   assert.equal(await a.federation.propose('h', [prefix('198.51.100.0/24', 'n')]), undefined);
 });
 
+test('design.md §12: a member that fails, or is asked too much, is not said to be out of reach; of many collisions the first are named', async () => {
+  const [a, b] = await pair();
+  b.addNetwork('internet', '203.0.113.0/24');
+  const many = (count: number): Claim[] =>
+    Array.from({ length: count }, (_, i) => prefix(`203.0.113.${i % 256}/${i < 256 ? 32 : 31}`, 'mine'));
+  const collisions = await a.federation.propose('h-many', many(256));
+  refused(collisions, 'Unprocessable', /^203\.0\.113\.0\/32 overlaps .*\(site b\); … and 240 more$/);
+  assert.equal(collisions?.message.split('; ').length, 17);
+
+  // As in the log of a site: what it was asked is none of its words.
+  const failed: unknown[] = [];
+  b.onOdd = (what, error) => failed.push(what, error);
+  const tooMany = await a.federation.propose('h-most', many(1_001));
+  refused(tooMany, 'Internal', 'site b (partition pb) could not answer: promise: the peer failed while it served this');
+  assert.doesNotMatch(tooMany?.message ?? '', /reached/);
+  const [member] = (await a.federation.askOthers('nothing', {}, 1_000)).values();
+  refused(member, 'Unavailable', 'site b (partition pb) could not answer: asks of kind "nothing" are unknown here');
+  const large = await a.federation.askOther('b', 'nothing', 'x'.repeat(5 * 1024 * 1024), 1_000);
+  refused(large, 'Internal', /could not answer: the ask frame has \d+ bytes, at most 4194304 are carried/);
+  assert.ok(failed.length > 0);
+});
+
 test('reliability.md §10: a proposal takes no longer than the request has; what was promised is given back all the same', async () => {
   const [a, b] = await pair();
   const asked: Array<[kind: string, remainingMs: number]> = [];

@@ -7,8 +7,8 @@ import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import { together } from '../../actors/registry/claims.ts';
 import type { Claim, Settled } from '../../actors/registry/messages.ts';
 import type { ClaimRecord } from '../../actors/registry/record.ts';
-import { because, isRefusal, unavailable, unreachable, type Refusal } from '../../actors/refusal.ts';
-import { isLinkFailure, isOverload, linkFailure, refuseAsk } from '../link/failure.ts';
+import { because, internal, isRefusal, unavailable, unreachable, type Refusal } from '../../actors/refusal.ts';
+import { isLinkFailure, isFault, isLasting, isOverload, linkFailure, refuseAsk } from '../link/failure.ts';
 import type { Link, Peer } from '../link/link.ts';
 import type { Peering } from '../link/peering.ts';
 import type { AskHandler } from '../link/serve.ts';
@@ -195,9 +195,10 @@ export function createFederation(options: FederationOptions): Federation {
   const withoutAnswer = (member: string, error?: unknown): Refusal => {
     const partitions = partitionsOf(member);
     const named = `site ${member}${partitions.length > 0 ? ` (partition ${partitions.join(', ')})` : ''}`;
-    return isOverload(error)
-      ? because('overloaded', unavailable(`${named} has too much to do at the moment`))
-      : unreachable(`${named} can't be reached`);
+    if (isOverload(error)) return because('overloaded', unavailable(`${named} has too much to do at the moment`));
+    if (!isFault(error)) return unreachable(`${named} can't be reached`);
+    const text = `${named} could not answer: ${error.message}`;
+    return isLasting(error) ? internal(text) : unavailable(text);
   };
 
   /** No fault of the member's: it had less time than it is given. */
@@ -259,7 +260,7 @@ export function createFederation(options: FederationOptions): Federation {
     if (first === undefined) return undefined;
     await told(asker, settle(h, false));
     // An answer that came too late may still become a promise, after our word that ended it.
-    for (const [member, { kind }] of refused) if (kind === 'Unavailable') resyncLater(member);
+    for (const [member, { kind }] of refused) if (kind === 'Unavailable' || kind === 'Internal') resyncLater(member);
     const missing = refused.find(([, refusal]) => refusal.kind === 'Unavailable')?.[1];
     return missing ?? together(refused.map(([, refusal]) => refusal));
   }

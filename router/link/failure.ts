@@ -29,6 +29,13 @@ export const refuseAsk = (kind: string, message: string, details?: unknown): Lin
 export const isOverload = (error: unknown): boolean =>
   isLinkFailure(error) && (error.kind === 'Overloaded' || error.refusal?.kind === 'Overloaded');
 
+/** Whether the link did what it should, and what was asked came to nothing: nobody is to look for a link that is down. */
+export const isFault = (error: unknown): error is LinkFailure =>
+  isLinkFailure(error) && (error.kind === 'Refused' || error.kind === 'TooLarge' || error.kind === 'Broken');
+
+/** Whether a fault comes again however often it is tried: the handler's, or a message that no frame can carry. */
+export const isLasting = ({ kind, refusal }: LinkFailure): boolean => kind === 'TooLarge' || refusal?.kind === 'Failed';
+
 /** Whether a rejection came from a link. */
 export const isLinkFailure = (error: unknown): error is LinkFailure =>
   error instanceof Error && error.name === 'LinkFailure' && 'kind' in error;

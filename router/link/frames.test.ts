@@ -91,6 +91,24 @@ test('a frame over the limit is refused by its sender', () => {
   assert.throws(() => encodeFrame({ f: 'ask', id: 1, kind: 'x', body: 2n ** 70n, deadlineMs: 1 }), { kind: 'Broken' });
 });
 
+test('F28: a refusal says no more than is read: its text is cut where it leaves', () => {
+  const long = `${'a'.repeat(4_094)}😀${'b'.repeat(5_000)}`;
+  const reason = { kind: 'k'.repeat(200), message: long, details: { message: long } };
+  for (const frame of [
+    { f: 'refusal', id: 1, reason },
+    { f: 'http-reset', id: 1, side: 'answerer', reason },
+    { f: 'bye', reason },
+  ] as const) {
+    const reading = readFrame(encodeFrame(frame));
+    assert.ok(reading.as === 'frame' && 'reason' in reading.frame, JSON.stringify(reading));
+    assert.equal(reading.frame.reason.message, `${'a'.repeat(4_094)}…`);
+    assert.equal(reading.frame.reason.kind.length, 128);
+    assert.deepEqual(reading.frame.reason.details, reason.details);
+  }
+  const whole = readFrame(encodeFrame({ f: 'refusal', id: 1, reason: { kind: 'k', message: 'm'.repeat(4_096) } }));
+  assert.ok(whole.as === 'frame' && whole.frame.f === 'refusal' && whole.frame.reason.message.endsWith('m'));
+});
+
 test('reading never throws, whatever comes', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void readFrame(bytes)));
   fc.assert(

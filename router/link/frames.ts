@@ -15,9 +15,11 @@ const header = z.tuple([z.string().max(256), z.string().max(16_384)]);
 const headers: z.ZodType<HttpHeaders> = z.array(header).max(256);
 /** Which of the two the sender is in this exchange: ids are numbered by each asker for itself, so they meet. */
 const side = z.enum(['asker', 'answerer']);
+const MOST_KIND = 128;
+const MOST_TEXT = 4_096;
 const refusal = z.object({
-  kind: z.string().max(128),
-  message: z.string().max(4_096),
+  kind: z.string().max(MOST_KIND),
+  message: z.string().max(MOST_TEXT),
   details: z.unknown().optional(),
 });
 const word = z.string().min(1).max(128);
@@ -82,7 +84,7 @@ const frameSchemas = {
     f: z.literal('unreadable'),
     frame: z.string().max(128),
     id: id.optional(),
-    why: z.string().max(4_096),
+    why: z.string().max(MOST_TEXT),
   }),
 };
 
@@ -98,11 +100,28 @@ export type Reading =
   | { readonly as: 'unreadable'; readonly answer: FrameOf<'unreadable'> }
   | { readonly as: 'garbage'; readonly why: string };
 
-/** Encodes a frame. Throws a `TooLarge` failure over 4 MiB, and a `Broken` one for what the codec can't carry. */
+/** Ends with `…` where it is cut, and not within a character. */
+const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+
+/** Texts of a refusal are as long as whoever refuses makes them; a frame with a longer one than is read would tell nothing. */
+const readable = (frame: Frame): Frame =>
+  'reason' in frame
+    ? {
+        ...frame,
+        reason: {
+          ...frame.reason,
+          kind: cut(frame.reason.kind, MOST_KIND),
+          message: cut(frame.reason.message, MOST_TEXT),
+        },
+      }
+    : frame;
+
+/** Encodes a frame, with the text of a refusal cut to what is read. Throws a `TooLarge` failure over 4 MiB, and a `Broken` one for what the codec can't carry. */
 export function encodeFrame(frame: Frame): Uint8Array {
   let encoded: Uint8Array;
   try {
-    encoded = encode(frame);
+    encoded = encode(readable(frame));
   } catch (error) {
     throw linkFailure('Broken', `the ${frame.f} frame can't be encoded: ${String(error)}`);
   }
@@ -136,7 +155,7 @@ export function readFrame(input: Uint8Array): Reading {
       f: 'unreadable',
       frame: f.slice(0, 128),
       ...(typeof id === 'number' ? { id } : {}),
-      why: why.slice(0, 4_096),
+      why: cut(why, MOST_TEXT),
     },
   });
   if (!Object.hasOwn(frameSchemas, f)) {

@@ -297,6 +297,15 @@ test('a peer that never greets, or sends garbage, is closed; an unknown frame is
   assert.equal(left.reasons.at(-1)?.kind, 'Broken');
 });
 
+test('F28: a refusal that can not be read is an answer: who asked does not wait on', () => {
+  const { world, pair, left } = connect({ right: { serveAsk: () => {} } });
+  const outcomes = ask(left.mux, 'x');
+  world.advance(5);
+  pair.right.send(encode({ f: 'refusal', id: 1, reason: { kind: 'k', message: 'm'.repeat(5_000) } }));
+  world.advance(5);
+  assert.equal(failureKind(outcomes), 'Broken');
+});
+
 test('what is too large or can not be encoded fails for its sender only', () => {
   const { world, left, right } = connect();
   assert.equal(failureKind(ask(left.mux, 'echo', new Uint8Array(5 * 1024 * 1024))), 'TooLarge');

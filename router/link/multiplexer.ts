@@ -196,7 +196,8 @@ export function createMultiplexer(ports: MultiplexerPorts): Multiplexer {
     ports.odd(`a frame of kind ${reading.answer.frame} can't be read: ${reading.answer.why}`);
     const { frame, id, why } = reading.answer;
     // An answer that we can't read is an answer: whoever waits for it must not wait on.
-    if (id !== undefined && frame === 'reply') asks.fail(id, linkFailure('Broken', `an unreadable reply: ${why}`));
+    if (id !== undefined && (frame === 'reply' || frame === 'refusal'))
+      asks.fail(id, linkFailure('Broken', `an unreadable ${frame}: ${why}`));
     if (id === undefined || frame !== 'http-response') return;
     const message = `an unreadable response: ${why}`;
     exchanges.fail(id, linkFailure('Broken', message));

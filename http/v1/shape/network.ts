@@ -14,6 +14,18 @@ import type { NetworkRecord } from '../../../actors/network/record.ts';
 import { absentFamily } from '../../../actors/network/update-rules.ts';
 import { addressFamily, flag, given, labels, listed, text, texts, timesOf } from './fields.ts';
 
+/**
+ * Of each list of one network. Each prefix is claimed at every site, in one message and one commit, for which others wait
+ * some tens of milliseconds.
+ */
+export const MOST_CIDRS = 500;
+const cidrs = z
+  .array(z.string())
+  .max(MOST_CIDRS, {
+    error: ({ input }) => `${(input as unknown[]).length} are given, at most ${MOST_CIDRS} are taken`,
+  })
+  .optional();
+
 const bits = (most: number) => ({ type: 'integer' as const, minimum: 0, maximum: most });
 /** Bits by family, keys in any case. The rules say which are right, each operation in its words; here it is only described. */
 const lengths = z
@@ -32,15 +44,15 @@ export const networkCreateBody = z.object({
   partitionid: text,
   projectid: text,
   labels,
-  prefixes: texts,
-  destinationprefixes: texts,
+  prefixes: cidrs,
+  destinationprefixes: cidrs,
   defaultchildprefixlength: lengths,
   nat: flag,
   privatesuper: flag,
   underlay: flag,
   vrf: z.int().meta({ minimum: 0, maximum: HIGHEST_VRF, description: '0 or absent: none.' }).optional(),
   vrfshared: flag,
-  additionalAnnouncableCIDRs: texts,
+  additionalAnnouncableCIDRs: cidrs,
 });
 
 export const networkUpdateBody = z.object({
@@ -49,10 +61,10 @@ export const networkUpdateBody = z.object({
   description: text,
   labels,
   shared: flag,
-  prefixes: texts,
-  destinationprefixes: texts,
+  prefixes: cidrs,
+  destinationprefixes: cidrs,
   defaultchildprefixlength: lengths,
-  additionalAnnouncableCIDRs: texts,
+  additionalAnnouncableCIDRs: cidrs,
 });
 
 export const networkAllocateBody = z.object({
@@ -63,7 +75,7 @@ export const networkAllocateBody = z.object({
   partitionid: text,
   shared: flag,
   nat: flag,
-  destinationprefixes: texts,
+  destinationprefixes: cidrs,
   length: lengths,
   addressfamily: addressFamily,
 });
