@@ -10,6 +10,7 @@ import {
   lastAddress,
   lastBytes,
   overlaps,
+  overlapsAny,
   parsePrefix,
   prefixOf,
   size,
@@ -152,6 +153,21 @@ test('splitAt', () => {
   assert.throws(() => splitAt(prefix('10.0.0.0/8'), 20, 4096), /outside of 10\.0\.0\.0\/8/);
   assert.throws(() => splitAt(prefix('10.0.0.0/8'), 7, 0), /lengths from 8 to 32, not 7/);
   assert.throws(() => prefixOf(parseAddress('10.0.0.0')!, 33), /0 to 32, not 33/);
+});
+
+test('overlapsAny says of each prefix what a look at every pair says', () => {
+  fc.assert(
+    fc.property(fc.array(closePrefix, { maxLength: 8 }), fc.array(closePrefix, { maxLength: 8 }), (many, asked) => {
+      const isNear = overlapsAny(many);
+      for (const one of asked)
+        assert.equal(
+          isNear(one),
+          many.some((other) => overlaps(one, other)),
+          `${one.canonical} with ${many.map(({ canonical }) => canonical).join()}`,
+        );
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test('go-ipam fuzz: no text throws, and what is a prefix is masked and read again as itself', () => {

@@ -77,6 +77,27 @@ export const covers = (outer: Prefix, inner: Prefix): boolean =>
 /** Whether they share an address. Equal counts as overlap; families never overlap each other (networks.md §3.2). */
 export const overlaps = (a: Prefix, b: Prefix): boolean => sameFamily(a, b) && a.first <= b.last && b.first <= a.last;
 
+/** Whether a prefix overlaps one of many, each asked with a search: of hundreds, thousands are asked. */
+export function overlapsAny(prefixes: readonly Prefix[]): (prefix: Prefix) => boolean {
+  // One of two that overlap lies in the other, so the outermost are disjoint, and their ends are in order, too.
+  const outermost: Prefix[] = [];
+  for (const prefix of [...prefixes].sort(comparePrefixes)) {
+    const last = outermost.at(-1);
+    if (last === undefined || !covers(last, prefix)) outermost.push(prefix);
+  }
+  return (prefix) => {
+    let [from, to] = [0, outermost.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const one = outermost[middle]!;
+      if (overlaps(one, prefix)) return true;
+      if (comparePrefixes(one, prefix) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return false;
+  };
+}
+
 export const firstAddress = (prefix: Prefix): Address =>
   prefix.family === 'IPv4' ? { family: 'IPv4', value: prefix.first } : { family: 'IPv6', value: prefix.first };
 

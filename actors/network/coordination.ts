@@ -102,16 +102,14 @@ export function* freeNetwork(
 }
 
 /** Claims on the prefixes of a top-level network. `removed`: those that it gives up in the same moment. */
-export const prefixClaims = (network: string, prefixes: readonly string[], removed: readonly string[] = []): Claim[] =>
-  prefixes.map((cidr) => {
+export function prefixClaims(network: string, prefixes: readonly string[], removed: readonly string[] = []): Claim[] {
+  const given = removed.flatMap((cidr) => parsePrefix(cidr) ?? []);
+  return prefixes.map((cidr) => {
     const claim: Claim = { what: 'prefix', value: canonicalCidr(cidr), holder: network };
-    const replaces = removed.map(canonicalCidr).filter((other) => cidrsOverlap(claim.value, other));
-    return replaces.length === 0 ? claim : { ...claim, replaces };
+    const prefix = parsePrefix(cidr);
+    const replaces = given.filter((other) => prefix !== undefined && overlaps(prefix, other));
+    return replaces.length === 0 ? claim : { ...claim, replaces: replaces.map(({ canonical }) => canonical) };
   });
-
-function cidrsOverlap(one: string, other: string): boolean {
-  const [a, b] = [parsePrefix(one), parsePrefix(other)];
-  return a !== undefined && b !== undefined && overlaps(a, b);
 }
 
 export interface NetworkUpdate extends UpdatedNetwork {

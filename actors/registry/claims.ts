@@ -1,5 +1,5 @@
 // What is claimed, and what collides with it: pure, over the claims that one site knows of.
-import { overlaps, parsePrefix, type Prefix } from '../ipam/prefix.ts';
+import { overlaps, overlapsAny, parsePrefix, type Prefix } from '../ipam/prefix.ts';
 import { prefixesOverlap } from '../ipam/refusal-texts.ts';
 import { prefixClaims } from '../network/coordination.ts';
 import { isGlobal } from '../network/network-rules.ts';
@@ -67,14 +67,22 @@ const isReplaced = (state: RegistryState, claim: Claim, by: string, key: string,
   other.holder === claim.holder &&
   (state.leaving.has(key) || (other.site === by && claim.replaces?.includes(other.value) === true));
 
-function overlapping(state: RegistryState, claim: Claim, prefix: Prefix, by: string) {
+interface KnownPrefix {
+  key: string;
+  record: ClaimRecord;
+  prefix: Prefix;
+}
+
+/** The known ones that overlap one of the prefixes. A network may have hundreds, a site thousands: they are not tried in pairs. */
+function overlappingAny(state: RegistryState, prefixes: readonly Prefix[]): KnownPrefix[] {
+  if (prefixes.length === 0) return [];
+  const isNear = overlapsAny(prefixes);
+  const near: KnownPrefix[] = [];
   for (const claims of [state.claims, state.making]) {
-    for (const [key, { value, prefix: other }] of claims) {
-      if (other === undefined || !overlaps(prefix, other)) continue;
-      if (!isReplaced(state, claim, by, key, value)) return { record: value, prefix: other };
-    }
+    for (const [key, { value, prefix }] of claims)
+      if (prefix !== undefined && isNear(prefix)) near.push({ key, record: value, prefix });
   }
-  return undefined;
+  return near;
 }
 
 /** The site that has it, or is about to. */
@@ -93,14 +101,26 @@ const TAKEN: Record<'network' | 'partition' | 'super' | 'underlay', (record: Cla
 const unlessPromised = ({ state }: ClaimRecord, refusal: Refusal): Refusal =>
   state === 'promised' ? undecided(refusal) : refusal;
 
-/** Why one thing can't be claimed. `by`: the site that wants it. */
-export function collision(state: RegistryState, claim: Claim, by: string): Refusal | undefined {
+interface AskedClaim {
+  claim: Claim;
+  /** Of a prefix. */
+  prefix: Prefix | undefined;
+}
+
+/** Why one thing can't be claimed. `near`: the known prefixes that may overlap it; `by`: the site that wants it. */
+function collision(
+  state: RegistryState,
+  { claim, prefix }: AskedClaim,
+  near: readonly KnownPrefix[],
+  by: string,
+): Refusal | undefined {
   const { what, value } = claim;
   if (what === 'prefix') {
-    const prefix = parsePrefix(value);
     if (prefix === undefined)
       return invalid(`given cidr ${value} is not a valid ip with mask: expected e.g. 10.0.0.0/16`);
-    const other = overlapping(state, claim, prefix, by);
+    const other = near.find(
+      ({ key, record, prefix: known }) => overlaps(prefix, known) && !isReplaced(state, claim, by, key, record),
+    );
     if (other === undefined) return undefined;
     const { record } = other;
     const text = `${prefixesOverlap(prefix, other.prefix)} of network ${record.holder} ${homeOf(record)}`;
@@ -115,13 +135,21 @@ export function collision(state: RegistryState, claim: Claim, by: string): Refus
 
 /** All collisions, in the order of the claims; with each other too. */
 export function collisions(state: RegistryState, claims: readonly Claim[], by: string): Refusal[] {
+  const asked = claims.map((claim): AskedClaim => ({
+    claim,
+    prefix: claim.what === 'prefix' ? parsePrefix(claim.value) : undefined,
+  }));
+  const near = overlappingAny(
+    state,
+    asked.flatMap(({ prefix }) => prefix ?? []),
+  );
   const prefixes: Prefix[] = [];
-  return claims.flatMap((claim) => {
-    const prefix = claim.what === 'prefix' ? parsePrefix(claim.value) : undefined;
+  return asked.flatMap((one) => {
+    const { prefix } = one;
     const sibling = prefix === undefined ? undefined : prefixes.find((other) => overlaps(prefix, other));
     if (prefix !== undefined) prefixes.push(prefix);
     const refused =
-      collision(state, claim, by) ??
+      collision(state, one, near, by) ??
       (prefix !== undefined && sibling !== undefined
         ? unprocessable(`${prefixesOverlap(prefix, sibling)} of the same request`)
         : undefined);

@@ -48,6 +48,12 @@ import { isClaimed, withWordGivenBack, withWordOfAll } from './word.ts';
 
 const PATH = '/v1/network';
 
+const MOST_NAMED = 8;
+const firstOf = (cidrs: readonly string[]): string =>
+  cidrs.length > MOST_NAMED
+    ? `${cidrs.slice(0, MOST_NAMED).join(', ')} and ${cidrs.length - MOST_NAMED} more`
+    : cidrs.join(', ');
+
 const answered = (view: NetworkView | Refusal): Answer | Refusal =>
   isRefusal(view) ? view : ok(networkResponse(view));
 
@@ -241,7 +247,7 @@ export function addNetworkRoutes(edge: Edge): void {
       if (removed.length === 0) return change();
       const shrink = () => withWordGivenBack({ site, as }, id, change);
       if (!isGlobal(stored.network) || as.dry) return shrink();
-      const what = `prefixes ${removed.join(', ')} can't be removed from network ${id} while their`;
+      const what = `prefixes ${firstOf(removed)} can't be removed from network ${id} while their`;
       return withBlocksCalledBack(site, { network: id, prefixes: removed, what }, shrink);
     },
     answerUpdated,

@@ -210,8 +210,7 @@ export async function openSite(id: string, options: TestSiteOptions = {}): Promi
     plant,
     isRestored: false,
     onActors: (() => {}) as TestSite['onActors'],
-    onOdd:
-      options.odd ?? ((what, error) => assert.fail(`${id}: ${what} ${error instanceof Error ? error.stack : ''}`)),
+    onOdd: options.odd ?? ((what, error) => assert.fail(`${id}: ${what} ${error instanceof Error ? error.stack : ''}`)),
     ask(to, name, body) {
       const answer = plant.ask(to, name, body);
       pump();
