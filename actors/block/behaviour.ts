@@ -31,7 +31,7 @@ import {
   type BlockState,
   type Holding,
 } from './state.ts';
-import { askAhead, askedAnew, firstWants, shortage, wantRow } from './wants.ts';
+import { askAhead, askedAnew, firstWants, shortage, stillWanted, wantRow } from './wants.ts';
 
 type Adopted = { network: NetworkRecord | null; home: string };
 
@@ -220,6 +220,12 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       if (want === undefined || state.inFlight.has(`want:${state.id}|${h}`)) return { reply: {} };
       const denied = { reason, detail, atMs: context.nowMs, ...(kind === undefined ? {} : { kind }) };
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
+    },
+
+    stillWanted(state, { h }, context) {
+      wake(state.space, context.nowMs);
+      const { isWanted, changes } = stillWanted(state, h, context);
+      return { reply: { isWanted }, changes };
     },
 
     recall(state, { count, family, keep = 0, prefix, resting = false, look = false }, context) {

@@ -72,6 +72,11 @@ export interface BlockCommands extends IpCommands {
     reply: Record<string, never>;
   };
   /**
+   * Whether the request `h` is to be made again, though nobody waits: blocks that are still too few. Any other that was
+   * denied, and that nobody has asked for again meanwhile, is over.
+   */
+  stillWanted: { ask: { h: string }; reply: { isWanted: boolean } };
+  /**
    * The home asks for idle blocks back, of one of the network's prefixes or of all, for all but `keep` of them (default 0); answers all that are now `returning`,
    * earlier ones included. A block with addresses that are kept back is not idle, since elsewhere nobody would know of
    * them, unless `resting` says so: the network or prefix is about to go. `look`: answers the same, and lets nothing go.

@@ -66,6 +66,9 @@ export interface BlockHome {
   spareIdle(network: string): Promise<void>;
 }
 
+/** Idle blocks are called home so often for those who ask ahead: together they would ask all holders all the time. */
+const RECALL_AHEAD_MS = 10_000;
+
 /** So many partitions a refusal names. */
 const MOST_NAMED = 8;
 const blocksText = (count: number): string => `${count} ${count === 1 ? 'block' : 'blocks'}`;
@@ -76,6 +79,17 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
   const networkAt = (id: string) => addressOf(siteScope(site), 'network', id);
   /** Many partitions that find nothing at the same moment make one round of asking. */
   const recalls = new Map<string, Promise<string[]>>();
+
+  /** How many are waiting for blocks that are called home, by network and family. */
+  const needing = new Map<string, number>();
+  /** When idle blocks were called home last for somebody who asked ahead, by network and family. */
+  const aheadMs = new Map<string, number>();
+  function mayRecallAhead(which: string): boolean {
+    const nowMs = ports.world.monotonicMs();
+    if (nowMs - (aheadMs.get(which) ?? -Infinity) < RECALL_AHEAD_MS) return false;
+    aheadMs.set(which, nowMs);
+    return true;
+  }
 
   const toHolder = async <R>(
     holderSite: string,
@@ -240,6 +254,10 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
         if (holderSite === site && given.blocks.length > 0) await kept.told(network);
         return given;
       };
+      // Whoever needs a block has one called home, and is given it before those who only ask ahead.
+      const isAhead = asked.single !== true && asked.address === null;
+      const which = `${network}|${asked.family}`;
+      if (isAhead && needing.has(which)) return { blocks: [], exhausted: true, holder: null, unreachable: [] };
       const given = await giveBlocks();
       if (given.restsMs !== undefined) {
         const kept = `the block of ${asked.address} is kept back at site ${site} for another ${Math.ceil(given.restsMs / 1_000)} s, since addresses in it were released`;
@@ -247,10 +265,24 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
       }
       if (given.holder !== null && asked.address !== null) return await askHolder(network, ask, given);
       if (!given.exhausted || asked.address !== null) return { ...given, unreachable: [] };
-      const missing = await home.recallIdle(network, asked.family, { except: asked.partition, count: 1 });
-      const again = await giveBlocks();
-      if (!again.exhausted) return { ...again, unreachable: [] };
-      return asked.single ? await lendSingle(network, ask, again, missing) : { ...again, unreachable: missing };
+      const wanted: RecallOptions = { except: asked.partition, count: 1 };
+      if (isAhead) {
+        if (!mayRecallAhead(which)) return { ...given, unreachable: [] };
+        // Everybody keeps an idle one: else the last one would go round.
+        const missing = await home.recallIdle(network, asked.family, { ...wanted, keep: 1 });
+        const again = needing.has(which) ? given : await giveBlocks();
+        return { ...again, unreachable: again.exhausted ? missing : [] };
+      }
+      needing.set(which, (needing.get(which) ?? 0) + 1);
+      try {
+        const missing = await home.recallIdle(network, asked.family, wanted);
+        const again = await giveBlocks();
+        return again.exhausted ? await lendSingle(network, ask, again, missing) : { ...again, unreachable: [] };
+      } finally {
+        const others = (needing.get(which) ?? 0) - 1;
+        if (others > 0) needing.set(which, others);
+        else needing.delete(which);
+      }
     },
 
     async delivered({ network, h, firsts }, holderSite) {

@@ -346,6 +346,57 @@ test('design.md §6: nobody keeps idle more than max(one block, free / (2 × mem
   close();
 });
 
+for (const restarted of [false, true]) {
+  const name = restarted ? ', also after a restart' : '';
+  test(`design.md §6: who lost its block in a shortage leases one again when there is one${name}`, async () => {
+    const world = await league('203.0.113.0/26', { sites: ['a', 'b', 'c'] });
+    const { of, run, until, acquire, free, check, close, weather } = world;
+    await run(300);
+    const taken: string[] = [];
+    for (let n = 0; n < 62; n++) taken.push(addressIn(await until(acquire('b'))));
+    refused(await until(acquire('c')), 'Exhausted');
+    await run(90_000);
+    const heldBy = () => ['a', 'b', 'c'].map((id) => of(id).plant.store.live('holding').length);
+    assert.deepEqual(heldBy(), [0, 16, 0]);
+    for (const address of taken) granted(await until(free('b', address)));
+    if (restarted) for (const id of ['a', 'b', 'c']) await of(id).restart();
+    await run(150_000);
+    assert.deepEqual(heldBy(), [1, 1, 1]);
+    for (const id of ['a', 'b', 'c']) assert.deepEqual(of(id).plant.store.live('want'), [], id);
+    check();
+    weather.cut.add('a');
+    for (const id of ['a', 'b', 'c']) addressIn(await until(acquire(id)));
+    close();
+  });
+}
+
+test('design.md §6: what is asked ahead neither takes the last block of another, nor goes round', async () => {
+  // Fourteen blocks of one address each.
+  const { of, run, until, acquire, free, check, close, asked } = await league('203.0.113.0/28');
+  await run(300);
+  const taken: string[] = [];
+  for (let n = 0; n < 14; n++) taken.push(addressIn(await until(acquire('b'))));
+  granted(await until(free('b', taken[0]!)));
+  await run(120_000);
+  const heldBy = () => ['a', 'b'].map((id) => of(id).plant.store.live('holding').length);
+  assert.deepEqual(heldBy(), [0, 14], 'its one idle block stays');
+  assert.equal(of('a').plant.store.live('want').length, 1);
+  const before = of('a').plant.store.log.length;
+  asked.length = 0;
+  await run(180_000);
+  assert.equal(of('a').plant.store.log.length, before, 'asking again writes nothing');
+  assert.ok(asked.length < 40, `${asked.length} messages in three minutes`);
+  // Who needs it gets it.
+  assert.equal(addressIn(await until(acquire('a'))), taken[0]);
+  granted(await until(free('b', taken[1]!)));
+  granted(await until(free('b', taken[2]!)));
+  granted(await until(free('b', taken[3]!)));
+  await run(180_000);
+  assert.deepEqual(heldBy(), [2, 11], 'one in use and one ahead here, one idle there, one spare');
+  check();
+  close();
+});
+
 test('design.md §6: prefixes are added and removed while blocks are out; only what is in use keeps one', async () => {
   const [FIRST, SECOND] = ['203.0.113.0/26', '198.51.100.0/26'];
   const { of, run, until, acquire, free, update, check, close } = await league(FIRST);

@@ -15,6 +15,7 @@ import { createKeptBlocks } from './blocks-kept.ts';
 import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
 import { nothingSchema, type LeaseAsk } from './blocks-messages.ts';
+import { createPauses } from './blocks-pauses.ts';
 import { createLeaving } from './blocks-leaving.ts';
 import { ASK_MS, isDeletedHere, isTransient, reasonOf, seldom, type BlockPorts } from './blocks-ports.ts';
 import { createComparison, notCompared } from './restored.ts';
@@ -101,6 +102,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   const attempts = createAttempts(ports.world, (key, error) => {
     if (!isTransient(error)) ports.odd(`blocks: ${key}`, error);
   });
+  const pauses = createPauses(ports.world);
   let home: BlockHome | undefined;
   const loans = createLoans(ports);
   const holder = createBlockHolder(ports, () => home as BlockHome, loans);
@@ -129,6 +131,28 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
 
   const isHosted = (partition: string): boolean => ports.hosted().includes(partition);
 
+  /** What was denied is asked for again by itself, while it is needed; otherwise it is over. */
+  function askLater(name: string, partition: string): void {
+    const current = (): WantRecord | undefined => wants.get(name)?.record;
+    pauses.later(name, () =>
+      attempts.run(name, async () => {
+        const outcome = await holder.fetchAgain(partition, current);
+        if (current()?.denied == null) return outcome;
+        askLater(name, partition);
+        return 'done';
+      }),
+    );
+  }
+
+  /** A block went home: if the partition has too few now, it leases another one when those who needed it have it. */
+  function leaseLater(partition: string, network: string): void {
+    const name = `lease|${partition}|${network}`;
+    pauses.later(name, () => {
+      pauses.end(name);
+      if (started.has(partition) && copy.get('globalnetwork', network) !== undefined) adopt(partition, network);
+    });
+  }
+
   function seeWant({ scope, key, version, value }: Told): void {
     const name = `want|${scope}|${key}`;
     const known = wants.get(name);
@@ -136,10 +160,12 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     const record = value as WantRecord | null;
     if (record === null) {
       wants.delete(name);
-      return attempts.drop(name);
+      return forget(name);
     }
     wants.set(name, { version, record });
     const reason = record.denied?.reason;
+    if (reason === undefined) pauses.end(name);
+    else if (reason !== 'unreachable' || record.address !== null) askLater(name, scopeId(scope));
     if (reason === 'exhausted' || reason === 'elsewhere' || reason === 'declined') return;
     // Our own word that somebody can't be reached must not bring the next attempt forward.
     if (reason === 'unreachable' && known !== undefined) return;
@@ -175,6 +201,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       if (row.table === 'want') return seeWant(row);
       if (row.table !== 'holding') return;
       const name = `holding|${scope}|${key}`;
+      if (row.value === null) leaseLater(scopeId(scope), key.slice(0, key.lastIndexOf('|')));
       if (row.value?.state !== 'returning') return attempts.drop(name);
       const { network, first, h, rest } = row.value;
       return attempts.run(name, () => holder.giveBack({ network, partition: scopeId(scope), first, h, rest }));
@@ -203,11 +230,16 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     for (const partition of ports.hosted()) if (started.has(partition)) adopt(partition, network);
   }
 
+  function forget(name: string): void {
+    pauses.end(name);
+    attempts.drop(name);
+  }
+
   /** The partition is told of no network any more, and gets no block. */
   function letGo(partition: string): void {
     started.delete(partition);
     for (const { id } of copy.list('globalnetwork')) attempts.drop(`adopt|${partition}|${id}`);
-    for (const name of wants.keys()) if (name.startsWith(`want|${partitionScope(partition)}|`)) attempts.drop(name);
+    for (const name of wants.keys()) if (name.startsWith(`want|${partitionScope(partition)}|`)) forget(name);
   }
 
   /** Has the sites of all partitions tell them of these networks of this site. */
@@ -392,6 +424,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     },
     close() {
       cancelSparing();
+      pauses.close();
       attempts.close();
     },
   };
