@@ -15,6 +15,7 @@ import { changeRow } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
+import { inUseIn } from './in-use.ts';
 import { freeLoanCommands, freeLoanNeeds } from './free-loans.ts';
 import { loanCommands, loanNeeds } from './loans.ts';
 import { checkOffer, isKnown } from './receive.ts';
@@ -242,7 +243,13 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
       const going = chosen.map((holding) => ({ holding, value: returning(state, holding) }));
       const reply = { blocks: [...leaving, ...going].map(({ value }) => offerOf(value)) };
-      if (look) return { reply };
+      if (look) {
+        const inUse = inUseIn(
+          state,
+          (one) => (family === undefined || one.family === family) && (prefix === undefined || one.text === prefix),
+        );
+        return { reply: { ...reply, inUse } };
+      }
       const pieces = new Set(chosen.map(({ piece }) => piece));
       const rows = portion(overdue(space, (piece) => pieces.has(piece) || isGone(piece)));
       return {

@@ -7,6 +7,7 @@ import { isRefusal } from '../../actors/refusal.ts';
 import { familyOf } from '../../actors/ipam/address.ts';
 import { refuseAsk } from '../link/failure.ts';
 import type { Attempt } from './blocks-attempts.ts';
+import type { NotIdle } from './blocks-in-use.ts';
 import type { KeptBlocks } from './blocks-kept.ts';
 import {
   nothingSchema,
@@ -32,12 +33,6 @@ export interface LocalHolder {
   lendFree(ask: LendFreeAsk, asker?: Asker): Promise<LendFreeReply>;
 }
 
-export interface NotIdle {
-  /** Something of it is in use, or on its way. */
-  isHeld: boolean;
-  missing: string[];
-}
-
 export interface RecallOptions extends Pick<RecallAsk, 'count' | 'keep' | 'prefix' | 'resting'> {
   except?: string;
 }
@@ -58,10 +53,13 @@ export interface BlockHome {
    */
   recallIdle(network: string, family: GiveAsk['family'], options: RecallOptions): Promise<string[]>;
   /**
-   * Whether holders have blocks of a global network, or of one of its prefixes, that a recall would not bring home, also of
-   * what only rests; and who could not be asked, as text. Nothing is called back.
+   * What holders have of a global network, or of one of its prefixes, that a recall would not bring home, also of what only
+   * rests; and who could not be asked, as text. Nothing is called back.
    */
-  notIdle(network: string, only: { family: GiveAsk['family']; prefix?: string }): Promise<NotIdle>;
+  notIdle(
+    network: string,
+    only: { family: GiveAsk['family']; prefix?: string },
+  ): Promise<NotIdle & { missing: string[] }>;
   /** Calls back what the holders keep idle beyond their share of a network of this site (design.md §6). */
   spareIdle(network: string): Promise<void>;
 }
@@ -323,14 +321,22 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
           state !== 'resting' && familyOf(prefix) === family && (only.prefix === undefined || prefix === only.prefix),
       );
       const holders = new Map(concerned.map(({ holder, holderSite }) => [holder, holderSite]));
-      let isHeld = false;
-      const missing = await askHolders(network, holders, async (partition, holderSite) => {
+      const notIdle: NotIdle = { blocks: [], inUse: [] };
+      const borrowers = new Map<string, string>();
+      const look = async (partition: string, holderSite: string): Promise<void> => {
         const ask: RecallAsk = { network, partition, count: ALL, family, look: true, resting: true, ...only };
         const idle = await toHolder(holderSite, 'blocks.recall', ask, () => here.recall(ask), recallReplySchema);
         const firsts = new Set(idle.blocks.map(({ first }) => first));
-        isHeld ||= concerned.some(({ first, holder }) => holder === partition && !firsts.has(first));
-      });
-      return { isHeld, missing };
+        notIdle.blocks.push(...concerned.filter(({ first, holder }) => holder === partition && !firsts.has(first)));
+        if (idle.inUse === undefined) return;
+        notIdle.inUse.push(idle.inUse);
+        for (const borrower of idle.inUse.borrowers) borrowers.set(borrower.partition, borrower.site);
+      };
+      const missing = await askHolders(network, holders, look);
+      // Whoever has an address of theirs may hold no block.
+      for (const partition of holders.keys()) borrowers.delete(partition);
+      missing.push(...(await askHolders(network, borrowers, look)));
+      return { ...notIdle, missing };
     },
 
     recallIdle(network, family, options) {

@@ -293,7 +293,9 @@ test('design.md §6: while an address is in use, or somebody is silent, no idle 
   await run(300);
   const heldBy = () => ['a', 'b', 'c'].map((id) => of(id).plant.store.live('holding').length);
   const address = addressIn(await until(acquire('b')));
-  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: false });
+  const { held, ...refusedRecall } = await until(of('a').driver.recallAll('internet'));
+  assert.deepEqual(refusedRecall, { missing: [], isCalled: false });
+  refused(held, 'Unprocessable', `prefix 203.0.113.0/24 has ip ${address} in use`);
   assert.deepEqual(heldBy(), [1, 1, 1]);
   granted(await until(free('b', address)));
   weather.cut.add('c');
@@ -301,6 +303,65 @@ test('design.md §6: while an address is in use, or somebody is silent, no idle 
   assert.deepEqual(silent, { missing: ["partition pc (site c) can't be reached"], isCalled: false });
   assert.deepEqual(heldBy(), [1, 1, 1]);
   weather.cut.delete('c');
+  check();
+  close();
+});
+
+test('networks.md §1.6, §1.7: what keeps a global network is an address in use, or one on its way; a block is none', async () => {
+  const [FIRST, SECOND] = ['203.0.113.0/24', '198.51.100.0/24'];
+  const { of, run, until, acquire, free, bring, update, check, close, weather } = await league(FIRST, {
+    sites: ['a', 'b', 'c'],
+  });
+  await run(300);
+  granted(await update([FIRST, SECOND]));
+  await run(300);
+  const why = async (prefixes?: string[]) => (await until(of('a').driver.recallAll('internet', prefixes))).held;
+  const taken = [];
+  for (const id of ['c', 'b', 'b', 'a']) taken.push(addressIn(await until(acquire(id))));
+  const lowest = taken.toSorted((one, other) => Number(one.split('.')[3]) - Number(other.split('.')[3]))[0];
+  refused(
+    await why(),
+    'Unprocessable',
+    new RegExp(`^unable to delete network: prefix ${FIRST} has ip ${lowest} in use and 3 more$`),
+  );
+  refused(
+    await why([FIRST]),
+    'Unprocessable',
+    `unable to update network: prefix ${FIRST} has ip ${lowest} in use and 3 more`,
+  );
+  assert.equal(await why([SECOND]), undefined);
+  const [kept, moved, ...others] = [taken[0]!, taken[1]!, taken[2]!, taken[3]!];
+  granted(await until(free('c', kept)));
+  granted(await until(free('b', others[0]!)));
+  granted(await until(free('a', others[1]!)));
+  // Used in c, which has it of b.
+  granted(await until(bring('c', moved, 'b')));
+  refused(
+    await why(),
+    'Unprocessable',
+    new RegExp(`^unable to delete network: prefix ${FIRST} has ip ${moved} in use$`),
+  );
+  // Freed there, and not home yet.
+  weather.cut.add('b');
+  granted(await until(free('c', moved)));
+  const silent = await until(of('a').driver.recallAll('internet'));
+  assert.deepEqual(silent, { missing: ["partition pb (site b) can't be reached"], isCalled: false });
+  const [back] = of('c')
+    .plant.store.live('ip')
+    .map(({ value }) => value as IpRecord);
+  assert.equal(back?.loan?.state, 'freed');
+  of('c').driver.close();
+  weather.cut.delete('b');
+  refused(
+    await why(),
+    'Conflict',
+    new RegExp(
+      `^Conflict unable to delete network: ip ${moved} of prefix ${FIRST} is on its way from partition pc to partition pb; try again$`,
+    ),
+  );
+  await of('c').restart();
+  await run(3_000);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
   check();
   close();
 });

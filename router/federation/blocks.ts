@@ -2,6 +2,7 @@
 // reliability.md §7.2). All state is in rows, so it may be interrupted anywhere and repeated at will.
 import { addressOf, isPartitionScope, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
 import type { WantRecord } from '../../actors/block/record.ts';
+import { UNABLE } from '../../actors/network/network-rules.ts';
 import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
@@ -11,6 +12,7 @@ import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
 import { ALL, createBlockHome, type BlockHome } from './blocks-home.ts';
+import { whyNotIdle, type NotIdle } from './blocks-in-use.ts';
 import { createKeptBlocks } from './blocks-kept.ts';
 import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
@@ -27,6 +29,8 @@ export interface Recalled {
   missing: string[];
   /** Blocks were called back. Not where one is in use, or somebody can't be asked: nothing would come of it. */
   isCalled: boolean;
+  /** What is in use, or on its way: nothing is removed meanwhile. Absent where that is not known. */
+  held?: Refusal;
 }
 
 export interface BlockDriver {
@@ -369,14 +373,19 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
           }
         }
       };
-      let isHeld = false;
+      const notIdle: NotIdle = { blocks: [], inUse: [] };
       await round(async (one) => {
         const found = await atHome.notIdle(network, one);
-        isHeld ||= found.isHeld;
+        notIdle.blocks.push(...found.blocks);
+        notIdle.inUse.push(...found.inUse);
         return found.missing;
       });
-      // The network itself says what is in use.
-      if (isHeld) return { missing: [], isCalled: false };
+      const held = whyNotIdle(notIdle, prefixes === undefined ? UNABLE.delete : UNABLE.update);
+      if (held !== undefined && (held.kind === 'Unprocessable' || missing.size === 0)) {
+        return { missing: [], isCalled: false, held };
+      }
+      // An older site has not said what: the network itself refuses.
+      if (notIdle.blocks.length > 0 && missing.size === 0) return { missing: [], isCalled: false };
       if (missing.size > 0) return { missing: [...missing], isCalled: false };
       try {
         await round(({ family, ...only }) =>
