@@ -458,6 +458,29 @@ test('design.md §6: what is asked ahead neither takes the last block of another
   close();
 });
 
+test('design.md §6: of more partitions than a prefix has blocks some hold none; free addresses of others are lent to them', async () => {
+  const sites = [...'abcdefghijklmnopqr'];
+  const { of, run, until, acquire, check, close } = await league('203.0.113.0/26', { sites });
+  await run(2_000);
+  const holders = () => sites.filter((id) => of(id).plant.store.live('holding').length > 0);
+  assert.equal(holders().length, 16);
+  // One address of each block is taken, so that no block is idle.
+  for (const id of holders()) addressIn(await until(acquire(id)));
+  const without = sites.filter((id) => !holders().includes(id));
+  assert.equal(without.length, 2);
+  for (const id of without) {
+    const address = addressIn(await until(acquire(id)));
+    const rows = of(id)
+      .plant.store.live('ip')
+      .map(({ value }) => value as IpRecord);
+    assert.equal(rows.find((row) => row.address === address)?.loan?.as, 'borrowed', id);
+  }
+  await run(90_000);
+  assert.equal(holders().length, 16);
+  check();
+  close();
+});
+
 test('design.md §6: prefixes are added and removed while blocks are out; only what is in use keeps one', async () => {
   const [FIRST, SECOND] = ['203.0.113.0/26', '198.51.100.0/26'];
   const { of, run, until, acquire, free, update, check, close } = await league(FIRST);
