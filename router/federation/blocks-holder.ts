@@ -109,8 +109,8 @@ export function createBlockHolder(
       const want = current();
       if (want === undefined) return 'done';
       const { network, h, family, address, ahead, denied } = want;
-      // What was denied is asked for again ahead of need: nobody waits for it.
-      const isAhead = ahead === true || denied?.reason === 'exhausted';
+      // Who waited for what was denied has heard so: it is asked for again ahead of need.
+      const isAhead = ahead === true || denied !== null;
       const count = denied?.reason === 'exhausted' ? 1 : want.count;
       const to = blockAt(partition, network);
 

@@ -3,7 +3,7 @@
 import type { Cancel, World } from '../../actors/ports.ts';
 
 /** First and longest pause; each is drawn from half the bound to the whole. */
-export const AGAIN_MS = 20_000;
+const AGAIN_MS = 20_000;
 const LONGEST_MS = 60_000;
 
 export interface Pauses {
@@ -16,8 +16,10 @@ export interface Pauses {
 
 export function createPauses(world: World): Pauses {
   const pauses = new Map<string, { count: number; cancel: Cancel | undefined }>();
+  let closed = false;
   return {
     later(key, work) {
+      if (closed) return;
       const pause = pauses.get(key) ?? { count: 0, cancel: undefined };
       pauses.set(key, pause);
       if (pause.cancel !== undefined) return;
@@ -32,6 +34,7 @@ export function createPauses(world: World): Pauses {
       pauses.delete(key);
     },
     close() {
+      closed = true;
       for (const { cancel } of pauses.values()) cancel?.();
       pauses.clear();
     },

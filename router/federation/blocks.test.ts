@@ -431,6 +431,37 @@ for (const restarted of [false, true]) {
   });
 }
 
+test('design.md §6: what could not be asked for, and then was not there, is asked for again', async () => {
+  const { of, run, until, acquire, free, check, close, weather } = await league('203.0.113.0/28', {
+    sites: ['a', 'b', 'c'],
+  });
+  await run(300);
+  const held = [addressIn(await until(acquire('c'))), addressIn(await until(acquire('c')))];
+  for (;;) {
+    weather.cut.add('a');
+    const answer = await until(acquire('c'));
+    weather.cut.delete('a');
+    if (isRefusal(answer)) break;
+    held.push(answer.address);
+  }
+  // While c can't ask its home, b takes the rest.
+  weather.cut.add('c');
+  await until(acquire('c'));
+  const taken: string[] = [];
+  for (let answer = await until(acquire('b')); !isRefusal(answer); answer = await until(acquire('b'))) {
+    taken.push(answer.address);
+  }
+  weather.cut.delete('c');
+  await run(30_000);
+  const wants = () => of('c').plant.store.live('want').length;
+  assert.equal(wants(), 1);
+  for (const address of taken) granted(await until(free('b', address)));
+  await run(200_000);
+  assert.equal(wants(), 0, 'it has an idle block');
+  check();
+  close();
+});
+
 test('design.md §6: what is asked ahead neither takes the last block of another, nor goes round', async () => {
   // Fourteen blocks of one address each.
   const { of, run, until, acquire, free, check, close, asked } = await league('203.0.113.0/28');

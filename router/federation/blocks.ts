@@ -141,11 +141,16 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     pauses.later(name, () =>
       attempts.run(name, async () => {
         const outcome = await holder.fetchAgain(partition, current);
-        if (current()?.denied == null) return outcome;
-        askLater(name, partition);
-        return 'done';
+        return isDenied(name) ? askedLater(name, partition) : outcome;
       }),
     );
+  }
+
+  const isDenied = (name: string): boolean => wants.get(name)?.record.denied != null;
+
+  function askedLater(name: string, partition: string): Attempt {
+    askLater(name, partition);
+    return 'done';
   }
 
   /** A block went home: if the partition has too few now, it leases another one when those who needed it have it. */
@@ -177,7 +182,11 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     const isLoan = record.lender !== undefined;
     // A single address is asked for once a request: that it comes when nobody waits any more would be a surprise.
     if (isLoan && reason !== undefined) return;
-    attempts.run(name, () => (isLoan ? loans : holder).fetch(scopeId(scope), current));
+    attempts.run(name, async () => {
+      const outcome = await (isLoan ? loans : holder).fetch(scopeId(scope), current);
+      // Somebody could not be asked, and now nothing is left.
+      return outcome === 'done' && isDenied(name) ? askedLater(name, scopeId(scope)) : outcome;
+    });
   }
 
   /** Addresses whose loan has work open, by scope and key. */
