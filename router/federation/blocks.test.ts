@@ -490,7 +490,7 @@ test('design.md §6: what is asked ahead neither takes the last block of another
 });
 
 test('design.md §6: of more partitions than a prefix has blocks some hold none; free addresses of others are lent to them', async () => {
-  const sites = [...'abcdefghijklmnopqr'];
+  const sites = 'a b c d e f g h i j k l m n o p q r'.split(' ');
   const { of, run, until, acquire, check, close } = await league('203.0.113.0/26', { sites });
   await run(2_000);
   const holders = () => sites.filter((id) => of(id).plant.store.live('holding').length > 0);
