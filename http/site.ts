@@ -117,9 +117,12 @@ export interface Site {
   onBusMessage(listener: (message: BusMessage) => void): () => void;
   /**
    * Calls all blocks of a global network at home here back, or those of some of its prefixes (as stored), unless one is in
-   * use; answers who could not be asked, in words, and whether any were called (`isCalled`).
+   * use; answers who could not be asked, in words, and whether any were called (`isCalled`). `held`: what is in use, if known.
    */
-  recallBlocks(network: string, prefixes?: readonly string[]): Promise<{ missing: string[]; isCalled: boolean }>;
+  recallBlocks(
+    network: string,
+    prefixes?: readonly string[],
+  ): Promise<{ missing: string[]; isCalled: boolean; held?: Refusal }>;
   /** Tells all partitions again of a global network at home here: whoever holds no block of it leases one. */
   leaseBlocks(network: string): void;
   /**

@@ -147,6 +147,40 @@ describe('design.md §6: blocks', () => {
     granted(plant.ask(block('a'), 'freeIp', { address: '212.34.80.3' }));
     assert.equal(granted(plant.ask(block('a'), 'allocateIp', request())).address, '212.34.80.3');
   });
+  it('what was denied is asked again while it is too little; otherwise its row goes', () => {
+    // Single-address blocks.
+    const plant = plantWith(['212.34.80.0/30']);
+    granted(adopt(plant, plant.network));
+    const take = (given: Partial<IpRequest> = {}) => {
+      const answer = plant.start(block('a'), 'allocateIp', request(given));
+      plant.settle(5);
+      serve(plant);
+      plant.settle(5);
+      return answer()!;
+    };
+    const isWanted = (h: string) => granted(plant.ask(block('a'), 'stillWanted', { h })).isWanted;
+    const { address } = granted(take());
+    granted(take());
+    refused(take(), 'Exhausted');
+    const [{ h }] = wantsOf(plant) as [WantRecord];
+    plant.settle(60_000);
+    assert.equal(isWanted(h), true);
+    granted(plant.ask(block('a'), 'freeIp', { address }));
+    assert.equal(isWanted(h), false, 'one address is free');
+    assert.equal(isWanted(h), false);
+    assert.deepEqual(wantsOf(plant), []);
+    // Nobody asks for a single address once more, unless somebody waits.
+    refused(take({ address: '212.34.80.3' }), 'Conflict');
+    for (const want of wantsOf(plant)) assert.equal(isWanted(want.h), false);
+    assert.deepEqual(wantsOf(plant), []);
+    // Nothing ever comes of it.
+    const useless = plantWith(['212.34.80.0/31']);
+    granted(adopt(useless, useless.network));
+    serve(useless);
+    const [want] = wantsOf(useless) as [WantRecord];
+    assert.equal(want.denied?.reason, 'exhausted');
+    assert.equal(granted(useless.ask(block('a'), 'stillWanted', { h: want.h })).isWanted, false);
+  });
   it('prefixes without a usable address: said at once, by family, with what is reserved', () => {
     const plant = plantWith(['212.34.80.0/31', '212.34.80.9/32', '2001:db8::/64', '2001:db8:1::/128']);
     granted(adopt(plant, plant.network));

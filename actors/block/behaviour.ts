@@ -15,6 +15,7 @@ import { changeRow } from '../change.ts';
 import type { Change } from '../records.ts';
 import { conflict, isRefusal, type Refusal } from '../refusal.ts';
 import { reservation, reserveAll, type Behaviour, type Context, type Coordination } from '../runtime/behaviour.ts';
+import { inUseIn } from './in-use.ts';
 import { freeLoanCommands, freeLoanNeeds } from './free-loans.ts';
 import { loanCommands, loanNeeds } from './loans.ts';
 import { checkOffer, isKnown } from './receive.ts';
@@ -31,7 +32,7 @@ import {
   type BlockState,
   type Holding,
 } from './state.ts';
-import { askAhead, askedAnew, firstWants, shortage, wantRow } from './wants.ts';
+import { askAhead, askedAnew, firstWants, shortage, stillWanted, wantRow } from './wants.ts';
 
 type Adopted = { network: NetworkRecord | null; home: string };
 
@@ -222,6 +223,12 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       return { reply: {}, changes: [wantRow(state, context, h, want, { ...want.value, denied })] };
     },
 
+    stillWanted(state, { h }, context) {
+      wake(state.space, context.nowMs);
+      const { isWanted, changes } = stillWanted(state, h, context);
+      return { reply: { isWanted }, changes };
+    },
+
     recall(state, { count, family, keep = 0, prefix, resting = false, look = false }, context) {
       const { space } = state;
       wake(space, context.nowMs);
@@ -236,7 +243,13 @@ export const blockBehaviour: Behaviour<'block', BlockState> = {
       const chosen = idle.toReversed().slice(0, Math.max(0, Math.min(count, idle.length - keep)));
       const going = chosen.map((holding) => ({ holding, value: returning(state, holding) }));
       const reply = { blocks: [...leaving, ...going].map(({ value }) => offerOf(value)) };
-      if (look) return { reply };
+      if (look) {
+        const inUse = inUseIn(
+          state,
+          (one) => (family === undefined || one.family === family) && (prefix === undefined || one.text === prefix),
+        );
+        return { reply: { ...reply, inUse } };
+      }
       const pieces = new Set(chosen.map(({ piece }) => piece));
       const rows = portion(overdue(space, (piece) => pieces.has(piece) || isGone(piece)));
       return {

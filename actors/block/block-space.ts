@@ -3,7 +3,13 @@ import { addressAt, addressBits, type Address } from '../ipam/address.ts';
 import { createAddressSet, defaultReserved } from '../ipam/address-set.ts';
 import { firstAddress, hostBits, lastAddress, prefixOf, size, splitAt, type Prefix } from '../ipam/prefix.ts';
 
-/** A federation is expected to grow to so many sites; the length of blocks can't be changed once some are out. */
+/**
+ * A federation is expected to grow to so many sites; the length of blocks can't be changed once some are out.
+ *
+ * The limit: a prefix no larger than a /16 (IPv6: /112) has sixteen blocks (a /28 fourteen, since the two ends are nobody's), so
+ * of more than sixteen partitions that use it some hold none. They are lent single free addresses of the others while the link
+ * stands; cut off from the home they have none to give out. Another prefix brings another sixteen blocks.
+ */
 export const EXPECTED_MEMBERS = 4;
 const LARGEST_BLOCK_BITS = 12;
 // At least four blocks per expected member: sixteen in all.

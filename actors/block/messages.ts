@@ -3,7 +3,7 @@ import type { Family } from '../ipam/address.ts';
 import type { IpCommands, IpReservations, OfferedBlock } from '../network/messages.ts';
 import type { Rest } from '../network/quarantine.ts';
 import type { IpRecord, NetworkRecord } from '../network/record.ts';
-import type { Denial, HoldingRecord, Kept, Lender, WantRecord } from './record.ts';
+import type { Denial, HoldingRecord, InUse, Kept, Lender, WantRecord } from './record.ts';
 
 export type LendReply =
   /** The address as it is to stand at the borrower. */
@@ -72,13 +72,18 @@ export interface BlockCommands extends IpCommands {
     reply: Record<string, never>;
   };
   /**
+   * Whether the request `h` is to be made again, though nobody waits: blocks that are still too few. Any other that was
+   * denied, and that nobody has asked for again meanwhile, is over.
+   */
+  stillWanted: { ask: { h: string }; reply: { isWanted: boolean } };
+  /**
    * The home asks for idle blocks back, of one of the network's prefixes or of all, for all but `keep` of them (default 0); answers all that are now `returning`,
    * earlier ones included. A block with addresses that are kept back is not idle, since elsewhere nobody would know of
-   * them, unless `resting` says so: the network or prefix is about to go. `look`: answers the same, and lets nothing go.
+   * them, unless `resting` says so: the network or prefix is about to go. `look`: answers the same, with what is `inUse`, and lets nothing go.
    */
   recall: {
     ask: { count: number; family?: Family; keep?: number; prefix?: string; resting?: boolean; look?: boolean };
-    reply: { blocks: RecalledBlock[] };
+    reply: { blocks: RecalledBlock[]; inUse?: InUse };
   };
   /** The home has taken the block back. */
   returned: { ask: { first: string; h: string }; reply: Record<string, never> };

@@ -81,6 +81,18 @@ export interface Lender {
   site: string;
 }
 
+/** What one partition has of a global network that keeps it, or a prefix of it, from being removed. */
+export interface InUse {
+  /** In use there: of each prefix, as stored, the lowest, and how many in all. */
+  addresses: Array<{ prefix: string; address: string; count: number }>;
+  /** The first that is on its way, or lent: `from` knows whether it is in use. */
+  moving: Array<{ prefix: string; address: string; from: string; to: string }>;
+  /** Who has what is lent from there. */
+  borrowers: Lender[];
+  /** It has blocks that are doubtful: of their addresses nothing is known. */
+  isDoubtful: boolean;
+}
+
 /** A partition's open request for blocks; released as soon as blocks came for it. At most one a family, or an address. */
 export interface WantRecord {
   network: string;

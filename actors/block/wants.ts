@@ -188,15 +188,18 @@ export function bringWant(
   return { wait, changes: [wantRow(state, context, want.value.h, want, { ...want.value, lender, denied: null })] };
 }
 
+/** Whether less than a quarter of a block is left, apart from `taken` addresses that are about to go. */
+function isLow({ space }: BlockState, family: Family, taken: bigint): boolean {
+  const last = lastPiece(space, family);
+  const size = last === undefined ? 1n : blockSize(last.set.prefix, family);
+  // 4 × (free − taken) < size of a block, in whole numbers.
+  const enough = size / 4n + 1n + taken;
+  return 4n * (freeAddresses(space, family, enough) - taken) < size;
+}
+
 /** Before one more address of the family is given out: less than a quarter of a block left means asking for more. */
 export function askAhead(state: BlockState, family: Family, context: Context): Change[] {
-  const last = lastPiece(state.space, family);
-  if (last === undefined) return [];
-  const size = blockSize(last.set.prefix, family);
-  // 4 × (free − 1) < size of a block, in whole numbers.
-  const enough = size / 4n + 2n;
-  const free = freeAddresses(state.space, family, enough);
-  if (4n * (free - 1n) >= size) return [];
+  if (!isLow(state, family, 1n)) return [];
   const wanted: Wanted = { family, address: null, ahead: true };
   const want = openWant(state, wanted);
   if (want === undefined) return isBeingWritten(state, wanted) ? [] : newWant(state, wanted, context);
@@ -207,17 +210,31 @@ export function askAhead(state: BlockState, family: Family, context: Context): C
   return [askAgain(state, want, context)];
 }
 
-/** The first blocks of the families of which nothing is held or asked. What is on its way home is as good as gone. */
+/**
+ * The first blocks of the families of which nothing is held or asked, and more of those that run low: as after a block went
+ * home. What is on its way there is as good as gone.
+ */
 export const firstWants = (state: BlockState, families: readonly Family[], context: Context): Change[] =>
   oncePerRow(
     families
-      .filter(
-        (family) =>
-          ![...state.holdings.values()].some(
-            ({ value, piece }) => value.state !== 'returning' && piece.set.prefix.family === family,
-          ),
-      )
+      .filter((family) => isLow(state, family, 0n))
       .map((family): Wanted => ({ family, address: null, ahead: true }))
       .filter((wanted) => openWant(state, wanted) === undefined && !isBeingWritten(state, wanted))
       .flatMap((wanted) => newWant(state, wanted, context)),
   );
+
+/**
+ * Whether what was denied is to be asked for again, though nobody waits: blocks, while there are too few addresses. Of
+ * anything else nothing is to be said any more, and its row goes.
+ */
+export function stillWanted(state: BlockState, h: string, context: Context): { isWanted: boolean; changes: Change[] } {
+  const want = state.wants.get(h);
+  if (want === undefined) return { isWanted: false, changes: [] };
+  const { denied, address, family } = want.value;
+  const network = state.copy?.value.network;
+  if (denied === null || network === undefined || state.inFlight.has(`want:${state.id}|${h}`)) {
+    return { isWanted: denied === null, changes: [] };
+  }
+  const isWanted = address === null && isLow(state, family, 0n) && useless(network, { family, address }) === undefined;
+  return { isWanted, changes: isWanted ? [] : [wantRow(state, context, h, want, null)] };
+}

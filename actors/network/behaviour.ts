@@ -16,7 +16,7 @@ import { familiesOf, prefixesOf } from './ip-rules.ts';
 import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
 import type { OfferedBlock } from './messages.ts';
-import { isGlobal, noSuchNetwork, notAChild, RELEASE_FAILED } from './network-rules.ts';
+import { isGlobal, noSuchNetwork, notAChild, RELEASE_FAILED, UNABLE } from './network-rules.ts';
 import { quarantineMs, restsUntilMs, type Rest } from './quarantine.ts';
 import { reconciledBlocks } from './reconcile.ts';
 import type { NetworkRecord, PrefixRecord } from './record.ts';
@@ -130,7 +130,7 @@ function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | un
     );
   }
   return network.prefixes
-    .map((text) => prefixInUse(state, text, 'unable to delete network'))
+    .map((text) => prefixInUse(state, text, UNABLE.delete))
     .find((refused) => refused !== undefined);
 }
 
@@ -192,7 +192,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const updated = updatedNetwork(stored, patch, context.nowMs);
       if (isRefusal(updated)) return updated;
       for (const removed of updated.removedPrefixes) {
-        const used = prefixInUse(state, removed, 'unable to update network');
+        const used = prefixInUse(state, removed, UNABLE.update);
         if (used !== undefined) return used;
       }
       const { network, addedPrefixes, removedPrefixes } = updated;
@@ -354,7 +354,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         return conflict(`network ${state.id} was changed meanwhile; read it and try again`);
       }
       for (const removed of ask.removedPrefixes) {
-        const used = prefixInUse(state, removed, 'unable to update network');
+        const used = prefixInUse(state, removed, UNABLE.update);
         if (used !== undefined) return used;
       }
       const row = networkRow(state, context, ask.network);

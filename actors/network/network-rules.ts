@@ -32,6 +32,9 @@ export interface NetworkCreateRequest {
 
 export const noSuchNetwork = (id: string): Refusal => notFound(`no network with id "${id}" found`);
 
+/** How refusals begin where something of the network is in use (networks.md §1.6, §1.7). */
+export const UNABLE = { delete: 'unable to delete network', update: 'unable to update network' };
+
 /** How refused frees begin (networks.md §1.5). */
 export const RELEASE_FAILED = 'error releasing child prefix in ipam: invalid_argument';
 export const notAChild = (id: string): Refusal =>

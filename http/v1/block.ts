@@ -12,7 +12,8 @@ export async function withBlocksCalledBack<T>(
   { network, prefixes, what }: { network: string; prefixes?: readonly string[]; what: string },
   act: () => Promise<T | Refusal>,
 ): Promise<T | Refusal> {
-  const { missing, isCalled } = await site.recallBlocks(network, prefixes);
+  const { missing, isCalled, held } = await site.recallBlocks(network, prefixes);
+  if (held !== undefined) return held;
   let isDone = false;
   try {
     if (missing.length > 0) return unreachable(`${what} blocks can't be called back: ${missing.join('; ')}`);

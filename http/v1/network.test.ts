@@ -444,6 +444,12 @@ test('design.md §6: whatever refuses the end of a global network after a recall
   assert.equal((await remove()).status, 500);
   assert.equal(site.leased.length, 5);
 
+  site.recallBlocks = async () => ({ missing: [], isCalled: false, held: unprocessable('prefix P has ip I in use') });
+  for (const answer of [await remove(), await shrink()]) {
+    assert.equal(answer.status, 422);
+    assert.match(JSON.stringify(answer.body), /prefix P has ip I in use/);
+  }
+
   // Nothing was called, or it is done.
   site.script['registry.deleteNetwork'] = conflict('in use');
   site.recallBlocks = async () => ({ missing: [], isCalled: false });

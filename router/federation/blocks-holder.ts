@@ -30,6 +30,8 @@ export interface BlockHolder extends LocalHolder {
   adopt(partition: string, network: string): Promise<Attempt>;
   /** Fetches what one open request wants. `current`: the request as last seen; undefined when it is over. */
   fetch(partition: string, current: () => WantRecord | undefined): Promise<Attempt>;
+  /** The same for what was denied, unless it is not needed any more; then it is over. */
+  fetchAgain(partition: string, current: () => WantRecord | undefined): Promise<Attempt>;
   /** Brings one returning block home. */
   giveBack(ask: TakeBackAsk): Promise<Attempt>;
 }
@@ -106,19 +108,22 @@ export function createBlockHolder(
     async fetch(partition, current) {
       const want = current();
       if (want === undefined) return 'done';
-      const { network, h, family, address, count } = want;
+      const { network, h, family, address, ahead, denied } = want;
+      // Who waited for what was denied has heard so: it is asked for again ahead of need.
+      const isAhead = ahead === true || denied !== null;
+      const count = denied?.reason === 'exhausted' ? 1 : want.count;
       const to = blockAt(partition, network);
 
       /** Tells those who wait. What was said already is not written again. */
       const deny = async (reason: 'exhausted' | 'unreachable' | 'elsewhere', detail: string): Promise<void> => {
         if (current()?.denied != null) return;
-        orThrow(await ports.ask(to, 'denied', { h, reason, detail, ahead: want.ahead === true }));
+        orThrow(await ports.ask(to, 'denied', { h, reason, detail, ahead: isAhead }));
       };
 
       step('give');
       let answer: GiveReply;
       try {
-        answer = await give({ network, h, partition, family, address, count, single: want.ahead !== true });
+        answer = await give({ network, h, partition, family, address, count, single: !isAhead });
       } catch (error) {
         if (!isTransient(error)) ports.odd(`blocks of network ${network} for partition ${partition}`, error);
         await deny('unreachable', reasonOf(error));
@@ -162,6 +167,16 @@ export function createBlockHolder(
       await delivered({ network, h, firsts });
       step('delivered');
       return 'done';
+    },
+
+    async fetchAgain(partition, current) {
+      const want = current();
+      // Made anew by somebody who waits: that is another attempt's.
+      if (want === undefined || want.denied === null) return 'done';
+      const { network, h } = want;
+      const { isWanted } = orThrow(await ports.ask(blockAt(partition, network), 'stillWanted', { h }));
+      if (!isWanted || current()?.denied == null) return 'done';
+      return await holder.fetch(partition, current);
     },
 
     async giveBack(ask) {

@@ -7,6 +7,7 @@ import { isRefusal } from '../../actors/refusal.ts';
 import { familyOf } from '../../actors/ipam/address.ts';
 import { refuseAsk } from '../link/failure.ts';
 import type { Attempt } from './blocks-attempts.ts';
+import type { NotIdle } from './blocks-in-use.ts';
 import type { KeptBlocks } from './blocks-kept.ts';
 import {
   nothingSchema,
@@ -32,12 +33,6 @@ export interface LocalHolder {
   lendFree(ask: LendFreeAsk, asker?: Asker): Promise<LendFreeReply>;
 }
 
-export interface NotIdle {
-  /** Something of it is in use, or on its way. */
-  isHeld: boolean;
-  missing: string[];
-}
-
 export interface RecallOptions extends Pick<RecallAsk, 'count' | 'keep' | 'prefix' | 'resting'> {
   except?: string;
 }
@@ -58,13 +53,19 @@ export interface BlockHome {
    */
   recallIdle(network: string, family: GiveAsk['family'], options: RecallOptions): Promise<string[]>;
   /**
-   * Whether holders have blocks of a global network, or of one of its prefixes, that a recall would not bring home, also of
-   * what only rests; and who could not be asked, as text. Nothing is called back.
+   * What holders have of a global network, or of one of its prefixes, that a recall would not bring home, also of what only
+   * rests; and who could not be asked, as text. Nothing is called back.
    */
-  notIdle(network: string, only: { family: GiveAsk['family']; prefix?: string }): Promise<NotIdle>;
+  notIdle(
+    network: string,
+    only: { family: GiveAsk['family']; prefix?: string },
+  ): Promise<NotIdle & { missing: string[] }>;
   /** Calls back what the holders keep idle beyond their share of a network of this site (design.md §6). */
   spareIdle(network: string): Promise<void>;
 }
+
+/** Idle blocks are called home so often for those who ask ahead: together they would ask all holders all the time. */
+const RECALL_AHEAD_MS = 10_000;
 
 /** So many partitions a refusal names. */
 const MOST_NAMED = 8;
@@ -76,6 +77,17 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
   const networkAt = (id: string) => addressOf(siteScope(site), 'network', id);
   /** Many partitions that find nothing at the same moment make one round of asking. */
   const recalls = new Map<string, Promise<string[]>>();
+
+  /** How many are waiting for blocks that are called home, by network and family. */
+  const needing = new Map<string, number>();
+  /** When idle blocks were called home last for somebody who asked ahead, by network and family. */
+  const aheadMs = new Map<string, number>();
+  function mayRecallAhead(which: string): boolean {
+    const nowMs = ports.world.monotonicMs();
+    if (nowMs - (aheadMs.get(which) ?? -Infinity) < RECALL_AHEAD_MS) return false;
+    aheadMs.set(which, nowMs);
+    return true;
+  }
 
   const toHolder = async <R>(
     holderSite: string,
@@ -240,6 +252,10 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
         if (holderSite === site && given.blocks.length > 0) await kept.told(network);
         return given;
       };
+      // Whoever needs a block has one called home, and is given it before those who only ask ahead.
+      const isAhead = asked.single !== true && asked.address === null;
+      const which = `${network}|${asked.family}`;
+      if (isAhead && needing.has(which)) return { blocks: [], exhausted: true, holder: null, unreachable: [] };
       const given = await giveBlocks();
       if (given.restsMs !== undefined) {
         const kept = `the block of ${asked.address} is kept back at site ${site} for another ${Math.ceil(given.restsMs / 1_000)} s, since addresses in it were released`;
@@ -247,10 +263,24 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
       }
       if (given.holder !== null && asked.address !== null) return await askHolder(network, ask, given);
       if (!given.exhausted || asked.address !== null) return { ...given, unreachable: [] };
-      const missing = await home.recallIdle(network, asked.family, { except: asked.partition, count: 1 });
-      const again = await giveBlocks();
-      if (!again.exhausted) return { ...again, unreachable: [] };
-      return asked.single ? await lendSingle(network, ask, again, missing) : { ...again, unreachable: missing };
+      const wanted: RecallOptions = { except: asked.partition, count: 1 };
+      if (isAhead) {
+        if (!mayRecallAhead(which)) return { ...given, unreachable: [] };
+        // Everybody keeps an idle one: else the last one would go round.
+        const missing = await home.recallIdle(network, asked.family, { ...wanted, keep: 1 });
+        const again = needing.has(which) ? given : await giveBlocks();
+        return { ...again, unreachable: again.exhausted ? missing : [] };
+      }
+      needing.set(which, (needing.get(which) ?? 0) + 1);
+      try {
+        const missing = await home.recallIdle(network, asked.family, wanted);
+        const again = await giveBlocks();
+        return again.exhausted ? await lendSingle(network, ask, again, missing) : { ...again, unreachable: [] };
+      } finally {
+        const others = (needing.get(which) ?? 0) - 1;
+        if (others > 0) needing.set(which, others);
+        else needing.delete(which);
+      }
     },
 
     async delivered({ network, h, firsts }, holderSite) {
@@ -291,14 +321,22 @@ export function createBlockHome(ports: BlockPorts, here: LocalHolder, kept: Pick
           state !== 'resting' && familyOf(prefix) === family && (only.prefix === undefined || prefix === only.prefix),
       );
       const holders = new Map(concerned.map(({ holder, holderSite }) => [holder, holderSite]));
-      let isHeld = false;
-      const missing = await askHolders(network, holders, async (partition, holderSite) => {
+      const notIdle: NotIdle = { blocks: [], inUse: [] };
+      const borrowers = new Map<string, string>();
+      const look = async (partition: string, holderSite: string): Promise<void> => {
         const ask: RecallAsk = { network, partition, count: ALL, family, look: true, resting: true, ...only };
         const idle = await toHolder(holderSite, 'blocks.recall', ask, () => here.recall(ask), recallReplySchema);
         const firsts = new Set(idle.blocks.map(({ first }) => first));
-        isHeld ||= concerned.some(({ first, holder }) => holder === partition && !firsts.has(first));
-      });
-      return { isHeld, missing };
+        notIdle.blocks.push(...concerned.filter(({ first, holder }) => holder === partition && !firsts.has(first)));
+        if (idle.inUse === undefined) return;
+        notIdle.inUse.push(idle.inUse);
+        for (const borrower of idle.inUse.borrowers) borrowers.set(borrower.partition, borrower.site);
+      };
+      const missing = await askHolders(network, holders, look);
+      // Whoever has an address of theirs may hold no block.
+      for (const partition of holders.keys()) borrowers.delete(partition);
+      missing.push(...(await askHolders(network, borrowers, look)));
+      return { ...notIdle, missing };
     },
 
     recallIdle(network, family, options) {

@@ -69,6 +69,15 @@ export const recallSchema = z.object({
 export const leaseSchema = z.object({ networks: z.array(id).max(65_536) });
 export const recallReplySchema = z.object({
   blocks: z.array(block.extend({ h: operation, rest: rest.optional() })).max(65_536),
+  /** Of a look; older sites don't say it. */
+  inUse: z
+    .object({
+      addresses: z.array(z.object({ prefix: z.string().max(64), address: first, count: z.int().min(1) })).max(65_536),
+      moving: z.array(z.object({ prefix: z.string().max(64), address: first, from: id, to: id })).max(1),
+      borrowers: z.array(z.object({ partition: id, site: id })).max(65_536),
+      isDoubtful: z.boolean(),
+    })
+    .optional(),
 });
 export const returnedSchema = z.object({ network: id, partition: id, first, h: operation });
 

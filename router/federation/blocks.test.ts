@@ -293,7 +293,9 @@ test('design.md §6: while an address is in use, or somebody is silent, no idle 
   await run(300);
   const heldBy = () => ['a', 'b', 'c'].map((id) => of(id).plant.store.live('holding').length);
   const address = addressIn(await until(acquire('b')));
-  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: false });
+  const { held, ...refusedRecall } = await until(of('a').driver.recallAll('internet'));
+  assert.deepEqual(refusedRecall, { missing: [], isCalled: false });
+  refused(held, 'Unprocessable', `prefix 203.0.113.0/24 has ip ${address} in use`);
   assert.deepEqual(heldBy(), [1, 1, 1]);
   granted(await until(free('b', address)));
   weather.cut.add('c');
@@ -301,6 +303,65 @@ test('design.md §6: while an address is in use, or somebody is silent, no idle 
   assert.deepEqual(silent, { missing: ["partition pc (site c) can't be reached"], isCalled: false });
   assert.deepEqual(heldBy(), [1, 1, 1]);
   weather.cut.delete('c');
+  check();
+  close();
+});
+
+test('networks.md §1.6, §1.7: what keeps a global network is an address in use, or one on its way; a block is none', async () => {
+  const [FIRST, SECOND] = ['203.0.113.0/24', '198.51.100.0/24'];
+  const { of, run, until, acquire, free, bring, update, check, close, weather } = await league(FIRST, {
+    sites: ['a', 'b', 'c'],
+  });
+  await run(300);
+  granted(await update([FIRST, SECOND]));
+  await run(300);
+  const why = async (prefixes?: string[]) => (await until(of('a').driver.recallAll('internet', prefixes))).held;
+  const taken = [];
+  for (const id of ['c', 'b', 'b', 'a']) taken.push(addressIn(await until(acquire(id))));
+  const lowest = taken.toSorted((one, other) => Number(one.split('.')[3]) - Number(other.split('.')[3]))[0];
+  refused(
+    await why(),
+    'Unprocessable',
+    new RegExp(`^unable to delete network: prefix ${FIRST} has ip ${lowest} in use and 3 more$`),
+  );
+  refused(
+    await why([FIRST]),
+    'Unprocessable',
+    `unable to update network: prefix ${FIRST} has ip ${lowest} in use and 3 more`,
+  );
+  assert.equal(await why([SECOND]), undefined);
+  const [kept, moved, ...others] = [taken[0]!, taken[1]!, taken[2]!, taken[3]!];
+  granted(await until(free('c', kept)));
+  granted(await until(free('b', others[0]!)));
+  granted(await until(free('a', others[1]!)));
+  // Used in c, which has it of b.
+  granted(await until(bring('c', moved, 'b')));
+  refused(
+    await why(),
+    'Unprocessable',
+    new RegExp(`^unable to delete network: prefix ${FIRST} has ip ${moved} in use$`),
+  );
+  // Freed there, and not home yet.
+  weather.cut.add('b');
+  granted(await until(free('c', moved)));
+  const silent = await until(of('a').driver.recallAll('internet'));
+  assert.deepEqual(silent, { missing: ["partition pb (site b) can't be reached"], isCalled: false });
+  const [back] = of('c')
+    .plant.store.live('ip')
+    .map(({ value }) => value as IpRecord);
+  assert.equal(back?.loan?.state, 'freed');
+  of('c').driver.close();
+  weather.cut.delete('b');
+  refused(
+    await why(),
+    'Conflict',
+    new RegExp(
+      `^Conflict unable to delete network: ip ${moved} of prefix ${FIRST} is on its way from partition pc to partition pb; try again$`,
+    ),
+  );
+  await of('c').restart();
+  await run(3_000);
+  assert.deepEqual(await until(of('a').driver.recallAll('internet')), { missing: [], isCalled: true });
   check();
   close();
 });
@@ -342,6 +403,111 @@ test('design.md §6: nobody keeps idle more than max(one block, free / (2 × mem
   await run(140_000);
   assert.ok(heldBy('b') <= 4, `${heldBy('b')} idle blocks are kept`);
   assert.equal(heldBy('a'), 1);
+  check();
+  close();
+});
+
+for (const restarted of [false, true]) {
+  const name = restarted ? ', also after a restart' : '';
+  test(`design.md §6: who lost its block in a shortage leases one again when there is one${name}`, async () => {
+    const world = await league('203.0.113.0/26', { sites: ['a', 'b', 'c'] });
+    const { of, run, until, acquire, free, check, close, weather } = world;
+    await run(300);
+    const taken: string[] = [];
+    for (let n = 0; n < 62; n++) taken.push(addressIn(await until(acquire('b'))));
+    refused(await until(acquire('c')), 'Exhausted');
+    await run(90_000);
+    const heldBy = () => ['a', 'b', 'c'].map((id) => of(id).plant.store.live('holding').length);
+    assert.deepEqual(heldBy(), [0, 16, 0]);
+    for (const address of taken) granted(await until(free('b', address)));
+    if (restarted) for (const id of ['a', 'b', 'c']) await of(id).restart();
+    await run(150_000);
+    assert.deepEqual(heldBy(), [1, 1, 1]);
+    for (const id of ['a', 'b', 'c']) assert.deepEqual(of(id).plant.store.live('want'), [], id);
+    check();
+    weather.cut.add('a');
+    for (const id of ['a', 'b', 'c']) addressIn(await until(acquire(id)));
+    close();
+  });
+}
+
+test('design.md §6: what could not be asked for, and then was not there, is asked for again', async () => {
+  const { of, run, until, acquire, free, check, close, weather } = await league('203.0.113.0/28', {
+    sites: ['a', 'b', 'c'],
+  });
+  await run(300);
+  const held = [addressIn(await until(acquire('c'))), addressIn(await until(acquire('c')))];
+  for (;;) {
+    weather.cut.add('a');
+    const answer = await until(acquire('c'));
+    weather.cut.delete('a');
+    if (isRefusal(answer)) break;
+    held.push(answer.address);
+  }
+  // While c can't ask its home, b takes the rest.
+  weather.cut.add('c');
+  await until(acquire('c'));
+  const taken: string[] = [];
+  for (let answer = await until(acquire('b')); !isRefusal(answer); answer = await until(acquire('b'))) {
+    taken.push(answer.address);
+  }
+  weather.cut.delete('c');
+  await run(30_000);
+  const wants = () => of('c').plant.store.live('want').length;
+  assert.equal(wants(), 1);
+  for (const address of taken) granted(await until(free('b', address)));
+  await run(200_000);
+  assert.equal(wants(), 0, 'it has an idle block');
+  check();
+  close();
+});
+
+test('design.md §6: what is asked ahead neither takes the last block of another, nor goes round', async () => {
+  // Fourteen blocks of one address each.
+  const { of, run, until, acquire, free, check, close, asked } = await league('203.0.113.0/28');
+  await run(300);
+  const taken: string[] = [];
+  for (let n = 0; n < 14; n++) taken.push(addressIn(await until(acquire('b'))));
+  granted(await until(free('b', taken[0]!)));
+  await run(120_000);
+  const heldBy = () => ['a', 'b'].map((id) => of(id).plant.store.live('holding').length);
+  assert.deepEqual(heldBy(), [0, 14], 'its one idle block stays');
+  assert.equal(of('a').plant.store.live('want').length, 1);
+  const before = of('a').plant.store.log.length;
+  asked.length = 0;
+  await run(180_000);
+  assert.equal(of('a').plant.store.log.length, before, 'asking again writes nothing');
+  assert.ok(asked.length < 40, `${asked.length} messages in three minutes`);
+  // Who needs it gets it.
+  assert.equal(addressIn(await until(acquire('a'))), taken[0]);
+  granted(await until(free('b', taken[1]!)));
+  granted(await until(free('b', taken[2]!)));
+  granted(await until(free('b', taken[3]!)));
+  await run(180_000);
+  assert.deepEqual(heldBy(), [2, 11], 'one in use and one ahead here, one idle there, one spare');
+  check();
+  close();
+});
+
+test('design.md §6: of more partitions than a prefix has blocks some hold none; free addresses of others are lent to them', async () => {
+  const sites = 'a b c d e f g h i j k l m n o p q r'.split(' ');
+  const { of, run, until, acquire, check, close } = await league('203.0.113.0/26', { sites });
+  await run(2_000);
+  const holders = () => sites.filter((id) => of(id).plant.store.live('holding').length > 0);
+  assert.equal(holders().length, 16);
+  // One address of each block is taken, so that no block is idle.
+  for (const id of holders()) addressIn(await until(acquire(id)));
+  const without = sites.filter((id) => !holders().includes(id));
+  assert.equal(without.length, 2);
+  for (const id of without) {
+    const address = addressIn(await until(acquire(id)));
+    const rows = of(id)
+      .plant.store.live('ip')
+      .map(({ value }) => value as IpRecord);
+    assert.equal(rows.find((row) => row.address === address)?.loan?.as, 'borrowed', id);
+  }
+  await run(90_000);
+  assert.equal(holders().length, 16);
   check();
   close();
 });

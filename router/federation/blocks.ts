@@ -2,6 +2,7 @@
 // reliability.md §7.2). All state is in rows, so it may be interrupted anywhere and repeated at will.
 import { addressOf, isPartitionScope, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
 import type { WantRecord } from '../../actors/block/record.ts';
+import { UNABLE } from '../../actors/network/network-rules.ts';
 import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
@@ -11,10 +12,12 @@ import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
 import { ALL, createBlockHome, type BlockHome } from './blocks-home.ts';
+import { whyNotIdle, type NotIdle } from './blocks-in-use.ts';
 import { createKeptBlocks } from './blocks-kept.ts';
 import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
 import { nothingSchema, type LeaseAsk } from './blocks-messages.ts';
+import { createPauses } from './blocks-pauses.ts';
 import { createLeaving } from './blocks-leaving.ts';
 import { ASK_MS, isDeletedHere, isTransient, reasonOf, seldom, type BlockPorts } from './blocks-ports.ts';
 import { createComparison, notCompared } from './restored.ts';
@@ -26,6 +29,8 @@ export interface Recalled {
   missing: string[];
   /** Blocks were called back. Not where one is in use, or somebody can't be asked: nothing would come of it. */
   isCalled: boolean;
+  /** What is in use, or on its way: nothing is removed meanwhile. Absent where that is not known. */
+  held?: Refusal;
 }
 
 export interface BlockDriver {
@@ -101,6 +106,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   const attempts = createAttempts(ports.world, (key, error) => {
     if (!isTransient(error)) ports.odd(`blocks: ${key}`, error);
   });
+  const pauses = createPauses(ports.world);
   let home: BlockHome | undefined;
   const loans = createLoans(ports);
   const holder = createBlockHolder(ports, () => home as BlockHome, loans);
@@ -129,6 +135,33 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
 
   const isHosted = (partition: string): boolean => ports.hosted().includes(partition);
 
+  /** What was denied is asked for again by itself, while it is needed; otherwise it is over. */
+  function askLater(name: string, partition: string): void {
+    const current = (): WantRecord | undefined => wants.get(name)?.record;
+    pauses.later(name, () =>
+      attempts.run(name, async () => {
+        const outcome = await holder.fetchAgain(partition, current);
+        return isDenied(name) ? askedLater(name, partition) : outcome;
+      }),
+    );
+  }
+
+  const isDenied = (name: string): boolean => wants.get(name)?.record.denied != null;
+
+  function askedLater(name: string, partition: string): Attempt {
+    askLater(name, partition);
+    return 'done';
+  }
+
+  /** A block went home: if the partition has too few now, it leases another one when those who needed it have it. */
+  function leaseLater(partition: string, network: string): void {
+    const name = `lease|${partition}|${network}`;
+    pauses.later(name, () => {
+      pauses.end(name);
+      if (started.has(partition) && copy.get('globalnetwork', network) !== undefined) adopt(partition, network);
+    });
+  }
+
   function seeWant({ scope, key, version, value }: Told): void {
     const name = `want|${scope}|${key}`;
     const known = wants.get(name);
@@ -136,10 +169,12 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     const record = value as WantRecord | null;
     if (record === null) {
       wants.delete(name);
-      return attempts.drop(name);
+      return forget(name);
     }
     wants.set(name, { version, record });
     const reason = record.denied?.reason;
+    if (reason === undefined) pauses.end(name);
+    else if (reason !== 'unreachable' || record.address !== null) askLater(name, scopeId(scope));
     if (reason === 'exhausted' || reason === 'elsewhere' || reason === 'declined') return;
     // Our own word that somebody can't be reached must not bring the next attempt forward.
     if (reason === 'unreachable' && known !== undefined) return;
@@ -147,7 +182,11 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     const isLoan = record.lender !== undefined;
     // A single address is asked for once a request: that it comes when nobody waits any more would be a surprise.
     if (isLoan && reason !== undefined) return;
-    attempts.run(name, () => (isLoan ? loans : holder).fetch(scopeId(scope), current));
+    attempts.run(name, async () => {
+      const outcome = await (isLoan ? loans : holder).fetch(scopeId(scope), current);
+      // Somebody could not be asked, and now nothing is left.
+      return outcome === 'done' && isDenied(name) ? askedLater(name, scopeId(scope)) : outcome;
+    });
   }
 
   /** Addresses whose loan has work open, by scope and key. */
@@ -175,6 +214,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       if (row.table === 'want') return seeWant(row);
       if (row.table !== 'holding') return;
       const name = `holding|${scope}|${key}`;
+      if (row.value === null) leaseLater(scopeId(scope), key.slice(0, key.lastIndexOf('|')));
       if (row.value?.state !== 'returning') return attempts.drop(name);
       const { network, first, h, rest } = row.value;
       return attempts.run(name, () => holder.giveBack({ network, partition: scopeId(scope), first, h, rest }));
@@ -203,11 +243,16 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     for (const partition of ports.hosted()) if (started.has(partition)) adopt(partition, network);
   }
 
+  function forget(name: string): void {
+    pauses.end(name);
+    attempts.drop(name);
+  }
+
   /** The partition is told of no network any more, and gets no block. */
   function letGo(partition: string): void {
     started.delete(partition);
     for (const { id } of copy.list('globalnetwork')) attempts.drop(`adopt|${partition}|${id}`);
-    for (const name of wants.keys()) if (name.startsWith(`want|${partitionScope(partition)}|`)) attempts.drop(name);
+    for (const name of wants.keys()) if (name.startsWith(`want|${partitionScope(partition)}|`)) forget(name);
   }
 
   /** Has the sites of all partitions tell them of these networks of this site. */
@@ -337,14 +382,19 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
           }
         }
       };
-      let isHeld = false;
+      const notIdle: NotIdle = { blocks: [], inUse: [] };
       await round(async (one) => {
         const found = await atHome.notIdle(network, one);
-        isHeld ||= found.isHeld;
+        notIdle.blocks.push(...found.blocks);
+        notIdle.inUse.push(...found.inUse);
         return found.missing;
       });
-      // The network itself says what is in use.
-      if (isHeld) return { missing: [], isCalled: false };
+      const held = whyNotIdle(notIdle, prefixes === undefined ? UNABLE.delete : UNABLE.update);
+      if (held !== undefined && (held.kind === 'Unprocessable' || missing.size === 0)) {
+        return { missing: [], isCalled: false, held };
+      }
+      // An older site has not said what: the network itself refuses.
+      if (notIdle.blocks.length > 0 && missing.size === 0) return { missing: [], isCalled: false };
       if (missing.size > 0) return { missing: [...missing], isCalled: false };
       try {
         await round(({ family, ...only }) =>
@@ -392,6 +442,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     },
     close() {
       cancelSparing();
+      pauses.close();
       attempts.close();
     },
   };
