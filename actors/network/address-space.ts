@@ -60,8 +60,6 @@ export interface AddressSpace {
   readonly resting: Resting;
   /** Where these lie; a piece without any has no entry. */
   readonly left: Map<Piece, Left>;
-  /** When the actor clears away next what rested, if it has asked itself to; -Infinity: it has not (clearing.ts). */
-  clearsAtMs: number;
   /** Rows of single addresses that are away, or here from elsewhere, by canonical text. */
   readonly loans: Map<string, Loan>;
   /** Borrowed addresses that are to be given out, with the version of their row. */
@@ -77,7 +75,6 @@ export const createAddressSpace = (): AddressSpace => ({
   strays: new Map(),
   resting: createResting(),
   left: new Map(),
-  clearsAtMs: -Infinity,
   loans: new Map(),
   idle: new Map(),
   growth: createGrowthLog(),

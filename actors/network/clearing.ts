@@ -14,8 +14,6 @@ export const CLEARED_AT_ONCE = 256;
 const EARLIEST_MS = 1_000;
 /** Rests last up to a year, which is longer than timers do. */
 const LATEST_MS = 86_400_000;
-/** What the actor asked itself is lost with the process, or with an operation that was given up. */
-const LOST_MS = 60_000;
 
 type Self = Address<'network' | 'block'>;
 
@@ -41,8 +39,9 @@ export function portion<T>(all: Iterable<T>): T[] {
 export const clearNow = (self: Self): Hint => ({ to: self, name: 'clearRested', body: {} });
 
 /**
- * The actor asks itself to clear away when the next rest is over, unless it has. `untilMs`: a rest that is about to begin;
- * `gone`: so many rows are about to go.
+ * The actor asks itself to clear away when the next rest is over. It does so at each turn: what it asked is lost with the
+ * process, and with an operation that is given up. `untilMs`: a rest that is about to begin; `gone`: so many rows are about to
+ * go.
  */
 export function clearLater(
   space: AddressSpace,
@@ -54,11 +53,7 @@ export function clearLater(
   const over = resting.size - resting.ahead('IPv4').count - resting.ahead('IPv6').count - gone;
   const dueMs = over > 0 ? nowMs : Math.min(nextRestOver(space), untilMs);
   if (dueMs === Infinity) return [];
-  const isAsked = nowMs <= space.clearsAtMs + LOST_MS && space.clearsAtMs <= dueMs + LOST_MS;
-  if (isAsked) return [];
-  const afterMs = Math.max(EARLIEST_MS, Math.min(dueMs - nowMs, LATEST_MS));
-  space.clearsAtMs = nowMs + afterMs;
-  return [{ ...clearNow(self), afterMs }];
+  return [{ ...clearNow(self), afterMs: Math.max(EARLIEST_MS, Math.min(dueMs - nowMs, LATEST_MS)) }];
 }
 
 /** Takes a portion away, and asks for the next. `isGone`: what rests in the piece is of no use any more. */
@@ -72,8 +67,6 @@ export function clearRested(
   const { nowMs } = context;
   const isMore = wake(space, nowMs);
   const gone = portion(overdue(space, isGone));
-  // Asked twice, as before and after the actor was loaded anew: one of them goes on.
-  if (nowMs >= space.clearsAtMs - EARLIEST_MS) space.clearsAtMs = -Infinity;
   const isAll = !isMore && gone.length < CLEARED_AT_ONCE;
   return {
     reply: { cleared: gone.length },

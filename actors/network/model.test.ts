@@ -249,7 +249,17 @@ describe('an actor of addresses against a naive model', () => {
         granted(remove());
         assert.deepEqual(plant.store.live('ip'), []);
       }),
-      { numRuns: 60 },
+      {
+        numRuns: 60,
+        // What the actor asks itself in a turn that is given up is lost.
+        examples: [
+          [
+            { prefix: PREFIX, usable },
+            600,
+            [{ what: 'any' }, { what: 'free', at: 0 }, { what: 'restart' }, { what: 'give up' }],
+          ],
+        ],
+      },
     );
   });
 });

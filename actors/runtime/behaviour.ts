@@ -43,7 +43,10 @@ export interface Hint {
   to: Address;
   name: string;
   body: unknown;
-  /** It is sent so much later; at once by default. Lost with the shard, too. */
+  /**
+   * It is sent so much later; at once by default. Lost with the shard, too. One at a time: while another of this name to the
+   * same actor is to be sent earlier, it is nothing, so that an actor may say at each turn when it wants to be asked.
+   */
   afterMs?: number;
 }
 

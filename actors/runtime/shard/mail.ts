@@ -1,5 +1,5 @@
 // The way of a message to its actor's inbox, in this shard or in another one of the process.
-import { shardOf, type Address, type Kind } from '../../address.ts';
+import { addressText, shardOf, type Address, type Kind } from '../../address.ts';
 import { onlyTells, RANK_PARTS } from '../../command-class.ts';
 import type { World } from '../../ports.ts';
 import { because, internal, overloaded, unavailable } from '../../refusal.ts';
@@ -41,6 +41,8 @@ export function createMailRoom(options: MailOptions): MailRoom {
   const { world, holdings, neighbours } = options;
   const { shard, cells } = holdings;
   const behaviours = new Map<Kind, AnyBehaviour>(options.behaviours.map((behaviour) => [behaviour.kind, behaviour]));
+  /** When the hints that are to be sent later are due. */
+  const later = new Map<string, number>();
 
   function send(to: Address, sent: Sent): void {
     const cell = cells.get(to);
@@ -115,7 +117,16 @@ export function createMailRoom(options: MailOptions): MailRoom {
   function hint(hinted: Hint, who: string, nowMs: number): void {
     const { to, name, body, afterMs } = hinted;
     if (afterMs !== undefined) {
-      world.after(afterMs, () => hint({ to, name, body }, who, world.monotonicMs()));
+      const key = `${addressText(to)} ${name}`;
+      const dueMs = world.monotonicMs() + afterMs;
+      if ((later.get(key) ?? Infinity) <= dueMs) return;
+      later.set(key, dueMs);
+      world.after(afterMs, () => {
+        // Not if an earlier one came in between: then this one is one too many, and its name stands for the other.
+        if (later.get(key) !== dueMs) return;
+        later.delete(key);
+        hint({ to, name, body }, who, world.monotonicMs());
+      });
       return;
     }
     const cell = cells.get(to);
