@@ -1,3 +1,4 @@
 import { restoredBackup } from './restored-backup.ts';
 
+restoredBackup('muc');
 restoredBackup('fra');

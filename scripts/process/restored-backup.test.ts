@@ -1,3 +1,0 @@
-import { restoredBackup } from './restored-backup.ts';
-
-restoredBackup('muc');
