@@ -153,6 +153,8 @@ export function unholdNetwork(state: NetworkState, changes: readonly Change[]): 
     if (change.table !== 'prefix') continue;
     state.leaving.delete(change.key);
     if (!state.prefixesInFlight.delete(change.key)) continue;
+    // An actor that was loaded while the operation was under way may have read what it wrote: then the row has the child.
+    if (state.prefixRows.has(change.key)) continue;
     const prefix = parsePrefix(change.key);
     if (change.value !== null && prefix !== undefined) childrenOf(state, change.value.root)?.release(prefix);
   }
