@@ -13,6 +13,7 @@ import {
   type DroppedAnswer,
   type RetriedAnswer,
 } from './inspect/quarantine.ts';
+import * as actorViews from './inspect/actor-views.ts';
 import * as views from './inspect/views.ts';
 import { bold } from './start/screen.ts';
 import type { ActorTree } from './site/inspect/actors.ts';
@@ -94,17 +95,17 @@ export function createProgram(print: (text: string) => void = console.log): Comm
     .action(({ scope, ...filter }: Record<string, string>) => {
       const query = new URLSearchParams(filter);
       for (const one of scope === undefined ? [] : scopesOf(scope)) query.append('scope', one);
-      return each<ActorTree>(`/v2/inspect/actors?${String(query)}`, views.showActors);
+      return each<ActorTree>(`/v2/inspect/actors?${String(query)}`, actorViews.showActors);
     });
 
   view('actor', 'one actor in full: KIND/ID, or SCOPE/KIND/ID where several scopes have one')
     .argument('<actor>', 'network/internet, partition:muc/allocator/muc, …')
     .action(async (text: string) => {
-      printOne(await findActor(targetsOf(program.opts<Options>()), text), views.showActor);
+      printOne(await findActor(targetsOf(program.opts<Options>()), text), actorViews.showActor);
     });
 
   view('shards', 'worker threads: groups sent, refused and in doubt, queue, loop delay').action(() =>
-    each('/v2/inspect/shards', views.showShards),
+    each('/v2/inspect/shards', actorViews.showShards),
   );
   view('leases', 'who is the active process, who stands by, and the epochs').action(() =>
     each('/v2/inspect/leases', views.showLeases),
@@ -157,7 +158,7 @@ async function onItsSite<T>(program: Command, id: string, method: string, below:
   throw new Problem(`no message "${id}" lies in quarantine at ${targets.map(({ name }) => name).join(', ')}`);
 }
 
-type Found = Parameters<typeof views.showActor>[0];
+type Found = Parameters<typeof actorViews.showActor>[0];
 
 /** The one actor that is meant, wherever it is in memory. */
 async function findActor(targets: readonly Target[], text: string): Promise<Found> {

@@ -77,14 +77,22 @@ export const covers = (outer: Prefix, inner: Prefix): boolean =>
 /** Whether they share an address. Equal counts as overlap; families never overlap each other (networks.md §3.2). */
 export const overlaps = (a: Prefix, b: Prefix): boolean => sameFamily(a, b) && a.first <= b.last && b.first <= a.last;
 
-/** Whether a prefix overlaps one of many, each asked with a search: of hundreds, thousands are asked. */
-export function overlapsAny(prefixes: readonly Prefix[]): (prefix: Prefix) => boolean {
-  // One of two that overlap lies in the other, so the outermost are disjoint, and their ends are in order, too.
+/**
+ * Those that lie in no other one, in order. One of two that overlap lies in the other, so they are disjoint, and their ends are
+ * in order, too.
+ */
+export function outermostOf(prefixes: readonly Prefix[]): Prefix[] {
   const outermost: Prefix[] = [];
   for (const prefix of [...prefixes].sort(comparePrefixes)) {
     const last = outermost.at(-1);
     if (last === undefined || !covers(last, prefix)) outermost.push(prefix);
   }
+  return outermost;
+}
+
+/** Whether a prefix overlaps one of many, each asked with a search: of hundreds, thousands are asked. */
+export function overlapsAny(prefixes: readonly Prefix[]): (prefix: Prefix) => boolean {
+  const outermost = outermostOf(prefixes);
   return (prefix) => {
     let [from, to] = [0, outermost.length];
     while (from < to) {

@@ -175,13 +175,16 @@ test('machines.md W25: what is older than the retention is not delivered, and a 
   await bus.stop();
 });
 
-test('GET /v2/bus/{topic}: events with cursors, role edit, and a stream that ends when the bus stops', async () => {
-  const site = fakeSite();
+async function serveBus() {
   const bus = createBus(memoryLog());
   await ready(bus);
-  const edge = createEdge(site);
+  const edge = createEdge(fakeSite());
   addBusRoutes(bus)(edge);
-  const server = await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 });
+  return { bus, server: await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 }) };
+}
+
+test('GET /v2/bus/{topic}: events with cursors, role edit, and a stream that ends when the bus stops', async () => {
+  const { bus, server } = await serveBus();
   const get = (user: 'Metal-View' | 'Metal-Edit', headers: Record<string, string> = {}) =>
     fetch(`http://127.0.0.1:${server.port}/v2/bus/${topic}`, {
       headers: { ...signRequest(user, TEST_KEYS[user], 'GET', Date.now(), 'salt'), ...headers },
@@ -209,12 +212,7 @@ test('GET /v2/bus/{topic}: events with cursors, role edit, and a stream that end
 });
 
 test('reliability.md F20: a reader that falls behind is cut off and goes on from its cursor; another one misses nothing', async () => {
-  const site = fakeSite();
-  const bus = createBus(memoryLog());
-  await ready(bus);
-  const edge = createEdge(site);
-  addBusRoutes(bus)(edge);
-  const server = await serveEdge(finishEdge(edge), { host: '127.0.0.1', port: 0 });
+  const { bus, server } = await serveBus();
   const path = `/v2/bus/${topic}`;
   const headers = (cursor: string): Record<string, string> => ({
     ...signRequest('Metal-Edit', TEST_KEYS['Metal-Edit'], 'GET', Date.now(), 'salt'),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { showConflicts, showShards, type ShardsAnswer } from './views.ts';
+import { showShards, type ShardsAnswer } from './actor-views.ts';
+import { showConflicts } from './views.ts';
 
 const shards = (startOvers: number): ShardsAnswer => ({
   restarts: 0,

@@ -1,6 +1,6 @@
 // Which prefixes overlap, and whether an address lies in one: over sorted lists, since a site has tens of thousands.
 import type { Address } from '../../actors/ipam/address.ts';
-import { comparePrefixes, contains, covers, type Prefix } from '../../actors/ipam/prefix.ts';
+import { comparePrefixes, contains, covers, outermostOf, type Prefix } from '../../actors/ipam/prefix.ts';
 
 interface Spanning {
   prefix: Prefix;
@@ -26,11 +26,7 @@ export function* overlapping<T extends Spanning>(
 
 /** Whether an address lies in one of the prefixes, which may overlap. */
 export function coverOf(prefixes: readonly Prefix[]): (address: Address) => boolean {
-  const outermost: Prefix[] = [];
-  for (const prefix of [...prefixes].sort(comparePrefixes)) {
-    const last = outermost[outermost.length - 1];
-    if (last === undefined || !covers(last, prefix)) outermost.push(prefix);
-  }
+  const outermost = outermostOf(prefixes);
   return (address) => {
     let [from, to] = [0, outermost.length];
     while (from < to) {
