@@ -1,37 +1,27 @@
 // Drives the hand-over of blocks between the home of a global network and the partitions that hold them (design.md §6,
 // reliability.md §7.2). All state is in rows, so it may be interrupted anywhere and repeated at will.
 import { addressOf, isPartitionScope, partitionScope, scopeId, siteScope } from '../../actors/address.ts';
-import type { WantRecord } from '../../actors/block/record.ts';
-import { UNABLE } from '../../actors/network/network-rules.ts';
 import type { Standing } from '../../actors/network/standing.ts';
 import type { LogEntry } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
-import { familyOf, type Family } from '../../actors/ipam/address.ts';
 import { isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import type { AskHandler } from '../link/serve.ts';
 import { createAttempts, type Attempt } from './blocks-attempts.ts';
 import { createBlockHolder } from './blocks-holder.ts';
-import { ALL, createBlockHome, type BlockHome } from './blocks-home.ts';
-import { whyNotIdle, type NotIdle } from './blocks-in-use.ts';
+import { createBlockHome, type BlockHome } from './blocks-home.ts';
 import { createKeptBlocks } from './blocks-kept.ts';
 import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
 import { nothingSchema, type LeaseAsk } from './blocks-messages.ts';
 import { createPauses } from './blocks-pauses.ts';
+import { createRecall, type Recalled } from './blocks-recall.ts';
+import { createOpenWants } from './blocks-wants.ts';
 import { createLeaving } from './blocks-leaving.ts';
 import { ASK_MS, isDeletedHere, isTransient, reasonOf, seldom, type BlockPorts } from './blocks-ports.ts';
 import { createComparison, notCompared } from './restored.ts';
 
 export type { BlockPorts, BlockStep } from './blocks-ports.ts';
-
-export interface Recalled {
-  /** Who could not be asked, in words. */
-  missing: string[];
-  /** Blocks were called back. Not where one is in use, or somebody can't be asked: nothing would come of it. */
-  isCalled: boolean;
-  /** What is in use, or on its way: nothing is removed meanwhile. Absent where that is not known. */
-  held?: Refusal;
-}
+export type { Recalled } from './blocks-recall.ts';
 
 export interface BlockDriver {
   /** To be served to the other sites; each speaks for its own partitions and networks only. */
@@ -91,8 +81,6 @@ const SPARE_MS = 60_000;
 const FENCED = (site: string): string =>
   `site ${site} was restored from a backup, and compares its blocks with the other sites first`;
 
-type Told = Pick<Row, 'table' | 'scope' | 'key' | 'version'> & { value: unknown };
-
 export interface BlockDriverOptions extends BlockPorts {
   /** The database was restored from a backup, and not compared with the other sites yet (reliability.md F24). */
   isRestored?: boolean;
@@ -114,10 +102,9 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   home = createBlockHome(ports, holder, kept);
   const atHome = home;
   const leave = createLeaving(ports, holder);
+  const wants = createOpenWants({ attempts, pauses, holder, loans });
   const comparison = createComparison(ports, holder);
   let isFenced = options.isRestored === true;
-  /** Open requests of the hosted partitions, by scope and key; with the version, since rows and log may overtake. */
-  const wants = new Map<string, { version: number; record: WantRecord }>();
   const started = new Set<string>();
 
   let cancelSparing = (): void => {};
@@ -135,57 +122,12 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
 
   const isHosted = (partition: string): boolean => ports.hosted().includes(partition);
 
-  /** What was denied is asked for again by itself, while it is needed; otherwise it is over. */
-  function askLater(name: string, partition: string): void {
-    const current = (): WantRecord | undefined => wants.get(name)?.record;
-    pauses.later(name, () =>
-      attempts.run(name, async () => {
-        const outcome = await holder.fetchAgain(partition, current);
-        return isDenied(name) ? askedLater(name, partition) : outcome;
-      }),
-    );
-  }
-
-  const isDenied = (name: string): boolean => wants.get(name)?.record.denied != null;
-
-  function askedLater(name: string, partition: string): Attempt {
-    askLater(name, partition);
-    return 'done';
-  }
-
   /** A block went home: if the partition has too few now, it leases another one when those who needed it have it. */
   function leaseLater(partition: string, network: string): void {
     const name = `lease|${partition}|${network}`;
     pauses.later(name, () => {
       pauses.end(name);
       if (started.has(partition) && copy.get('globalnetwork', network) !== undefined) adopt(partition, network);
-    });
-  }
-
-  function seeWant({ scope, key, version, value }: Told): void {
-    const name = `want|${scope}|${key}`;
-    const known = wants.get(name);
-    if (known !== undefined && known.version > version) return;
-    const record = value as WantRecord | null;
-    if (record === null) {
-      wants.delete(name);
-      return forget(name);
-    }
-    wants.set(name, { version, record });
-    const reason = record.denied?.reason;
-    if (reason === undefined) pauses.end(name);
-    else if (reason !== 'unreachable' || record.address !== null) askLater(name, scopeId(scope));
-    if (reason === 'exhausted' || reason === 'elsewhere' || reason === 'declined') return;
-    // Our own word that somebody can't be reached must not bring the next attempt forward.
-    if (reason === 'unreachable' && known !== undefined) return;
-    const current = (): WantRecord | undefined => wants.get(name)?.record;
-    const isLoan = record.lender !== undefined;
-    // A single address is asked for once a request: that it comes when nobody waits any more would be a surprise.
-    if (isLoan && reason !== undefined) return;
-    attempts.run(name, async () => {
-      const outcome = await (isLoan ? loans : holder).fetch(scopeId(scope), current);
-      // Somebody could not be asked, and now nothing is left.
-      return outcome === 'done' && isDenied(name) ? askedLater(name, scopeId(scope)) : outcome;
     });
   }
 
@@ -211,7 +153,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     const { scope, key } = row;
     if (isPartitionScope(scope) && isHosted(scopeId(scope))) {
       if (row.table === 'ip') return seeAddress(row);
-      if (row.table === 'want') return seeWant(row);
+      if (row.table === 'want') return wants.see(row);
       if (row.table !== 'holding') return;
       const name = `holding|${scope}|${key}`;
       if (row.value === null) leaseLater(scopeId(scope), key.slice(0, key.lastIndexOf('|')));
@@ -243,16 +185,11 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     for (const partition of ports.hosted()) if (started.has(partition)) adopt(partition, network);
   }
 
-  function forget(name: string): void {
-    pauses.end(name);
-    attempts.drop(name);
-  }
-
   /** The partition is told of no network any more, and gets no block. */
   function letGo(partition: string): void {
     started.delete(partition);
     for (const { id } of copy.list('globalnetwork')) attempts.drop(`adopt|${partition}|${id}`);
-    for (const name of wants.keys()) if (name.startsWith(`want|${partitionScope(partition)}|`)) forget(name);
+    wants.drop(partition);
   }
 
   /** Has the sites of all partitions tell them of these networks of this site. */
@@ -285,6 +222,8 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
     // What was deleted while this site was down.
     for (const { scope, key } of copies) if (copy.get('globalnetwork', key) === undefined) adopt(scopeId(scope), key);
   }
+
+  const recallAll = createRecall(ports, atHome, (network) => lease([network]));
 
   const hostedChanged = (): Promise<void> => take(ports.hosted().filter((partition) => !started.has(partition)));
 
@@ -364,48 +303,8 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       }
     },
     lease: (network) => lease([network]),
-    async recallAll(network, prefixes) {
-      if (isFenced) return { missing: [FENCED(site)], isCalled: false };
-      const families: Family[] = ['IPv4', 'IPv6'];
-      const wanted: Array<{ family: Family; prefix?: string }> =
-        prefixes === undefined
-          ? families.map((family) => ({ family }))
-          : prefixes.map((prefix) => ({ family: familyOf(prefix), prefix }));
-      const missing = new Set<string>();
-      const round = async (work: (one: (typeof wanted)[number]) => Promise<readonly string[]>): Promise<void> => {
-        for (const one of wanted) {
-          try {
-            for (const silent of await work(one)) missing.add(silent);
-          } catch (error) {
-            if (!isTransient(error)) throw error;
-            missing.add(`the ledger of network ${network} at site ${site}: ${reasonOf(error)}`);
-          }
-        }
-      };
-      const notIdle: NotIdle = { blocks: [], inUse: [] };
-      await round(async (one) => {
-        const found = await atHome.notIdle(network, one);
-        notIdle.blocks.push(...found.blocks);
-        notIdle.inUse.push(...found.inUse);
-        return found.missing;
-      });
-      const held = whyNotIdle(notIdle, prefixes === undefined ? UNABLE.delete : UNABLE.update);
-      if (held !== undefined && (held.kind === 'Unprocessable' || missing.size === 0)) {
-        return { missing: [], isCalled: false, held };
-      }
-      // An older site has not said what: the network itself refuses.
-      if (notIdle.blocks.length > 0 && missing.size === 0) return { missing: [], isCalled: false };
-      if (missing.size > 0) return { missing: [...missing], isCalled: false };
-      try {
-        await round(({ family, ...only }) =>
-          atHome.recallIdle(network, family, { count: ALL, resting: true, ...only }),
-        );
-      } catch (error) {
-        lease([network]);
-        throw error;
-      }
-      return { missing: [...missing], isCalled: true };
-    },
+    recallAll: async (network, prefixes) =>
+      isFenced ? { missing: [FENCED(site)], isCalled: false } : recallAll(network, prefixes),
     get open() {
       return attempts.open;
     },
