@@ -118,10 +118,11 @@ export interface Site {
   /**
    * Calls all blocks of a global network at home here back, or those of some of its prefixes (as stored), unless one is in
    * use; answers who could not be asked, in words, and whether any were called (`isCalled`). `held`: what is in use, if known.
+   * With `looks` none is called back, and `isCalled` says whether they would be.
    */
   recallBlocks(
     network: string,
-    prefixes?: readonly string[],
+    of?: { prefixes?: readonly string[] | undefined; looks?: boolean | undefined },
   ): Promise<{ missing: string[]; isCalled: boolean; held?: Refusal }>;
   /** Tells all partitions again of a global network at home here: whoever holds no block of it leases one. */
   leaseBlocks(network: string): void;

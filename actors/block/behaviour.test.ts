@@ -6,6 +6,7 @@ import type { IpRequest } from '../network/messages.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import { isRefusal } from '../refusal.ts';
 import { reservation } from '../runtime/behaviour.ts';
+import { isDryAnswer } from '../runtime/dry-run.ts';
 import { parsePrefix } from '../ipam/prefix.ts';
 import { blockLength } from './block-space.ts';
 import type { WantRecord } from './record.ts';
@@ -400,12 +401,14 @@ describe('reliability.md §7.2: the hand-over', () => {
     const plant = plantWith(['212.34.80.0/24'], 104009);
     granted(adopt(plant, plant.network));
     serve(plant);
-    const remove = () =>
-      plant.ask(addressOf(siteScope('s'), 'registry', 's'), 'deleteNetwork', {
-        id: 'internet',
-        partition: '',
-        partitions: ['a', 'b'],
-      });
+    const registry = addressOf(siteScope('s'), 'registry', 's');
+    const ending = { id: 'internet', partition: '', partitions: ['a', 'b'] };
+    const remove = () => plant.ask(registry, 'deleteNetwork', ending);
+    refused(remove(), 'Unprocessable', 'has block 212.34.80.0/28 held by partition a');
+    // A dry run that has seen that they are idle: they would be called back first.
+    const dry = plant.dry(registry, 'deleteNetwork', { ...ending, blocksIdle: true });
+    assert.ok(isDryAnswer(dry), JSON.stringify(dry));
+    assert.ok(dry.changes.some(({ table, key, value }) => table === 'network' && key === 'internet' && value === null));
     refused(remove(), 'Unprocessable', 'has block 212.34.80.0/28 held by partition a');
     refused(adopt(plant, null), 'Conflict', 'still holds blocks');
     for (const { first, h } of granted(plant.ask(block('a'), 'recall', { count: 1_000 })).blocks) {

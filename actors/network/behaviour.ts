@@ -15,7 +15,7 @@ import { updateNetwork } from './coordination.ts';
 import { familiesOf, prefixesOf } from './ip-rules.ts';
 import { ipTurns } from './ip-turns.ts';
 import { blockContaining, blockKey, blockLengths, freeBlocks, offered, rowsOfOperation, spareOf } from './ledger.ts';
-import type { OfferedBlock } from './messages.ts';
+import type { BlocksIdle, OfferedBlock } from './messages.ts';
 import { isGlobal, noSuchNetwork, notAChild, RELEASE_FAILED, UNABLE } from './network-rules.ts';
 import { quarantineMs, restsUntilMs, type Rest } from './quarantine.ts';
 import { reconciledBlocks } from './reconcile.ts';
@@ -122,7 +122,7 @@ function notFreeable(state: NetworkState, network: NetworkRecord, nowMs: number)
 }
 
 /** networks.md §1.7. */
-function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | undefined {
+function notDeletable(state: NetworkState, network: NetworkRecord, blocksIdle: BlocksIdle): Refusal | undefined {
   if ([...state.children.values()].some((space) => space.children > 0)) {
     const children = [...state.children.values()].reduce((sum, space) => sum + space.children, 0);
     return unprocessable(
@@ -130,7 +130,7 @@ function notDeletable(state: NetworkState, network: NetworkRecord): Refusal | un
     );
   }
   return network.prefixes
-    .map((text) => prefixInUse(state, text, UNABLE.delete))
+    .map((text) => prefixInUse(state, text, { what: UNABLE.delete, blocksIdle }))
     .find((refused) => refused !== undefined);
 }
 
@@ -191,14 +191,15 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const { value: stored, version: basedOn } = current;
       const updated = updatedNetwork(stored, patch, context.nowMs);
       if (isRefusal(updated)) return updated;
+      const { blocksIdle } = patch;
       for (const removed of updated.removedPrefixes) {
-        const used = prefixInUse(state, removed, UNABLE.update);
+        const used = prefixInUse(state, removed, { what: UNABLE.update, blocksIdle });
         if (used !== undefined) return used;
       }
       const { network, addedPrefixes, removedPrefixes } = updated;
       if (isGlobal(stored) || addedPrefixes.length + removedPrefixes.length > 0) {
         const { site, h } = patch;
-        return { coordinate: () => updateNetwork({ ...updated, scope: context.scope, site, h, basedOn }) };
+        return { coordinate: () => updateNetwork({ ...updated, scope: context.scope, site, h, basedOn, blocksIdle }) };
       }
       const row = networkRow(state, context, network);
       return {
@@ -333,7 +334,8 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
       const current = idleNetwork(state);
       if (isRefusal(current)) return current;
       const network = current.value;
-      const refused = ask.as === 'free' ? notFreeable(state, network, context.nowMs) : notDeletable(state, network);
+      const refused =
+        ask.as === 'free' ? notFreeable(state, network, context.nowMs) : notDeletable(state, network, ask.blocksIdle);
       if (refused !== undefined) return refused;
       const row = networkRow(state, context, null);
       return {
@@ -354,7 +356,7 @@ export const networkBehaviour: Behaviour<'network', NetworkState> = {
         return conflict(`network ${state.id} was changed meanwhile; read it and try again`);
       }
       for (const removed of ask.removedPrefixes) {
-        const used = prefixInUse(state, removed, UNABLE.update);
+        const used = prefixInUse(state, removed, { what: UNABLE.update, blocksIdle: ask.blocksIdle });
         if (used !== undefined) return used;
       }
       const row = networkRow(state, context, ask.network);

@@ -17,7 +17,7 @@ import {
   type Step,
   type StepAnswer,
 } from '../runtime/behaviour.ts';
-import type { NetworkView } from './messages.ts';
+import type { BlocksIdle, NetworkView } from './messages.ts';
 import { childNetwork, isGlobal } from './network-rules.ts';
 import type { NetworkRecord } from './record.ts';
 import { canonicalCidr, viewWithoutUsage } from './state.ts';
@@ -118,15 +118,22 @@ export interface NetworkUpdate extends UpdatedNetwork {
   h: string;
   /** Version of the row that the update was computed from. */
   basedOn: number;
+  blocksIdle: BlocksIdle;
 }
 
 /** Applies an update that touches more than the network's own row: claims of prefixes, the copy in the directory. */
 export function* updateNetwork(update: NetworkUpdate): Coordination<NetworkView> {
-  const { network, addedPrefixes, removedPrefixes, basedOn, h } = update;
+  const { network, addedPrefixes, removedPrefixes, basedOn, blocksIdle, h } = update;
   const home = siteScope(update.site);
   const registry = addressOf(home, 'registry', update.site);
   const own = yield* reserveAll([
-    reservation(networkAt(update.scope, network.id), 'change', { network, addedPrefixes, removedPrefixes, basedOn }),
+    reservation(networkAt(update.scope, network.id), 'change', {
+      network,
+      addedPrefixes,
+      removedPrefixes,
+      basedOn,
+      blocksIdle,
+    }),
   ]);
   if (isRefusal(own)) return own;
   // What goes is marked first: a prefix may be replaced by a larger one that contains it.

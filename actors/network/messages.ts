@@ -103,7 +103,14 @@ export interface NetworkPatch {
   site: string;
   /** Operation id under which the other sites promised the added prefixes. */
   h: string;
+  blocksIdle?: BlocksIdle;
 }
+
+/**
+ * Only of a dry run that has looked: all blocks that are out are idle. The real run calls them home first, so that they
+ * refuse nothing.
+ */
+export type BlocksIdle = true | undefined;
 
 export interface OfferedBlock {
   first: string;
@@ -178,10 +185,16 @@ export interface NetworkReservations extends IpReservations {
   };
   releaseChildren: { ask: { child: string; prefixes: string[] }; reply: Record<string, never> };
   /** Ends the network: refused while addresses are in use, children exist, or blocks are out. */
-  close: { ask: { as: 'free' | 'delete' }; reply: NetworkRecord };
+  close: { ask: { as: 'free' | 'delete'; blocksIdle?: BlocksIdle }; reply: NetworkRecord };
   /** Applies a checked patch (coordinated by `update`); refused when the row is not at version `basedOn` any more. */
   change: {
-    ask: { network: NetworkRecord; removedPrefixes: string[]; addedPrefixes: string[]; basedOn: number };
+    ask: {
+      network: NetworkRecord;
+      removedPrefixes: string[];
+      addedPrefixes: string[];
+      basedOn: number;
+      blocksIdle?: BlocksIdle;
+    };
     reply: NetworkView;
   };
 }

@@ -21,7 +21,7 @@ import {
 } from './address-space.ts';
 import { prefixesOf } from './ip-rules.ts';
 import { createLedger, evolveBlock, type Ledger } from './ledger.ts';
-import type { NetworkView } from './messages.ts';
+import type { BlocksIdle, NetworkView } from './messages.ts';
 import { isGlobal, noSuchNetwork } from './network-rules.ts';
 import { quarantineMs } from './quarantine.ts';
 import type { NetworkRecord, PrefixRecord } from './record.ts';
@@ -174,7 +174,11 @@ function firstInUse(space: AddressSpace, piece: Piece): { address: string; other
  * Why a prefix can't leave the network: addresses, children or blocks of it are in use. `what` begins the text. What only
  * rests is not in use (networks.md §1.7): it goes with the prefix.
  */
-export function prefixInUse(state: NetworkState, text: string, what: string): Refusal | undefined {
+export function prefixInUse(
+  state: NetworkState,
+  text: string,
+  { what, blocksIdle }: { what: string; blocksIdle: BlocksIdle },
+): Refusal | undefined {
   const { space } = state;
   const cidr = canonicalCidr(text);
   const piece = space.pieces.find((one) => one.prefix === text);
@@ -188,6 +192,7 @@ export function prefixInUse(state: NetworkState, text: string, what: string): Re
     // metal-api lets it go; its children can never be freed then (N04).
     return unprocessable(`${what}: prefix ${text} has childprefixes, ${children.children} of them`);
   }
+  if (blocksIdle) return undefined;
   const blocks = [...state.ledger.rows.values()].filter(
     ({ value }) => value.prefix === text && value.state !== 'resting',
   );

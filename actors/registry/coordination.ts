@@ -9,7 +9,7 @@ import { viewWithoutUsage } from '../network/state.ts';
 import { isRefusal, unprocessable } from '../refusal.ts';
 import { cancelAll, reservation, reserveAll, type Coordination, type Question } from '../runtime/behaviour.ts';
 import { claimsOfNetwork, rolesOfNetwork } from './claims.ts';
-import type { Claim, Settled } from './messages.ts';
+import type { Claim, RegistryCommands, Settled } from './messages.ts';
 
 const registryOf = (site: string) => addressOf(siteScope(site), 'registry', site);
 const allocatorOf = (partition: string) => addressOf(partitionScope(partition), 'allocator', partition);
@@ -48,12 +48,14 @@ export function* createNetwork(
 
 /** `claims`: everything this site claimed for the network. */
 export function* deleteNetwork(
-  ask: { id: string; partition: string; partitions: string[] },
+  ask: RegistryCommands['deleteNetwork']['ask'],
   site: string,
   claims: Claim[],
 ): Coordination<NetworkView> {
-  const { id, partition } = ask;
-  const closed = yield* reserveAll([reservation(networkAt(site, partition, id), 'close', { as: 'delete' })]);
+  const { id, partition, blocksIdle } = ask;
+  const closed = yield* reserveAll([
+    reservation(networkAt(site, partition, id), 'close', { as: 'delete', blocksIdle }),
+  ]);
   if (isRefusal(closed)) return closed;
   const network = closed[0].reply;
   if (network.parent !== null) {

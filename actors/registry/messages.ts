@@ -1,5 +1,5 @@
 // What must be unique over all sites: top-level prefixes, network ids, partition ids. One registry actor a site.
-import type { NetworkView } from '../network/messages.ts';
+import type { BlocksIdle, NetworkView } from '../network/messages.ts';
 import type { NetworkRecord } from '../network/record.ts';
 import type { ClaimRecord } from './record.ts';
 
@@ -25,7 +25,10 @@ export interface RegistryCommands {
    */
   createNetwork: { ask: { network: NetworkRecord; h: string; partitions: string[] }; reply: NetworkView };
   /** Deletes a top-level network. `partitions`: the partitions this site hosts. */
-  deleteNetwork: { ask: { id: string; partition: string; partitions: string[] }; reply: NetworkView };
+  deleteNetwork: {
+    ask: { id: string; partition: string; partitions: string[]; blocksIdle?: BlocksIdle };
+    reply: NetworkView;
+  };
   /** Another site is about to create these; refused with each collision. Durable until `settle`. `partitions`: those hosted here. */
   promise: { ask: { h: string; site: string; claims: Claim[]; partitions: string[] }; reply: Record<string, never> };
   /**

@@ -409,12 +409,54 @@ test('networks.md §1.8: a global network shows what all partitions hold; design
   const kept = await call('Metal-Admin', 'POST', '/v1/network', fewer);
   assert.equal(kept.status, 503);
   assert.match(JSON.stringify(kept.body), /prefixes 203.0.113.0\/24 can't be removed .* partition q \(site b\)/);
-  site.recallBlocks = () => assert.fail('a dry run calls blocks back');
-  const dry = await call('Metal-Admin', 'DELETE', '/v2/network/internet?dryRun=true');
-  assert.equal(dry.status, 200, JSON.stringify(dry.body));
   site.recallBlocks = async () => ({ missing: [], isCalled: true });
   const deleted = await call('Metal-Admin', 'DELETE', '/v1/network/internet');
   assert.equal(deleted.status, 200, JSON.stringify(deleted.body));
+});
+
+test('design.md §6, §10: a dry run of the end of a global network looks at its blocks, and says what the real one would', async () => {
+  const internet = network('internet', { partition: '', prefixes: ['203.0.113.0/24', '198.51.100.0/24'] });
+  const view = { network: internet, usage: { IPv4: { ...USAGE }, IPv6: null } };
+  const site = createTestSite({
+    'network.get': view,
+    'network.ledger': { blocks: [], blockLength: {}, spare: [] },
+    'block.usage': { network: 'internet', ranges: [] },
+    'registry.deleteNetwork': view,
+    'network.update': view,
+  });
+  site.networkPlaces.set('internet', { partition: '', home: 'a' });
+  const call = clientOf(createApp(site));
+  const remove = () => call('Metal-Admin', 'DELETE', '/v2/network/internet?dryRun=true');
+  const fewer = { id: 'internet', prefixes: ['203.0.113.0/24'] };
+  const shrink = () => call('Metal-Admin', 'POST', '/v2/network?dryRun=true', fewer);
+  const ended = () =>
+    site.asked.flatMap(({ command, body }) =>
+      ['deleteNetwork', 'update'].includes(command) ? [(body as { blocksIdle?: true }).blocksIdle] : [],
+    );
+
+  const looked: unknown[] = [];
+  site.recallBlocks = async (_network, of) => {
+    looked.push(of);
+    return { missing: [], isCalled: true };
+  };
+  for (const answer of [await remove(), await shrink()]) assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  assert.deepEqual(looked, [
+    { prefixes: undefined, looks: true },
+    { prefixes: ['198.51.100.0/24'], looks: true },
+  ]);
+  assert.deepEqual(ended(), [true, true]);
+  // What an older site did not say is not known to be idle.
+  site.recallBlocks = async () => ({ missing: [], isCalled: false });
+  await remove();
+  assert.equal(ended().at(-1), undefined);
+  site.recallBlocks = async () => ({ missing: [], isCalled: false, held: unprocessable('prefix P has ip I in use') });
+  for (const answer of [await remove(), await shrink()]) {
+    assert.equal(answer.status, 422);
+    assert.match(JSON.stringify(answer.body), /prefix P has ip I in use/);
+  }
+  site.recallBlocks = async () => ({ missing: ["partition q (site b) can't be reached"], isCalled: false });
+  assert.deepEqual([(await remove()).status, (await shrink()).status], [503, 503]);
+  assert.equal(ended().length, 3);
 });
 
 test('design.md §6: whatever refuses the end of a global network after a recall, the partitions lease a block anew', async () => {
@@ -442,6 +484,10 @@ test('design.md §6: whatever refuses the end of a global network after a recall
   };
   site.recallBlocks = async () => ({ missing: [], isCalled: true });
   assert.equal((await remove()).status, 500);
+  assert.equal(site.leased.length, 5);
+  // A dry run calls nothing back, so that there is nothing to lease anew.
+  site.script['registry.deleteNetwork'] = conflict('another operation');
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v2/network/internet?dryRun=true')).status, 409);
   assert.equal(site.leased.length, 5);
 
   site.recallBlocks = async () => ({ missing: [], isCalled: false, held: unprocessable('prefix P has ip I in use') });

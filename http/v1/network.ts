@@ -1,7 +1,7 @@
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
 import { alreadyExists, isRefusal, unreachable, type Refusal } from '../../actors/refusal.ts';
 import { prefixClaims } from '../../actors/network/coordination.ts';
-import type { NetworkView } from '../../actors/network/messages.ts';
+import type { BlocksIdle, NetworkView } from '../../actors/network/messages.ts';
 import type { NetworkRecord } from '../../actors/network/record.ts';
 import {
   allocateFamily,
@@ -118,12 +118,6 @@ async function list({ site, as, context }: RouteRequest<unknown>, query: Network
   return copyOf === undefined ? listNetworks(site, query, as) : listCopies(site, copyOf, query);
 }
 
-/** A dry run calls nothing back: what refuses it may be a block that is idle. */
-const withoutRecall = <T>(answer: T | Refusal): T | Refusal =>
-  isRefusal(answer)
-    ? { ...answer, message: `${answer.message}; a dry run calls no block back, idle ones would be called back first` }
-    : answer;
-
 async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Promise<NetworkView | Refusal> {
   const { site, param } = request;
   const id = param('id');
@@ -140,13 +134,12 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
   if (as === 'free') return notAChild(id);
   const { dry = false } = request.as;
   const body = { id, partition, partitions: site.places.hosted() };
-  const end = () =>
+  const end = (blocksIdle?: BlocksIdle) =>
     withWordGivenBack({ site, as: request.as }, id, () =>
-      site.ask(registryOf(site), 'deleteNetwork', body, request.as),
+      site.ask(registryOf(site), 'deleteNetwork', blocksIdle ? { ...body, blocksIdle } : body, request.as),
     );
   if (!isGlobal(view.network)) return end();
-  if (dry) return withoutRecall(await end());
-  return withBlocksCalledBack(site, { network: id, what: `network ${id} can't be deleted while its` }, end);
+  return withBlocksCalledBack(site, { network: id, what: `network ${id} can't be deleted while its`, dry }, end);
 }
 
 /** Networks (networks.md §1). */
@@ -227,28 +220,30 @@ export function addNetworkRoutes(edge: Edge): void {
       const id = body.id ?? '';
       const at = networkAt(site, id);
       if (isRefusal(at)) return at;
-      const patch = (h: string) => networkPatch(body, { force, site: site.id, h });
+      const patch = (h: string, blocksIdle?: BlocksIdle) => networkPatch(body, { force, site: site.id, h, blocksIdle });
       const first = patch('');
       if (isRefusal(first)) return first;
       const stored = await site.ask(at, 'get', {}, as);
       if (isRefusal(stored)) return stored;
       const update = updatedNetwork(stored.network, first, site.wallMs());
       if (isRefusal(update)) return update;
-      const apply = async (h: string): Promise<NetworkView | Refusal> => {
-        const asked = patch(h);
-        if (isRefusal(asked)) return asked;
-        const updated = await site.ask(at, 'update', asked, as);
-        return as.dry === true && isGlobal(stored.network) ? withoutRecall(updated) : updated;
+      const apply = async (h: string, blocksIdle: BlocksIdle): Promise<NetworkView | Refusal> => {
+        const asked = patch(h, blocksIdle);
+        return isRefusal(asked) ? asked : site.ask(at, 'update', asked, as);
       };
       const { addedPrefixes: added, removedPrefixes: removed } = update;
       const claims = prefixClaims(id, added, removed);
-      const change = () =>
-        added.length === 0 ? apply(site.uuid()) : withWordOfAll({ site, as }, claims, apply, (h) => isClaimed(site, h));
+      const change = (blocksIdle?: BlocksIdle) => {
+        const applied = (h: string) => apply(h, blocksIdle);
+        return added.length === 0
+          ? applied(site.uuid())
+          : withWordOfAll({ site, as }, claims, applied, (h) => isClaimed(site, h));
+      };
       if (removed.length === 0) return change();
-      const shrink = () => withWordGivenBack({ site, as }, id, change);
-      if (!isGlobal(stored.network) || as.dry) return shrink();
+      const shrink = (blocksIdle?: BlocksIdle) => withWordGivenBack({ site, as }, id, () => change(blocksIdle));
+      if (!isGlobal(stored.network)) return shrink();
       const what = `prefixes ${firstOf(removed)} can't be removed from network ${id} while their`;
-      return withBlocksCalledBack(site, { network: id, prefixes: removed, what }, shrink);
+      return withBlocksCalledBack(site, { network: id, prefixes: removed, what, dry: as.dry ?? false }, shrink);
     },
     answerUpdated,
   );

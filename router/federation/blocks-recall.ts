@@ -10,10 +10,17 @@ import { isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
 export interface Recalled {
   /** Who could not be asked, in words. */
   missing: string[];
-  /** Blocks were called back. Not where one is in use, or somebody can't be asked: nothing would come of it. */
+  /** Blocks were called back, or would be if it only looks. Not where one is in use, or somebody can't be asked: nothing would come of it. */
   isCalled: boolean;
   /** What is in use, or on its way: nothing is removed meanwhile. Absent where that is not known. */
   held?: Refusal;
+}
+
+export interface RecallOf {
+  /** Absent: all of the network. */
+  prefixes?: readonly string[] | undefined;
+  /** A dry run: answers what would come of it, and calls nothing back. */
+  looks?: boolean | undefined;
 }
 
 /** `lease`: whoever has no block of the network any more leases one. */
@@ -21,8 +28,8 @@ export function createRecall(
   ports: Pick<BlockPorts, 'site'>,
   home: Pick<BlockHome, 'notIdle' | 'recallIdle'>,
   lease: (network: string) => void,
-): (network: string, prefixes?: readonly string[]) => Promise<Recalled> {
-  return async (network, prefixes) => {
+): (network: string, of?: RecallOf) => Promise<Recalled> {
+  return async (network, { prefixes, looks = false } = {}) => {
     const families: Family[] = ['IPv4', 'IPv6'];
     const wanted: Array<{ family: Family; prefix?: string }> =
       prefixes === undefined
@@ -53,6 +60,7 @@ export function createRecall(
     // An older site has not said what: the network itself refuses.
     if (notIdle.blocks.length > 0 && missing.size === 0) return { missing: [], isCalled: false };
     if (missing.size > 0) return { missing: [...missing], isCalled: false };
+    if (looks) return { missing: [], isCalled: true };
     try {
       await round(({ family, ...only }) => home.recallIdle(network, family, { count: ALL, resting: true, ...only }));
     } catch (error) {

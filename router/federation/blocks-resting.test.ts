@@ -180,7 +180,10 @@ test('a prefix of a global network is removed with what rests in it, at home too
   await released(world, 'b', '203.0.113.9');
   await released(world, 'a');
   refused(await update([SECOND]), 'Unprocessable', `prefix ${FIRST} has block`);
-  assert.deepEqual(await until(of('a').driver.recallAll('internet', [FIRST])), { missing: [], isCalled: true });
+  assert.deepEqual(await until(of('a').driver.recallAll('internet', { prefixes: [FIRST] })), {
+    missing: [],
+    isCalled: true,
+  });
   assert.ok(ledgerOf(world).some(({ state }) => state === 'resting'));
   granted(await update([SECOND]));
   await run(2_000);

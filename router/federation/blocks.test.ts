@@ -296,8 +296,13 @@ test('design.md §6: while an address is in use, or somebody is silent, no idle 
   const { held, ...refusedRecall } = await until(of('a').driver.recallAll('internet'));
   assert.deepEqual(refusedRecall, { missing: [], isCalled: false });
   refused(held, 'Unprocessable', `prefix 203.0.113.0/24 has ip ${address} in use`);
+  const look = () => until(of('a').driver.recallAll('internet', { looks: true }));
+  assert.deepEqual(await look(), { missing: [], isCalled: false, held });
   assert.deepEqual(heldBy(), [1, 1, 1]);
   granted(await until(free('b', address)));
+  // Now it would be done, and a dry run leaves it at that.
+  assert.deepEqual(await look(), { missing: [], isCalled: true });
+  assert.deepEqual(heldBy(), [1, 1, 1]);
   weather.cut.add('c');
   const silent = await until(of('a').driver.recallAll('internet'));
   assert.deepEqual(silent, { missing: ["partition pc (site c) can't be reached"], isCalled: false });
@@ -315,7 +320,7 @@ test('networks.md §1.6, §1.7: what keeps a global network is an address in use
   await run(300);
   granted(await update([FIRST, SECOND]));
   await run(300);
-  const why = async (prefixes?: string[]) => (await until(of('a').driver.recallAll('internet', prefixes))).held;
+  const why = async (prefixes?: string[]) => (await until(of('a').driver.recallAll('internet', { prefixes }))).held;
   const taken = [];
   for (const id of ['c', 'b', 'b', 'a']) taken.push(addressIn(await until(acquire(id))));
   const lowest = taken.toSorted((one, other) => Number(one.split('.')[3]) - Number(other.split('.')[3]))[0];
@@ -530,7 +535,10 @@ test('design.md §6: prefixes are added and removed while blocks are out; only w
   await run(300);
   // Idle blocks are no reason to keep it.
   refused(await update([SECOND]), 'Unprocessable', `prefix ${FIRST} has block`);
-  assert.deepEqual(await until(of('a').driver.recallAll('internet', [FIRST])), { missing: [], isCalled: true });
+  assert.deepEqual(await until(of('a').driver.recallAll('internet', { prefixes: [FIRST] })), {
+    missing: [],
+    isCalled: true,
+  });
   granted(await update([SECOND]));
   await run(1_100);
   refused(await until(acquire('b', { address: old })), 'Unprocessable', 'not contained in any');

@@ -14,7 +14,7 @@ import { createBlockAsks } from './blocks-asks.ts';
 import { createLoans } from './loans.ts';
 import { nothingSchema, type LeaseAsk } from './blocks-messages.ts';
 import { createPauses } from './blocks-pauses.ts';
-import { createRecall, type Recalled } from './blocks-recall.ts';
+import { createRecall, type Recalled, type RecallOf } from './blocks-recall.ts';
 import { createOpenWants } from './blocks-wants.ts';
 import { createLeaving } from './blocks-leaving.ts';
 import { ASK_MS, isDeletedHere, isTransient, reasonOf, seldom, type BlockPorts } from './blocks-ports.ts';
@@ -46,7 +46,7 @@ export interface BlockDriver {
    * Calls all idle blocks of a network of this site home, e.g. before it is deleted, or those of prefixes that are to be
    * removed; also those with addresses that are only kept back, if no address is in use. Answers who could not be asked.
    */
-  recallAll(network: string, prefixes?: readonly string[]): Promise<Recalled>;
+  recallAll(network: string, of?: RecallOf): Promise<Recalled>;
   /**
    * Tells all partitions again of a network that is at home here: whoever has no block of it leases one. After a recall
    * for a deletion that did not come about.
@@ -303,8 +303,8 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       }
     },
     lease: (network) => lease([network]),
-    recallAll: async (network, prefixes) =>
-      isFenced ? { missing: [FENCED(site)], isCalled: false } : recallAll(network, prefixes),
+    recallAll: async (network, of) =>
+      isFenced ? { missing: [FENCED(site)], isCalled: false } : recallAll(network, of),
     get open() {
       return attempts.open;
     },

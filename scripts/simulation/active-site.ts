@@ -260,7 +260,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
       return () => void listeners.delete(listener);
     },
     onBusMessage: () => () => {},
-    recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
+    recallBlocks: (network, of) => blocks.recallAll(network, of),
     leaseBlocks: (network) => blocks.lease(network),
     withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
     host: async () => {},

@@ -115,7 +115,7 @@ export const networkCreate = (body: z.infer<typeof networkCreateBody>): NetworkC
 
 export const networkPatch = (
   body: z.infer<typeof networkUpdateBody>,
-  by: Pick<NetworkPatch, 'force' | 'site' | 'h'>,
+  by: Pick<NetworkPatch, 'force' | 'site' | 'h' | 'blocksIdle'>,
 ): NetworkPatch | Refusal => {
   const defaultChildPrefixLength =
     body.defaultchildprefixlength &&

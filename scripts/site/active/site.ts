@@ -56,7 +56,7 @@ export function siteOf(
     ...(traces === undefined ? {} : { traces }),
     onCommitted: parts.committed.add,
     onBusMessage: parts.messages.add,
-    recallBlocks: (network, prefixes) => blocks.recallAll(network, prefixes),
+    recallBlocks: (network, of) => blocks.recallAll(network, of),
     leaseBlocks: (network) => blocks.lease(network),
     withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
     host: parts.hosting.host,
