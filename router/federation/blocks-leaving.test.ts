@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAsker } from '../../actors/asker.ts';
 import { addressOf, siteScope } from '../../actors/address.ts';
-import { isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
+import { conflict, isRefusal, unavailable, type Refusal } from '../../actors/refusal.ts';
 import { granted } from '../../actors/network/plant.fixture.ts';
 import type { IpRecord } from '../../actors/network/record.ts';
+import { createLeaving } from './blocks-leaving.ts';
+import type { BlockPorts } from './blocks-ports.ts';
 import { league } from './blocks.fixture.ts';
 
 const FIRST = '203.0.113.0/24';
@@ -95,6 +97,38 @@ test('a block that was on its way to the partition when it was deleted goes home
   );
   assert.equal(of('a').driver.open, 0);
   close();
+});
+
+test('a block that was being received while the others went home goes home as well; one in use keeps the partition', async () => {
+  const block = { first: '203.0.113.16', h: 'late', rest: null };
+  // What each recall finds: the commit of the first block was under way when the partition was first asked.
+  const leaveAfter = async (found: Array<(typeof block)[]>, isLeft: () => boolean) => {
+    const home: string[] = [];
+    const ports = {
+      rows: {
+        rows: async (table: string) =>
+          table === 'global_network' ? [{ key: 'internet', value: { home: 'a', network: null } }] : [],
+      },
+      hosted: () => ['pb'],
+      ask: async (_to: unknown, name: string) =>
+        name === 'recall'
+          ? { blocks: found.shift() ?? [] }
+          : isLeft() || home.length === 0
+            ? conflict('partition pb still holds blocks of network internet: 203.0.113.16')
+            : {},
+    } as unknown as BlockPorts;
+    const leave = createLeaving(ports, {
+      giveBack: async ({ first }) => {
+        home.push(first);
+        return 'done';
+      },
+    });
+    return { answer: await leave('pb'), home };
+  };
+  assert.deepEqual(await leaveAfter([[], [block]], () => false), { answer: undefined, home: [block.first] });
+  const { answer, home } = await leaveAfter([[], [block]], () => true);
+  assert.match(String(answer?.message), /^Conflict partition pb can't be deleted: partition pb still holds blocks/);
+  assert.deepEqual(home, [block.first]);
 });
 
 test('a partition is not deleted while an address is on its way back to who lent it', async () => {

@@ -7,6 +7,9 @@ import type { BlockHolder } from './blocks-holder.ts';
 import { ALL } from './blocks-home.ts';
 import { isTransient, orThrow, reasonOf, type BlockPorts } from './blocks-ports.ts';
 
+/** It asks for no more blocks, so that few can still come. */
+const MOST_ROUNDS = 5;
+
 /** Gives everything back; answers why that is not possible now. May be repeated wherever it ended. */
 export function createLeaving(
   ports: BlockPorts,
@@ -38,13 +41,21 @@ export function createLeaving(
     copy: GlobalNetworkRecord,
   ): Promise<Refusal | undefined> {
     const at = addressOf(partitionScope(partition), 'block', network);
-    const { blocks } = orThrow(await ports.ask(at, 'recall', { count: ALL, resting: true }));
-    for (const { first, h, rest } of blocks) await holder.giveBack({ network, partition, first, h, rest });
+    const giveAllBack = async (): Promise<number> => {
+      const { blocks } = orThrow(await ports.ask(at, 'recall', { count: ALL, resting: true }));
+      for (const { first, h, rest } of blocks) await holder.giveBack({ network, partition, first, h, rest });
+      return blocks.length;
+    };
+    await giveAllBack();
     await handOver(partition, network, copy);
-    // Forgotten: it refuses while a block is left, and asks for none any more.
-    const forgotten = await ports.ask(at, 'adopt', { network: null, home: copy.home });
-    if (!isRefusal(forgotten) || forgotten.kind !== 'Conflict') return void orThrow(forgotten);
-    return conflict(`partition ${partition} can't be deleted: ${forgotten.message}`);
+    for (let round = 1; ; round += 1) {
+      // Forgotten: it refuses while a block is left, and asks for none any more.
+      const forgotten = await ports.ask(at, 'adopt', { network: null, home: copy.home });
+      if (!isRefusal(forgotten) || forgotten.kind !== 'Conflict') return void orThrow(forgotten);
+      // What was on its way to it before may have come since: as long as any go home, it is asked again.
+      if (round < MOST_ROUNDS && (await giveAllBack()) > 0) continue;
+      return conflict(`partition ${partition} can't be deleted: ${forgotten.message.replace(/^Conflict /, '')}`);
+    }
   }
 
   return async (partition) => {
