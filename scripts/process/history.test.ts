@@ -112,6 +112,11 @@ test('machines.md §10.1: with a machine go the addresses that are still its own
   // The first try got through, unheard; the second finds a machine that is free already.
   isFine(mine, lost, theirs, freed, op('r', 'read', [8, 9], done('y')));
   isWrong(mine, lost, theirs, freed, op('r', 'read', [8, 9], done('')));
+  // Its allocation was not answered, and it was found by its name: others were refused what it had.
+  const unheard = op('x', 'take', [0, 0], unknown, { key: '' });
+  const named = op('z', 'takeThis', [2, 3], refused);
+  isFine(unheard, named, freed, op('r', 'read', [8, 9], done('')));
+  isWrong(unheard, named, op('r', 'read', [8, 9], done('')));
 });
 
 /** Clients on one true cell; each operation takes effect at an instant inside its interval. */

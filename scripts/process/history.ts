@@ -114,13 +114,16 @@ export function since(operations: readonly Operation[], from: number): Operation
 
 /**
  * The operations of each thing. A `take` that was never answered belongs to whatever names it as holder in a later
- * answer; one that nothing ever names took nothing, provided the history ends with a read of everything.
+ * answer, or is given back as its; one that nothing ever names took nothing, provided the history ends with a read of everything.
  */
 export function splitByKey(operations: readonly Operation[]): Map<string, Operation[]> {
   const named = new Map<string, Set<string>>();
-  for (const { key, outcome } of operations) {
-    if (key === '' || outcome.kind !== 'done' || isNobodyNamed(outcome.holder)) continue;
-    named.set(outcome.holder, (named.get(outcome.holder) ?? new Set()).add(key));
+  for (const { key, verb, outcome, expected } of operations) {
+    if (key === '' || outcome.kind !== 'done') continue;
+    const { holder } = outcome;
+    // Where the answer to a give leaves it open, its client had been told whose it was, of a machine with its addresses.
+    const name = verb === 'give' && (holder === UNSAID || holder === WITH_IT) ? expected : holder;
+    if (!isNobodyNamed(name)) named.set(name, (named.get(name) ?? new Set()).add(key));
   }
   const byKey = new Map<string, Operation[]>();
   const put = (operation: Operation): void => {
