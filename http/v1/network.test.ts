@@ -414,17 +414,25 @@ test('networks.md §1.8: a global network shows what all partitions hold; design
   assert.equal(deleted.status, 200, JSON.stringify(deleted.body));
 });
 
-test('design.md §6, §10: a dry run of the end of a global network looks at its blocks, and says what the real one would', async () => {
-  const internet = network('internet', { partition: '', prefixes: ['203.0.113.0/24', '198.51.100.0/24'] });
-  const view = { network: internet, usage: { IPv4: { ...USAGE }, IPv6: null } };
+const INTERNET = {
+  network: network('internet', { partition: '', prefixes: ['203.0.113.0/24', '198.51.100.0/24'] }),
+  usage: { IPv4: { ...USAGE }, IPv6: null },
+};
+
+/** At home here, no block of it is out; `script` says how it ends. */
+function siteOfInternet(script: Parameters<typeof createTestSite>[0]) {
   const site = createTestSite({
-    'network.get': view,
+    'network.get': INTERNET,
     'network.ledger': { blocks: [], blockLength: {}, spare: [] },
     'block.usage': { network: 'internet', ranges: [] },
-    'registry.deleteNetwork': view,
-    'network.update': view,
+    ...script,
   });
   site.networkPlaces.set('internet', { partition: '', home: 'a' });
+  return site;
+}
+
+test('design.md §6, §10: a dry run of the end of a global network looks at its blocks, and says what the real one would', async () => {
+  const site = siteOfInternet({ 'registry.deleteNetwork': INTERNET, 'network.update': INTERNET });
   const call = clientOf(createApp(site));
   const remove = () => call('Metal-Admin', 'DELETE', '/v2/network/internet?dryRun=true');
   const fewer = { id: 'internet', prefixes: ['203.0.113.0/24'] };
@@ -460,16 +468,10 @@ test('design.md §6, §10: a dry run of the end of a global network looks at its
 });
 
 test('design.md §6: whatever refuses the end of a global network after a recall, the partitions lease a block anew', async () => {
-  const internet = network('internet', { partition: '', prefixes: ['203.0.113.0/24', '198.51.100.0/24'] });
-  const view = { network: internet, usage: { IPv4: { ...USAGE }, IPv6: null } };
-  const site = createTestSite({
-    'network.get': view,
-    'network.ledger': { blocks: [], blockLength: {}, spare: [] },
-    'block.usage': { network: 'internet', ranges: [] },
+  const site = siteOfInternet({
     'registry.deleteNetwork': conflict('another operation'),
     'network.update': conflict('changed meanwhile'),
   });
-  site.networkPlaces.set('internet', { partition: '', home: 'a' });
   const call = clientOf(createApp(site));
   const remove = () => call('Metal-Admin', 'DELETE', '/v1/network/internet');
   const shrink = () => call('Metal-Admin', 'POST', '/v1/network', { id: 'internet', prefixes: ['203.0.113.0/24'] });
@@ -500,8 +502,8 @@ test('design.md §6: whatever refuses the end of a global network after a recall
   site.script['registry.deleteNetwork'] = conflict('in use');
   site.recallBlocks = async () => ({ missing: [], isCalled: false });
   assert.equal((await remove()).status, 409);
-  site.script['registry.deleteNetwork'] = view;
-  site.script['network.update'] = view;
+  site.script['registry.deleteNetwork'] = INTERNET;
+  site.script['network.update'] = INTERNET;
   site.recallBlocks = async () => ({ missing: [], isCalled: true });
   assert.deepEqual([(await remove()).status, (await shrink()).status], [200, 200]);
   assert.equal(site.leased.length, 5);

@@ -10,7 +10,10 @@ import { isTransient, reasonOf, type BlockPorts } from './blocks-ports.ts';
 export interface Recalled {
   /** Who could not be asked, in words. */
   missing: string[];
-  /** Blocks were called back, or would be if it only looks. Not where one is in use, or somebody can't be asked: nothing would come of it. */
+  /**
+   * Blocks were called back, or would be if it only looks. Not where one is in use, or somebody can't be asked: nothing would
+   * come of it.
+   */
   isCalled: boolean;
   /** What is in use, or on its way: nothing is removed meanwhile. Absent where that is not known. */
   held?: Refusal;

@@ -114,7 +114,8 @@ export function since(operations: readonly Operation[], from: number): Operation
 
 /**
  * The operations of each thing. A `take` that was never answered belongs to whatever names it as holder in a later
- * answer, or is given back as its; one that nothing ever names took nothing, provided the history ends with a read of everything.
+ * answer, or is given back as its; one that nothing ever names took nothing, provided the history ends with a read of
+ * everything.
  */
 export function splitByKey(operations: readonly Operation[]): Map<string, Operation[]> {
   const named = new Map<string, Set<string>>();
