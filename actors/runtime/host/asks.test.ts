@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createAsker } from '../../asker.ts';
 import type { Refusal } from '../../refusal.ts';
 import type { Envelope } from '../envelope.ts';
+import { OpenById } from '../open-by-id.ts';
 import { createVirtualWorld } from '../virtual-world.ts';
 import { createAsks } from './asks.ts';
 import type { Slot } from './slot.ts';
@@ -17,7 +18,7 @@ function start() {
   };
   const slot = {
     shard: 0,
-    asks: new Map(),
+    asks: new OpenById(),
     inHand: { ask: 0 },
     pipe: { send: (one: Envelope) => void sent.push([world.monotonicMs(), one.m]) },
   } as Partial<Slot> as Slot;

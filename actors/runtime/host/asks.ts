@@ -53,23 +53,17 @@ export function createAsks(slots: readonly Slot[], world: Pick<World, 'monotonic
           cancel?.();
           resolve(value);
         };
-        slot.asks.set(id, { respond, suspect });
+        slot.asks.open(id, { respond, suspect });
         pipe.send(envelope(id));
       }),
-    take(slot, id) {
-      const found = slot.asks.get(id);
-      slot.asks.delete(id);
-      return found;
-    },
+    take: (slot, id) => slot.asks.close(id),
     find,
     fail(slot, why) {
       // Read before the asks are forgotten: it may be one of them, or one of another shard's that was asked on.
       const { ask } = slot.inHand;
       if (ask !== 0) slot.killer ??= find(ask)?.suspect;
       slot.inHand.ask = 0;
-      const open = [...slot.asks.values()];
-      slot.asks.clear();
-      for (const { respond } of open)
+      for (const { respond } of slot.asks.closeAll())
         respond(because('outcome-unknown', unavailable(`${why}: the outcome is unknown`)));
     },
   };

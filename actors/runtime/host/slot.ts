@@ -2,6 +2,7 @@
 import type { Fence } from '../../ports.ts';
 import type { Pipe } from '../envelope.ts';
 import type { InHand } from '../in-hand.ts';
+import { OpenById } from '../open-by-id.ts';
 import type { Suspect } from '../suspects.ts';
 import type { Port, RunningThread } from '../threads.ts';
 import type { Hearing } from './hearing.ts';
@@ -26,7 +27,7 @@ export interface Slot {
   pipe: Pipe | undefined;
   fences: Fence[];
   /** By id, unique among all shards; all fail when the thread dies. */
-  readonly asks: Map<number, OpenAsk>;
+  readonly asks: OpenById<OpenAsk>;
   /** What its thread is working on. */
   inHand: InHand;
   /** What it was working on when it died. */
@@ -48,7 +49,7 @@ export const createSlot = (shard: number, fences: Fence[], hearing: Hearing, pre
   port: undefined,
   pipe: undefined,
   fences,
-  asks: new Map(),
+  asks: new OpenById(),
   inHand: { ask: 0 },
   killer: undefined,
   verdict: '',
