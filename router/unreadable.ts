@@ -42,7 +42,14 @@ export function answerUnreadable(server: Server): void {
   const lastOn = new WeakMap<Socket, Exchange>();
   /** What still comes on these can be read no more than what came. */
   const refused = new WeakSet<Socket>();
-  server.on('request', (request, response) => lastOn.set(request.socket, { request, response }));
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    lastOn.set(socket, { request, response });
+    // Kept for longer, all of it would lie in memory until the connection's next request: 7 KiB of each that is idle.
+    response.once('close', () => {
+      if (request.complete && lastOn.get(socket)?.request === request) lastOn.delete(socket);
+    });
+  });
   server.on('clientError', (error, duplex) => {
     const socket = duplex as Socket;
     if (refused.has(socket)) return;
