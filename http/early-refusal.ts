@@ -89,8 +89,8 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
   /** One of each: what is sent behind it comes when it is answered. */
   const held = new WeakSet<Socket>();
   /** Let in, and not counted by the gate yet. */
-  const promised = new Set<RequestHead>();
-  const look = (head: RequestHead): Refused | undefined => gate.look(head, promised.size);
+  let promised = 0;
+  const look = (head: RequestHead): Refused | undefined => gate.look(head, promised);
   let isSweeping = false;
   const waiting = (): number => lines.B.length + lines.C.length;
 
@@ -103,12 +103,19 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     outgoing.end(answer.text);
   };
 
+  const entering = (head: RequestHead): void => {
+    if (head.isPromised !== true) return;
+    head.isPromised = false;
+    promised--;
+  };
+
   const serveWaiting = ({ incoming, outgoing, head }: Waiting): void => {
     held.delete(incoming.socket);
     early.set(incoming.socket, now() + KNOWN_MS);
-    promised.add(head);
+    head.isPromised = true;
+    promised++;
     // What never comes as far as the gate, e.g. for a Host that makes no sense.
-    outgoing.once('close', () => promised.delete(head));
+    outgoing.once('close', () => entering(head));
     serve(incoming, outgoing);
   };
 
@@ -163,7 +170,7 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     after(sweep, SWEEP_MS);
   });
   return {
-    entering: (head) => void promised.delete(head),
+    entering,
     answered() {
       if (isSweeping) letIn();
     },

@@ -10,6 +10,8 @@ export interface RequestHead {
   header(name: string): string | undefined;
   /** What a gate has made of it, so that it is made once. */
   arrival?: Arrival;
+  /** It waited, was let in, and is not counted by the gate yet. */
+  isPromised?: boolean;
   /** When it came, if it waited since. Monotonic. */
   arrivedMs?: number;
 }
