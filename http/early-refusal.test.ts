@@ -13,14 +13,14 @@ async function plant(limits: WaitingLimits = {}) {
   const inside: ServerResponse[] = [];
   const entered: string[] = [];
   const hungUp: string[] = [];
-  const at = { nowMs: 0, places: 1, turnedAway: 0, isBeyond: (_identity: string): boolean => false };
+  const at = { nowMs: 0, places: 1, turnedAway: 0, refused: REFUSED, isBeyond: (_identity: string): boolean => false };
   let sweep = (): void => {};
   let wake = (): void => {};
   const gate: Gate = {
     look(head, promised = 0) {
       const identity = head.header('authorization') ?? '';
       head.arrival ??= { class: (head.header('x-class') ?? 'B') as RequestClass, operation: '', identity };
-      return at.isBeyond(identity) || inside.length + promised >= at.places ? REFUSED : undefined;
+      return at.isBeyond(identity) || inside.length + promised >= at.places ? at.refused : undefined;
     },
     enter: () => () => {},
     turnedAway: () => void at.turnedAway++,
@@ -33,6 +33,8 @@ async function plant(limits: WaitingLimits = {}) {
   const early: EarlyRefusal = refuseEarly(server, gate, {
     now: () => at.nowMs,
     after: (run) => (sweep = run),
+    // What most of these tell of begins where nobody waits who was not refused before.
+    crowd: 0,
     ...limits,
   });
   server.on('request', ({ url = '' }, outgoing) => {
@@ -316,6 +318,59 @@ test('of what is sent on one connection without waiting for answers one waits; n
     });
     answerFirst();
     assert.deepEqual(entered, ['/long']);
+  } finally {
+    stop();
+  }
+});
+
+test('a few that find no room wait a moment for it; one too many is refused at once, and who waited in vain then', async () => {
+  const { at, early, entered, connect, answerFirst, sweep, until, stop } = await plant({ crowd: 2, crowdMs: 100 });
+  try {
+    void connect()('/long');
+    await until(() => entered.length === 1);
+    const second = connect();
+    const served = second('/second');
+    await until(() => early.waiting === 1);
+    const third = connect();
+    const inVain = third('/third');
+    await until(() => early.waiting === 2);
+    assert.equal(await connect()('/one-too-many'), 503);
+    answerFirst();
+    await until(() => entered.length === 2);
+    at.nowMs = 99;
+    sweep();
+    assert.equal(early.waiting, 1);
+    at.nowMs = 100;
+    sweep();
+    assert.equal(await inVain, 503);
+    answerFirst();
+    assert.equal(await served, 200);
+    assert.deepEqual([entered, at.turnedAway], [['/long', '/second'], 2]);
+    // Who waited and was served heeded everything it was told: it is known for nothing.
+    void connect()('/long-again');
+    await until(() => entered.length === 3);
+    void third('/again', 'B');
+    await until(() => early.waiting === 1);
+    at.nowMs = 200;
+    void second('/later');
+    await until(() => early.waiting === 2);
+    at.nowMs = 300;
+    sweep();
+    assert.deepEqual([early.waiting, at.turnedAway], [1, 3]);
+  } finally {
+    stop();
+  }
+});
+
+test('who has its share under way does not wait with the crowd, nor does what gives something back', async () => {
+  const { at, early, entered, connect, until, stop } = await plant({ crowd: 2 });
+  try {
+    void connect()('/long');
+    await until(() => entered.length === 1);
+    assert.equal(await connect()('/back', 'A'), 503);
+    at.refused = { ...REFUSED, status: 429 };
+    assert.equal(await connect()('/more'), 429);
+    assert.equal(early.waiting, 0);
   } finally {
     stop();
   }
