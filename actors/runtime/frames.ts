@@ -60,11 +60,16 @@ export interface Arrivals {
 
 /** Hands on what arrives, in its order, a part in each turn of the event loop. */
 export function createArrivals(handle: (envelope: Envelope) => void, { defer }: Pick<World, 'defer'>): Arrivals {
-  let waiting: Envelope[] = [];
+  let waiting: Array<Envelope | undefined> = [];
   let next = 0;
 
   function handleUpTo(most: number): void {
-    for (let left = most; left > 0 && next < waiting.length; left--) handle(waiting[next++] as Envelope);
+    for (let left = most; left > 0 && next < waiting.length; left--) {
+      const envelope = waiting[next] as Envelope;
+      // A thread that is never done has all of them here, and what they say would not be let go.
+      waiting[next++] = undefined;
+      handle(envelope);
+    }
     if (next < waiting.length) return;
     waiting = [];
     next = 0;
