@@ -7,6 +7,7 @@ import type { PortRecord, SwitchRecord } from './switch/record.ts';
 export interface Excerpts {
   machine: Pick<MachineRecord, 'size' | 'rack' | 'waiting'> & { stateValue: MachineRecord['state']['value'] };
   allocation: Pick<AllocationRecord, 'uuid' | 'project' | 'role' | 'tags'>;
+  /** Only of machines that are not alive; of a hundred thousand hardly any. */
   provisioning: Pick<ProvisioningRecord, 'liveliness'>;
   switch: Pick<SwitchRecord, 'name' | 'rack'>;
   switch_port: Pick<PortRecord, 'switch' | 'nic' | 'machine'>;
@@ -29,9 +30,10 @@ const excerpts: { [T in ExcerptedTable]: (value: Records[T]) => Excerpts[T] } = 
   network: ({ privateSuper, underlay }) => ({ privateSuper, underlay }),
 };
 
-/** Of a row that is at hand; undefined: no index wants its table. A database makes it by itself (storage/excerpt.ts). */
-export function excerptOf({ table, key, version, value }: Row): Excerpt | undefined {
-  if (!(table in excerpts)) return undefined;
+/** Of a row that is at hand; undefined: no index wants it. A database makes it by itself (storage/excerpt.ts). */
+export function excerptOf(row: Row): Excerpt | undefined {
+  const { table, key, version, value } = row;
+  if (!(table in excerpts) || (row.table === 'provisioning' && row.value.liveliness === 'Alive')) return undefined;
   const take = excerpts[table as ExcerptedTable] as (value: Row['value']) => Excerpt['value'];
   return { table, key, version, value: take(value) } as Excerpt;
 }

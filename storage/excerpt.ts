@@ -16,12 +16,16 @@ const fields: { readonly [T in ExcerptedTable]: { readonly [F in keyof Excerpts[
   network: { privateSuper: `r.body -> 'privateSuper'`, underlay: `r.body -> 'underlay'` },
 };
 
+/** Which rows an index wants, where it does not want all. */
+const wanted: { readonly [T in ExcerptedTable]?: string } = { provisioning: `r.liveliness is distinct from 'Alive'` };
+
 /** A row with its fields by name. */
 export type ScannedRow = { key: string; version: number } & Record<string, unknown>;
 
 export const scanText = (table: ExcerptedTable): string => {
   const columns = Object.entries<string>(fields[table]).map(([name, sql]) => `${sql} as "${name}"`);
-  return `select r.key, r.version, ${columns.join(', ')} from ${table} r where r.scope = $1::text and not r.released`;
+  const which = wanted[table] === undefined ? '' : ` and ${wanted[table]}`;
+  return `select r.key, r.version, ${columns.join(', ')} from ${table} r where r.scope = $1::text and not r.released${which}`;
 };
 
 /** The first statement of a scan's transaction: one row where the fences hold, none where they don't. */

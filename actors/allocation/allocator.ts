@@ -41,7 +41,8 @@ const figures = ({ held, free, reserved }: Pool) => ({ held, free, reserved });
 export const allocatorBehaviour: Behaviour<'allocator', AllocatorState> = {
   kind: 'allocator',
   tables: ['pool'],
-  // What is short and often needed first. A machine is known as one that may be taken once its own row is read.
+  // What is short and often needed first. A machine is known as one that may be taken once its own row is read: by then all
+  // that are not alive are known.
   scans: ['network', 'switch', 'allocation', 'provisioning', 'machine', 'switch_port'],
   create: createAllocatorState,
   evolve: evolveAllocator,

@@ -163,10 +163,25 @@ describe('machines.md §8.4: candidates', () => {
     for (const count of counts.values()) assert.ok(count > 850 && count < 1_150, String(count));
   });
 
+  it('takes one that a scan found for alive, until it hears otherwise: before or after', () => {
+    const candidates = createCandidates();
+    const record = { version: 3, value: { size: 's', rack: 'r1', stateValue: '', waiting: true } };
+    const dead = { version: 2, value: { liveliness: 'Dead' } };
+    candidates.apply({ machine: 'heard before', provisioning: dead });
+    for (const machine of ['heard before', 'heard after', 'alive']) candidates.found(machine, record);
+    assert.equal(candidates.available('s'), 2);
+    candidates.apply({ machine: 'heard after', provisioning: dead });
+    assert.equal(candidates.choose(election({ size: 's' })), 'alive');
+    // Its row as it was before what was heard of it since.
+    candidates.apply({ machine: 'alive', record: { version: 4, value: null } });
+    candidates.found('alive', record);
+    assert.equal(candidates.available('s'), 0);
+  });
+
   it('agrees with counting from scratch after any history', () => {
     const step = fc.record({
       machine: fc.constantFrom('a', 'b', 'c', 'd'),
-      what: fc.constantFrom('record', 'allocation', 'provisioning', 'elect', 'unelect'),
+      what: fc.constantFrom('record', 'found', 'allocation', 'provisioning', 'elect', 'unelect'),
       choice: fc.nat(3),
     });
     fc.assert(
@@ -175,8 +190,9 @@ describe('machines.md §8.4: candidates', () => {
         steps.forEach(({ machine, what, choice }, i) => {
           const version = i + 1;
           const role = choice % 2 === 0 ? ('machine' as const) : ('firewall' as const);
-          if (what === 'record') {
-            const value = { size: choice < 2 ? 's' : 't', rack: `r${choice}`, stateValue: '', waiting: choice !== 3 };
+          const value = { size: choice < 2 ? 's' : 't', rack: `r${choice}`, stateValue: '', waiting: choice !== 3 };
+          if (what === 'found') candidates.found(machine, { version, value });
+          else if (what === 'record') {
             candidates.apply({ machine, record: { version, value: choice === 3 ? null : value } });
           } else if (what === 'allocation') {
             candidates.apply({

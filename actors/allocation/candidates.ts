@@ -34,6 +34,8 @@ export interface Election {
 export interface Candidates {
   /** Takes over what is newer than what is known. */
   apply(summary: MachineSummary): void;
+  /** A scan found it, after one that told of all that are not alive (excerpt.ts): what nothing was told of is alive. */
+  found(machine: string, record: RecordPart): void;
   elect(elected: Elected): void;
   unelect(machine: string): void;
   get(machine: string): Candidate | undefined;
@@ -73,6 +75,7 @@ interface Placed {
 
 /** Shared: parts are replaced, never changed. */
 const UNKNOWN: SummaryPart<never> = Object.freeze({ version: 0, value: null });
+const ALIVE: ProvisioningPart = Object.freeze({ version: 0, value: Object.freeze({ liveliness: 'Alive' }) });
 const keyOf = (...parts: string[]): string => parts.join('\0');
 
 const add = <K>(counts: Map<K, number>, key: K, amount: number): void => {
@@ -181,6 +184,12 @@ export const createCandidates = (): Candidates => {
         if (allocation && allocation.version > candidate.allocation.version) candidate.allocation = allocation;
         if (provisioning && provisioning.version > candidate.provisioning.version)
           candidate.provisioning = provisioning;
+      });
+    },
+    found(machine, record) {
+      change(machine, (candidate) => {
+        if (record.version > candidate.record.version) candidate.record = record;
+        if (candidate.provisioning === UNKNOWN) candidate.provisioning = ALIVE;
       });
     },
     elect: (elected) =>

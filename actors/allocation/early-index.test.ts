@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ExcerptedTable } from '../excerpt.ts';
 import type { Ask, CommandName } from '../protocol.ts';
 import { isRefusal, unavailable } from '../refusal.ts';
-import { allocation, createPlant, PARTITION } from './testing/plant.ts';
+import { aliveContainer, allocation, createPlant, PARTITION } from './testing/plant.ts';
 
 /** A plant whose allocator is given its tables one by one, as a database is slow to tell them. */
 function begin(options: Parameters<typeof createPlant>[0] = {}) {
@@ -70,6 +70,14 @@ describe('an allocator that does not know its partition yet (design.md §10: tak
     assert.equal(answer(), undefined, 'no machine is known, and none is said to be missing');
     plant.tellSome(1);
     assert.equal(machineOf(answer()), 'm0-0');
+  });
+
+  it('gives none that is not alive', () => {
+    const plant = begin({ racks: [2] });
+    plant.put('provisioning', 'm0-0', 'm0-0', { ...aliveContainer(), liveliness: 'Dead' });
+    const answer = plant.ask('allocateMachine', allocation());
+    plant.tell('network', 'switch', 'allocation', 'provisioning', 'machine');
+    assert.equal(machineOf(answer()), 'm0-1');
   });
 
   it('waits for the rest where that could make the answer another one: racks, quota, reservations, a named machine', () => {

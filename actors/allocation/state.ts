@@ -106,7 +106,7 @@ export const absorbRow = (state: AllocatorState, row: Excerpt): void => {
   const { version } = row;
   switch (row.table) {
     case 'machine':
-      state.candidates.apply({ machine: row.key, record: { version, value: row.value } });
+      state.candidates.found(row.key, { version, value: row.value });
       break;
     case 'allocation':
       state.candidates.apply({ machine: row.key, allocation: { version, value: row.value } });
