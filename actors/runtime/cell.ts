@@ -32,7 +32,7 @@ export type Outcome = 'open' | 'ok' | 'reserved' | Refusal['kind'];
 
 /** One message in an inbox. Answered by {@link reply} alone. */
 export interface Mail extends Sent {
-  /** Of a reservation: how often its coordinator's shard had been restarted when it came. */
+  /** Of a reservation: how often its coordinator's shard had been restarted, or had started over, when it came. */
   life: number | null;
   /** How often it was decided; bounds what a wrong memory can cost. */
   attempts: number;

@@ -386,6 +386,27 @@ describe('shard', () => {
     assert.deepEqual(again(), [3, 3]);
   });
 
+  it('nor what it had asked to be reserved in its own actors, while another shard says nothing to the same operation', () => {
+    const plant = createPlant(2);
+    const [here, there] = [plant.bagOn(0), plant.bagOn(1)];
+    plant.ask(here, 'list', {});
+    plant.settle();
+    const load = plant.store.load.bind(plant.store);
+    plant.store.load = (at, wanted, fences, done) => {
+      if (fences[0]?.shard !== 1) load(at, wanted, fences, done);
+    };
+    plant.store.faults.push('lost before');
+    plant.store.resolve = () => {};
+    plant.ask(here, 'take', { n: 1 });
+    // Here it waits behind the commit that is in doubt, there for an actor that loads.
+    const answer = plant.ask(here, 'takeAll', { bags: [here, there], n: 3 });
+    while (answer() === undefined) plant.settle(1);
+    assert.match((answer() as Refusal).message, /the shard was restarted while the operation ran/);
+    const again = plant.ask(here, 'take', { n: 3 });
+    plant.settle();
+    assert.equal(again(), 3);
+  });
+
   it('waits for the database until the deadline, then 503; later ones succeed', () => {
     const plant = createPlant(1);
     plant.ask('a', 'list', {});

@@ -151,7 +151,7 @@ export function createShard(options: ShardOptions): Shard {
     onDoubt: () => pipe(MAIN)?.send({ m: 'doubt' }),
   });
 
-  const restartsOf = (other: number): number => holdings.restarts.get(other) ?? 0;
+  const restartsOf = (other: number): number => (other === shard ? holdings.life : (holdings.restarts.get(other) ?? 0));
 
   function asked(envelope: Extract<Envelope, { m: 'ask' }>): void {
     const answer = answerer(envelope.from, envelope.id);

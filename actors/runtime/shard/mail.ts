@@ -46,9 +46,13 @@ export function createMailRoom(options: MailOptions): MailRoom {
 
   function send(to: Address, sent: Sent): void {
     const cell = cells.get(to);
-    if (cell !== undefined) return put(cell, createMail(sent));
-    const target = shardOf(to, options.shards);
-    if (target === shard) return post(to, createMail(sent));
+    const target = cell === undefined ? shardOf(to, options.shards) : shard;
+    if (target === shard) {
+      const mail = createMail(sent);
+      // Who coordinates it does not outlive this life; what is asked of an actor here does.
+      if (mail.reserve !== null) mail.life = holdings.life;
+      return cell === undefined ? post(to, mail) : put(cell, mail);
+    }
     const envelope = (id: number): Envelope => ({
       m: 'ask',
       id,
