@@ -42,13 +42,15 @@ export interface WaitingLimits {
 /** Lies in memory while it waits; larger ones don't. */
 const MOST_BODY_BYTES = 8_192;
 const SWEEP_MS = 50;
-/** So long who waited once waits again, as one that does not heed Retry-After. */
+/** Who waited is taken for one that does not heed Retry-After for so long. */
 const KNOWN_MS = 5_000;
 
 interface Waiting {
   incoming: IncomingMessage;
   outgoing: ServerResponse;
   head: RequestHead;
+  /** It was refused before, and did not heed it. */
+  isEarly: boolean;
   untilMs: number;
 }
 
@@ -91,7 +93,7 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
   const [listener] = server.listeners('request') as RequestListener[];
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => listener?.(incoming, outgoing);
   const prepared = new WeakMap<Refused, Prepared>();
-  /** Until then whoever is at the other end is early: it was told to come later, or waited a moment ago. */
+  /** Until then whoever is at the other end is early: it was told to come later, or did not heed that a moment ago. */
   const early = new WeakMap<Socket, number>();
   /** B before C. */
   const lines: Record<'B' | 'C', WaitingLine<Waiting>> = { B: createWaitingLine(), C: createWaitingLine() };
@@ -118,9 +120,9 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     promised--;
   };
 
-  const serveWaiting = ({ incoming, outgoing, head }: Waiting): void => {
+  const serveWaiting = ({ incoming, outgoing, head, isEarly }: Waiting): void => {
     held.delete(incoming.socket);
-    early.set(incoming.socket, now() + KNOWN_MS);
+    if (isEarly) early.set(incoming.socket, now() + KNOWN_MS);
     head.isPromised = true;
     promised++;
     // What never comes as far as the gate, e.g. for a Host that makes no sense.
@@ -175,7 +177,7 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     held.add(incoming.socket);
     head.arrivedMs = nowMs;
     const untilMs = nowMs + Math.min(isEarly ? waitMs : crowdMs, timeoutMsOf(incoming.headers));
-    lines[kind].push(head.arrival?.identity ?? '', { incoming, outgoing, head, untilMs });
+    lines[kind].push(head.arrival?.identity ?? '', { incoming, outgoing, head, isEarly, untilMs });
     if (isSweeping) return;
     isSweeping = true;
     after(sweep, SWEEP_MS);
