@@ -13,6 +13,7 @@ export interface Told {
   retryAfterS: number | undefined;
   /** The reason of a refusal. */
   because: string | undefined;
+  /** From when it had a connection. */
   tookMs: number;
 }
 
@@ -30,7 +31,7 @@ export function openSender(site: PlantSite): { send: Send; close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: 2_000 });
   const send: Send = (method, path, body) =>
     new Promise((resolve, reject) => {
-      const from = performance.now();
+      let from = performance.now();
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       const headers = {
         ...signedHeaders(site.credentials(), method),
@@ -51,6 +52,8 @@ export function openSender(site: PlantSite): { send: Send; close(): void } {
         });
         incoming.on('error', reject);
       });
+      // Waiting for one of the connections is the sender's own affair.
+      outgoing.once('socket', () => (from = performance.now()));
       outgoing.on('error', reject);
       outgoing.end(bytes);
     });
