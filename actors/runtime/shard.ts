@@ -151,6 +151,7 @@ export function createShard(options: ShardOptions): Shard {
     onDoubt: () => pipe(MAIN)?.send({ m: 'doubt' }),
   });
 
+  /** Of this one: how often it started over. */
   const restartsOf = (other: number): number => (other === shard ? holdings.life : (holdings.restarts.get(other) ?? 0));
 
   function asked(envelope: Extract<Envelope, { m: 'ask' }>): void {

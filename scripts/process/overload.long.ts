@@ -16,9 +16,9 @@ const PHASE_MS = 8_000;
 const RETRIES = 3;
 const NORMAL_WITHIN_MS = 5_000;
 /** An accepted one meets its deadline by far, on any machine. */
-const ACCEPTED_WITHIN_MS = 15_000;
+const ACCEPTED_WITHIN_MS = 12_000;
 /** A refusal costs next to nothing; but who sends it and who answers it share the cores here. */
-const REFUSED_WITHIN_MS = 10_000;
+const REFUSED_WITHIN_MS = 8_000;
 
 const p = (values: readonly number[], part: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? 0;
