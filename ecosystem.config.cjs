@@ -11,7 +11,7 @@ const shared = {
   cwd: __dirname,
   interpreter: 'node',
   // As scripts/node-flags.ts has them, and says why.
-  node_args: ['--enable-source-maps', '--max-semi-space-size=32'],
+  node_args: ['--enable-source-maps', '--max-semi-space-size=32', '--no-allocation-site-pretenuring'],
   autorestart: true,
   // A process ends what it has accepted before it goes.
   kill_timeout: 25000,

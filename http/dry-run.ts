@@ -29,9 +29,9 @@ export interface DryAsked {
   header: string | undefined;
   query: string | undefined;
   isV1: boolean;
-  /** All names of headers, and of query parameters. */
-  headers: Iterable<string>;
-  queries: Iterable<string>;
+  /** Names of headers and of query parameters that read as a wish for one ({@link meansDryRun}). */
+  headers: readonly string[];
+  queries: readonly string[];
 }
 
 const mistyped = (what: string): Refusal =>
@@ -44,10 +44,10 @@ const isRightHeader = (name: string): boolean => name.toLowerCase() === 'x-hanse
 /** Whether a dry run is asked for; Invalid when it is asked for in a way that would be overlooked. */
 export function wantsDryRun(asked: DryAsked): boolean | Refusal {
   for (const name of asked.headers) {
-    if (meansDryRun(name) && !isRightHeader(name)) return mistyped(`the header ${JSON.stringify(name)}`);
+    if (!isRightHeader(name)) return mistyped(`the header ${JSON.stringify(name)}`);
   }
   for (const name of asked.queries) {
-    if (meansDryRun(name) && name !== DRY_QUERY) return mistyped(`the query parameter ${JSON.stringify(name)}`);
+    if (name !== DRY_QUERY) return mistyped(`the query parameter ${JSON.stringify(name)}`);
   }
   if (asked.header === undefined && asked.query === undefined) return false;
   if (asked.isV1 && asked.query !== undefined) {
@@ -58,9 +58,7 @@ export function wantsDryRun(asked: DryAsked): boolean | Refusal {
   return flag(`the query parameter ${DRY_QUERY}`, asked.query);
 }
 
-function* everySecond(pairs: readonly string[]): Iterable<string> {
-  for (let i = 0; i < pairs.length; i += 2) yield pairs[i]!;
-}
+const NONE: readonly string[] = [];
 
 /** {@link wantsDryRun} of a request. */
 export function isDryRequest({ req, env }: Context<EdgeEnv>, isV1: boolean): boolean | Refusal {
@@ -70,8 +68,11 @@ export function isDryRequest({ req, env }: Context<EdgeEnv>, isV1: boolean): boo
     header: req.header(DRY_HEADER),
     query: req.query(DRY_QUERY),
     isV1,
-    headers: raw === undefined ? req.raw.headers.keys() : everySecond(raw),
-    queries: req.url.includes('?') ? Object.keys(req.query()) : [],
+    headers:
+      raw === undefined
+        ? [...req.raw.headers.keys()].filter(meansDryRun)
+        : raw.filter((name, at) => at % 2 === 0 && meansDryRun(name)),
+    queries: req.url.includes('?') ? Object.keys(req.query()).filter(meansDryRun) : NONE,
   });
 }
 

@@ -41,7 +41,8 @@ export interface WaitingLimits {
 
 /** Lies in memory while it waits; larger ones don't. */
 const MOST_BODY_BYTES = 8_192;
-const SWEEP_MS = 50;
+/** All that wait are looked at as often as this; the more there are the rarer, for it is a part of the time that it may take. */
+const SWEEP_MS = { least: 50, most: 200, each: 0.025 };
 /** Who waited is taken for one that does not heed Retry-After for so long. */
 const KNOWN_MS = 5_000;
 
@@ -104,6 +105,7 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
   const look = (head: RequestHead): Refused | undefined => gate.look(head, promised);
   let isSweeping = false;
   const waiting = (): number => lines.B.length + lines.C.length;
+  const pauseMs = (): number => Math.min(SWEEP_MS.most, Math.max(SWEEP_MS.least, SWEEP_MS.each * waiting()));
 
   const turnAway = (incoming: IncomingMessage, outgoing: ServerResponse, refused: Refused): void => {
     let answer = prepared.get(refused);
@@ -159,7 +161,7 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
       }
     }
     isSweeping = waiting() > 0;
-    if (isSweeping) after(sweep, SWEEP_MS);
+    if (isSweeping) after(sweep, pauseMs());
   };
 
   server.removeAllListeners('request');
@@ -180,7 +182,7 @@ export function refuseEarly(server: Server, gate: Gate, limits: WaitingLimits = 
     lines[kind].push(head.arrival?.identity ?? '', { incoming, outgoing, head, isEarly, untilMs });
     if (isSweeping) return;
     isSweeping = true;
-    after(sweep, SWEEP_MS);
+    after(sweep, pauseMs());
   });
   return {
     entering,

@@ -107,7 +107,9 @@ export async function serveEdge(app: EdgeApp, options: ServeOptions): Promise<Ru
 
   /** An answer of this process. */
   const own = (response: Response): Response => {
-    gate?.answered?.(response.status, response.headers.get(REASON_HEADER) ?? undefined);
+    // Whose headers are asked for makes an object of them first: of refusals only.
+    const { status } = response;
+    gate?.answered?.(status, status < 400 ? undefined : (response.headers.get(REASON_HEADER) ?? undefined));
     return response;
   };
 

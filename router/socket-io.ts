@@ -32,7 +32,8 @@ class ResponseAsker implements Asker {
   readonly #response: ServerResponse;
   readonly #monotonicMs: () => number;
   readonly #untilMs: number;
-  #listeners: Set<() => void> | undefined;
+  /** Hardly ever more than one, for which a Set is dear. */
+  #listeners: Array<() => void> | undefined;
 
   constructor(response: ServerResponse, arrivedMs: number, monotonicMs: () => number) {
     this.#response = response;
@@ -53,19 +54,29 @@ class ResponseAsker implements Asker {
       listener();
       return () => {};
     }
-    const listeners = this.#listeners ?? this.#listen();
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
+    if (this.#listeners === undefined) this.#listen(listener);
+    else this.#listeners.push(listener);
+    return () => this.#forget(listener);
   }
 
-  #listen(): Set<() => void> {
-    const listeners = new Set<() => void>();
-    this.#listeners = listeners;
-    this.#response.on('close', () => {
-      for (const leave of listeners) leave();
-      listeners.clear();
-    });
-    return listeners;
+  /** Apart, so that what the response keeps until it is collected leads to no listener. */
+  #listen(first: () => void): void {
+    this.#listeners = [first];
+    this.#response.on('close', () => this.#leave());
+  }
+
+  #forget(listener: () => void): void {
+    const listeners = this.#listeners ?? [];
+    const at = listeners.indexOf(listener);
+    const last = listeners.at(-1);
+    if (at < 0 || last === undefined) return;
+    listeners[at] = last;
+    listeners.pop();
+  }
+
+  #leave(): void {
+    // One of them may make another one stop.
+    for (let next = this.#listeners?.pop(); next !== undefined; next = this.#listeners?.pop()) next();
   }
 }
 
