@@ -170,9 +170,9 @@ export function createShardHost(options: HostOptions): ShardHost {
     }
   }
 
-  async function send(message: Suspect, { who, deadlineMs, key, asker }: HostAsk): Promise<unknown> {
+  function send(message: Suspect, { who, deadlineMs, key, asker }: HostAsk): Promise<unknown> {
     const refused = setAside.refuses(message);
-    if (refused !== undefined) return refused;
+    if (refused !== undefined) return Promise.resolve(refused);
     const { to, name, body, isDry: dry } = message;
     const envelope = (id: number): Envelope => ({
       m: 'ask',
@@ -190,7 +190,7 @@ export function createShardHost(options: HostOptions): ShardHost {
       dry,
     });
     const slot = slots[shardOf(to, options.shards)] as Slot;
-    return await asks.call(slot, envelope, { deadlineMs, asker, suspect: message });
+    return asks.call(slot, envelope, { deadlineMs, asker, suspect: message });
   }
 
   for (const slot of slots) launching.launch(slot);

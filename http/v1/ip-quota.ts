@@ -78,14 +78,22 @@ async function serve(gate: Gate, count: () => Promise<number>): Promise<void> {
  * Runs an acquisition with what the project has so far; who decides then is the actor that gives the address. `wanted`: how
  * many it takes at most. Without a quota nothing is counted.
  */
-export async function withIpQuota<R>(
+export function withIpQuota<R>(
   site: Site,
-  project: Pick<Project, 'id' | 'quotas'>,
+  { id, quotas }: Pick<Project, 'id' | 'quotas'>,
   wanted: number,
   acquire: (quota: IpQuota | undefined) => Promise<R>,
 ): Promise<R> {
-  const max = project.quotas.ip;
-  if (max === null) return acquire(undefined);
+  return quotas.ip === null ? acquire(undefined) : within(site, { id, max: quotas.ip }, wanted, acquire);
+}
+
+async function within<R>(
+  site: Site,
+  project: { id: string; max: number },
+  wanted: number,
+  acquire: (quota: IpQuota) => Promise<R>,
+): Promise<R> {
+  const { max } = project;
   const gate = gateOf(site, project.id);
   const used = await new Promise<number>((begin, fail) => {
     gate.waiters.push({ max, wanted, begin, fail });

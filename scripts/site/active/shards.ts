@@ -40,8 +40,8 @@ export function openShards(
 
 /** Asks as the edge makes them: with a time that they may take. */
 export const askOf = (host: Pick<ShardHost, 'ask'>, world: Pick<World, 'monotonicMs'>): Site['ask'] =>
-  (async (to, command, body, { who, withinMs = ASK_MS, key, dry, asker }) =>
-    await host.ask(to, command, body, {
+  ((to, command, body, { who, withinMs = ASK_MS, key, dry, asker }) =>
+    host.ask(to, command, body, {
       who,
       key,
       dry,
