@@ -82,9 +82,8 @@ export function machineOperations(
     if (heard === 'nothing') return void client.machines.set(machine, { id: expected, keys });
     if ('kind' in heard) {
       pending.end(heard, keys);
-      const now = await readMachine(client, machine);
-      if (now?.allocation?.name === expected) client.machines.set(machine, { id: expected, keys });
-      return;
+      // Seen as its own now, it may be freed yet: to free it again in a while, by its name, may free somebody else's.
+      return void (await readMachine(client, machine));
     }
     if (heard.status === 200) endFree(pending, keys);
     else if (heard.status === 409) client.machines.set(machine, { id: expected, keys });
