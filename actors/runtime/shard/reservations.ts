@@ -123,7 +123,8 @@ export function createReservations(options: ReservationsOptions): Reservations {
       for (const [operation, held] of cell.held) {
         if (held.from !== from) continue;
         unhold(cell, operation);
-        if (cell.status !== 'loading') cell.behaviour.unhold(cell.state, operation, held.changes);
+        if (cell.status !== 'loading' && cell.status !== 'cold')
+          cell.behaviour.unhold(cell.state, operation, held.changes);
         dropped = true;
       }
       if (dropped) {

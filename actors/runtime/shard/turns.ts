@@ -63,7 +63,8 @@ export function createTurns(options: TurnsOptions): Turns {
       if (mine !== holdings.life) return;
       if (isRefusal(loaded)) {
         cell.status = 'cold';
-        cells.remove(address);
+        // What is reserved here is not in the rows yet: whoever loads it next has to find it.
+        if (cell.held.size === 0) cells.remove(address);
         for (const mail of takeAll(cell)) reply(mail, loaded);
         return;
       }
