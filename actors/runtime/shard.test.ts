@@ -421,6 +421,24 @@ describe('shard', () => {
     assert.equal(again(), 1);
   });
 
+  it('what is reserved stays reserved while the database is away, also where its actor could not be loaded again', () => {
+    const plant = createPlant(1);
+    for (const bag of ['a', 'b']) plant.ask(bag, 'list', {});
+    plant.settle();
+    plant.store.down = true;
+    const patient = plant.ask('a', 'takeAll', { bags: ['a', 'b'], n: 1 }, 60_000);
+    plant.settle(10);
+    // It is decided behind the other one, and ends before both are written: the actor forgets it, and asks the rows.
+    const hasty = plant.ask('b', 'take', { n: 2 }, 300);
+    plant.settle(5_000);
+    assert.equal(kindOf(hasty()), 'Unavailable');
+    plant.store.down = false;
+    const late = plant.ask('b', 'take', { n: 1 }, 60_000);
+    plant.settle(10_000);
+    assert.deepEqual([patient(), kindOf(late())], [[1, 1], 'Conflict']);
+    assert.equal(plant.refusals(), 0, 'nothing was decided on a memory that was wrong');
+  });
+
   it('what stands behind work of somebody more patient is refused at its own deadline', () => {
     const plant = createPlant(1);
     for (const bag of ['a', 'b']) plant.ask(bag, 'list', {});
