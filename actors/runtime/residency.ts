@@ -9,7 +9,10 @@ export interface ResidencyLimits {
   passivateMs: number;
 }
 
-/** Idle, or not even loaded, with nothing that a reload would lose. An actor with an index over others' rows stays: loading it reads them all. */
+/**
+ * Idle, or not even loaded, with nothing that a reload would lose. An actor with an index over others' rows stays: loading
+ * it reads them all.
+ */
 const mayLeave = (cell: Cell): boolean =>
   (cell.status === 'idle' || cell.status === 'cold') &&
   cell.inbox.length === 0 &&

@@ -84,10 +84,10 @@ export function withIpQuota<R>(
   wanted: number,
   acquire: (quota: IpQuota | undefined) => Promise<R>,
 ): Promise<R> {
-  return quotas.ip === null ? acquire(undefined) : within(site, { id, max: quotas.ip }, wanted, acquire);
+  return quotas.ip === null ? acquire(undefined) : withinQuota(site, { id, max: quotas.ip }, wanted, acquire);
 }
 
-async function within<R>(
+async function withinQuota<R>(
   site: Site,
   project: { id: string; max: number },
   wanted: number,

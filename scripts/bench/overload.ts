@@ -40,13 +40,13 @@ function sumOf(slices: readonly Slice[]): Sum {
   };
 }
 
-/** Seconds until half a second of it looks as before the peak; NaN: never. */
+/** Seconds until half a second of it looks as before the peak; Infinity: never, which medians have to count as longest. */
 function secondsToNormal(after: readonly Slice[], normalP99Ms: number): number {
   for (let at = 0; at + WINDOW <= after.length; at++) {
     const { due, refused, lost, p99Ms } = sumOf(after.slice(at, at + WINDOW));
     if (refused + lost <= LOST_PART * due && p99Ms <= 2 * normalP99Ms) return (at * SLICE_MS) / 1_000;
   }
-  return NaN;
+  return Infinity;
 }
 
 interface Peak {
