@@ -59,6 +59,26 @@ const forgetful = (all: AnyBehaviour[]): AnyBehaviour[] =>
     };
   });
 
+/** What an operation reserved is known to the state in which it was reserved, and to none that is loaded later. */
+const holdingOnce = (all: AnyBehaviour[]): AnyBehaviour[] => {
+  const heldIn = new WeakMap<Change, unknown>();
+  return all.map((sound) => ({
+    ...sound,
+    hold(state: unknown, operation: string, changes: Change[]) {
+      const known = changes.filter((change) => !heldIn.has(change) || heldIn.get(change) === state);
+      for (const change of known) heldIn.set(change, state);
+      sound.hold(state, operation, known);
+    },
+    unhold(state: unknown, operation: string, changes: Change[]) {
+      sound.unhold(
+        state,
+        operation,
+        changes.filter((change) => heldIn.get(change) === state),
+      );
+    },
+  }));
+};
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'epoch check',
@@ -107,6 +127,18 @@ export const MUTANTS: readonly Mutant[] = [
     wishes: faults(),
     caughtBy: ['I06'],
     withinSeeds: 30,
+  },
+  {
+    name: 'reservation over a load',
+    what: 'an actor that is loaded again, or could not be, has lost what was reserved with it',
+    mutation: () => ({ parts: { behaviours: holdingOnce } }),
+    wishes: {
+      ...faults('down', 'slow', 'doubt'),
+      sites: 1,
+      often: ['allocateNetwork', 'freeNetwork', 'allocateMachine'],
+    },
+    caughtBy: ['I06'],
+    withinSeeds: 60,
   },
   {
     name: 'dedupe by key',
