@@ -102,7 +102,9 @@ export function restoreBackup(
     if (is === undefined || is.value === null) continue;
     // A block that it has given away since: on its way, it is of whoever takes it, and the comparison ends this row.
     if (is.table === 'holding' && (was === undefined || uniqueKeys(was).length === 0)) continue;
-    const keys = [...uniqueKeys(is), ...claimedKeys(is, site)].filter((key) => !watched.holders.has(key));
+    // What an earlier backup had lost may be in a later one: it is of whom it was.
+    const isFree = (key: string): boolean => [undefined, `lost:${held}`].includes(watched.holders.get(key));
+    const keys = [...uniqueKeys(is), ...claimedKeys(is, site)].filter(isFree);
     watched.keysOf.set(held, keys);
     for (const key of keys) watched.holders.set(key, held);
   }
