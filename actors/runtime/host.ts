@@ -58,6 +58,11 @@ export interface ShardHost {
   ready: Promise<void>;
   /** False while a shard may have written what was not heard of yet: what nobody heard of may exist then. */
   readonly isCurrent: boolean;
+  /**
+   * A shard serves again, and what its ended epochs wrote is still being read: what it has acknowledged since is not heard
+   * of either, and who reads what was heard does not read what he just wrote.
+   */
+  readonly isBehind: boolean;
   ask(to: Address, name: string, body: unknown, options: HostAsk): Promise<unknown>;
   /** Serves a scope that was just taken over, besides those of the start. */
   adopt(fences: Fence[]): Promise<void>;
@@ -199,6 +204,9 @@ export function createShardHost(options: HostOptions): ShardHost {
     ready,
     get isCurrent() {
       return slots.every(({ presence, hearing }) => presence.isHere && !hearing.isBehind);
+    },
+    get isBehind() {
+      return slots.some(({ hearing }) => hearing.isBehind);
     },
     ask: (to, name, body, asked) =>
       send({ to, name, body, who: asked.who, askedMs: world.wallMs(), isDry: asked.dry ?? false }, asked),

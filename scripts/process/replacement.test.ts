@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Fence } from '../../actors/ports.ts';
+import type { Fence, LogEntry } from '../../actors/ports.ts';
 import { createFrames, openFrame } from '../../actors/runtime/frames.ts';
 import { createShardHost } from '../../actors/runtime/host.ts';
 import type { Port, Threads } from '../../actors/runtime/threads.ts';
@@ -60,7 +60,7 @@ interface FakeThread {
 }
 
 /** A host of one shard, in virtual time, on threads that do nothing but boot and answer. `serves`: the boot succeeds. */
-function hosted(serves: () => boolean = () => true) {
+function hosted(serves: () => boolean = () => true, missed: () => Promise<LogEntry[]> = async () => []) {
   const world = createVirtualWorld();
   const started: FakeThread[] = [];
   const threads: Threads = {
@@ -111,7 +111,7 @@ function hosted(serves: () => boolean = () => true) {
     config: null,
     world,
     onCommitted: () => {},
-    missed: async () => [],
+    missed,
     onFenced: (shard) => assert.fail(`shard ${shard} was fenced`),
     log: () => {},
   });
@@ -167,6 +167,21 @@ describe('how long the host waits before a thread is replaced (reliability.md F0
     assert.equal(host.isCurrent, true);
     assert.deepEqual(host.presences(), [{ shard: 0, startOvers: 1, lately: 1, awayMs: null, isStartingOver: false }]);
     assert.equal(host.restarts, 0);
+  });
+
+  it('what it wrote before is still being read: it serves, but who asks what there is has to wait (I06)', async () => {
+    const reading: Array<(entries: LogEntry[]) => void> = [];
+    const { host, pass, last } = hosted(undefined, () => new Promise((resolve) => reading.push(resolve)));
+    await pass(10_000);
+    assert.equal(host.isBehind, false);
+    last().startOver(300);
+    await pass(200);
+    assert.equal(host.isBehind, false, 'it acknowledges nothing meanwhile');
+    await pass(60_000);
+    assert.equal(host.isBehind, true);
+    for (const read of reading) read([]);
+    await pass(0);
+    assert.equal(host.isBehind, false);
   });
 
   it('one that hangs: it is ended by the watchdog, and with the pause and the second of a death that is within 5 s', async () => {

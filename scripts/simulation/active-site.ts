@@ -1,6 +1,6 @@
 // The active process of a simulated site, composed from the production parts: takeover, shards, federation, blocks, edge.
 import { addressOf, partitionScope, siteScope } from '../../actors/address.ts';
-import { withinOf, type Asker } from '../../actors/asker.ts';
+import { withinOf } from '../../actors/asker.ts';
 import type { DirectoryRecord } from '../../actors/directory/record.ts';
 import type { Fence, LogEntry, SiteStore } from '../../actors/ports.ts';
 import { isRefusal, type Refusal } from '../../actors/refusal.ts';
@@ -10,7 +10,6 @@ import { WHEEL_MS } from '../../actors/runtime/shard/wheel.ts';
 import { runShard } from '../../actors/runtime/worker.ts';
 import { createApp } from '../../http/app.ts';
 import { createOutcomes } from '../../http/outcomes.ts';
-import { answerQuestion, QUESTIONS } from '../../http/questions.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import type { Site } from '../../http/site.ts';
 import { createBlockDriver, type BlockDriver } from '../../router/federation/blocks.ts';
@@ -18,12 +17,10 @@ import { openDirectoryCopy, type FilledCopy } from '../../router/federation/dire
 import { createFederation, type Federation } from '../../router/federation/federation.ts';
 import type { openSiteLinks } from '../../router/federation/site-links.ts';
 import { createForwarder, type Forwarder } from '../../router/forward.ts';
-import { refuseAsk } from '../../router/link/failure.ts';
-import type { Peer } from '../../router/link/link.ts';
-import { LOCATE_ASK } from '../../router/peers.ts';
 import { createPlaceIndex, fillPlaceIndex, type PlaceIndex } from '../../router/place-index.ts';
 import { answerInTime } from '../site/in-time.ts';
-import { guardByLease, READING } from '../site/lease-guard.ts';
+import { peerAsks } from '../site/active/peer-asks.ts';
+import { guardByLease } from '../site/lease-guard.ts';
 import type { Lease } from '../site/lease.ts';
 import { applyDirectory } from '../site/joins.ts';
 import { answerPeers, askApp } from '../site/role.ts';
@@ -75,10 +72,6 @@ type Listeners = Set<(entry: LogEntry) => void>;
 const LATE_MS = 2 * GRACE_MS + 4 * WHEEL_MS;
 const HASTY_LATE_MS = 50;
 const asSystem = { who: 'hanse' };
-const orRefuse = (answer: unknown): unknown => {
-  if (isRefusal(answer)) throw refuseAsk(answer.kind, answer.message, answer);
-  return answer;
-};
 const refusalOf = (answer: unknown): Refusal | undefined => (isRefusal(answer) ? answer : undefined);
 
 function openShards(ground: ProcessGround, fences: Fence[], listeners: Listeners): ShardHost {
@@ -196,20 +189,12 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
         return isRefusal(answer) ? answer : answer.claims;
       },
     },
-    asks: {
-      [LOCATE_ASK]: (body) => {
-        const place = forward?.answerLocate(body);
-        if (place?.here !== true && !host.isCurrent) throw refuseAsk('Unavailable', READING);
-        return place;
-      },
-      ...Object.fromEntries(
-        QUESTIONS.map((kind) => [
-          kind,
-          async (body: unknown, _peer: Peer, asker: Asker) =>
-            orRefuse(await answerQuestion(siteOf as Site, kind, body, asker)),
-        ]),
-      ),
-    },
+    asks: peerAsks({
+      filling: { sure: async () => {} },
+      host,
+      site: () => siteOf as Site,
+      forward: () => forward as Forwarder,
+    }),
     isActive: () => !isOver() && (!parts.isGuarded || lease.isHeld()),
     isRestored: () => blocks.restored !== null,
     odd,
@@ -282,6 +267,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
     basePath: '/',
     isHeld: () => lease.isHeld(),
     isCurrent: () => host.isCurrent,
+    isBehind: () => parts.waitsToHear && host.isBehind,
     world,
   });
   const app = parts.app(parts.isGuarded ? guarded : edge, site.config);

@@ -358,6 +358,26 @@ export const MUTANTS: readonly Mutant[] = [
     withinSeeds: 150,
   },
   {
+    name: 'hearing before the answer',
+    what: 'a process answers from its memory before it has heard of what a shard wrote that started again',
+    mutation: () => ({
+      parts: {
+        waitsToHear: false,
+        // Read slowly, so that somebody writes and asks meanwhile.
+        siteStore: (sound, _database, { world }) => ({
+          ...sound,
+          async entriesAfter(cursor, beforeEpoch) {
+            await new Promise<void>((resolve) => void world.after(SLOW_MS, resolve));
+            return sound.entriesAfter(cursor, beforeEpoch);
+          },
+        }),
+      },
+    }),
+    wishes: { ...faults('shard'), sites: 1, processes: 1, often: ['putSize', 'deleteSize', 'readSize'] },
+    caughtBy: ['I06'],
+    withinSeeds: 20,
+  },
+  {
     name: 'renewing is not acquiring',
     what: 'a holder that slept takes its lease back, though another one had it meanwhile',
     mutation: () => ({

@@ -13,7 +13,7 @@ import type { Thread } from './universe.ts';
 export interface Parts {
   behaviours(sound: AnyBehaviour[]): AnyBehaviour[];
   shardStore(sound: ShardStore, thread: Thread): ShardStore;
-  siteStore(sound: SiteStore, database: Database): SiteStore;
+  siteStore(sound: SiteStore, database: Database, main: Thread): SiteStore;
   /** Whether a message between two threads arrives; undefined: all do. */
   arrives: ((envelope: Envelope) => boolean) | undefined;
   /** Serves the asks of one kind of the other sites. */
@@ -21,6 +21,8 @@ export interface Parts {
   app(sound: EdgeApp, config: EdgeConfig): EdgeApp;
   /** Whether the lease is looked at before an answer leaves. */
   isGuarded: boolean;
+  /** Whether requests wait while it is still read what the shards wrote. */
+  waitsToHear: boolean;
   /** Milliseconds that an ask may take. */
   withinMs(sound: number): number;
 }
@@ -38,5 +40,6 @@ export const SOUND: Parts = {
   ask: (_kind, sound) => sound,
   app: (sound) => sound,
   isGuarded: true,
+  waitsToHear: true,
   withinMs: (sound) => sound,
 };

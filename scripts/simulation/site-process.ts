@@ -106,7 +106,7 @@ export function startProcess(options: ProcessOptions, life: number): SiteProcess
   }
 
   async function begin(): Promise<void> {
-    const store = parts.siteStore(database.connectSite(main), database);
+    const store = parts.siteStore(database.connectSite(main), database, main);
     const links = openLinks();
     const lease = keepLease({
       store,

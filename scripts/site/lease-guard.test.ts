@@ -9,7 +9,7 @@ import { guardByLease } from './lease-guard.ts';
 type Options = Parameters<typeof guardByLease>[0];
 
 const guardOf = (given: Pick<Options, 'app' | 'isHeld' | 'problem' | 'world'>): ReturnType<typeof guardByLease> =>
-  guardByLease({ site: 'muc', basePath: '/', isCurrent: () => true, ...given });
+  guardByLease({ site: 'muc', basePath: '/', isCurrent: () => true, isBehind: () => false, ...given });
 
 async function refusedWrite(problem: string | undefined): Promise<string> {
   const world = createVirtualWorld();
@@ -55,6 +55,7 @@ async function lostMeanwhile(answered: Response, [method, path]: [method: string
 }
 
 const WRITE: [string, string] = ['POST', '/v1/ip/allocate'];
+const READ: [string, string] = ['GET', '/v1/size'];
 
 it('F08: what the edge says of its own write leaves also without a lease: done, not done, or not known', async () => {
   const outcomes = [
@@ -104,10 +105,41 @@ it('I14: that there is no such thing is not said while what was written last is 
     basePath: '/',
     isHeld: () => true,
     isCurrent: () => isCurrent,
+    isBehind: () => false,
     world,
   });
   const statusOf = async (): Promise<number> => (await guard.fetch(new Request('http://muc/v1/network/n'), {})).status;
   assert.equal(await statusOf(), 503);
   isCurrent = true;
   assert.equal(await statusOf(), 404);
+});
+
+/** A request to a site that has not heard of all that it acknowledged; it hears of it after so long. */
+async function whileBehind(hearsAfterMs: number, [method, path]: [method: string, path: string]): Promise<string> {
+  const world = createVirtualWorld();
+  let isBehind = true;
+  const guard = guardByLease({
+    app: { fetch: () => new Response(isBehind ? 'as it was before' : 'as it is') },
+    site: 'muc',
+    basePath: '/',
+    isHeld: () => true,
+    isCurrent: () => !isBehind,
+    isBehind: () => isBehind,
+    world,
+  });
+  world.after(hearsAfterMs, () => void (isBehind = false));
+  let answered = false;
+  const answer = Promise.resolve(guard.fetch(new Request(`http://muc${path}`, { method }), {}));
+  void answer.finally(() => (answered = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  while (!answered && world.step(60_000)) await new Promise((resolve) => setImmediate(resolve));
+  return `${Math.ceil(world.monotonicMs() / 1_000)} s: ${await saidBy(await answer)}`;
+}
+
+it('I06: nobody is told what was before what the site acknowledged: who asks waits until it is heard, or is refused', async () => {
+  for (const request of [READ, WRITE]) {
+    assert.equal(await whileBehind(900, request), '1 s: 200 null: as it is');
+    assert.match(await whileBehind(50_000, request), /^5 s: 503 starting: .*still reads what it wrote last; try again/);
+  }
+  assert.equal(await whileBehind(900, ['GET', '/healthz']), '0 s: 200 null: as it was before');
 });

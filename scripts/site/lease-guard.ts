@@ -1,5 +1,6 @@
-// Nothing that memory says leaves a process whose lease may be over, since another one may have written (design.md §5); and
-// that there is no such thing is only said while the process has heard of everything that its shards wrote.
+// Nothing that memory says leaves a process whose lease may be over, since another one may have written (design.md §5), nor
+// before it has heard of what its shards acknowledged; and that there is no such thing is only said while it has heard of
+// everything that they wrote.
 import type { World } from '../../actors/ports.ts';
 import type { EdgeApp } from '../../http/server.ts';
 import { busyResponse } from '../../http/wire-errors.ts';
@@ -18,16 +19,21 @@ export interface LeaseGuardOptions {
   isHeld(): boolean;
   /** Whether everything that was written here has been heard of. */
   isCurrent(): boolean;
+  /** Whether something that was acknowledged here may not have been heard of. */
+  isBehind(): boolean;
   /** Why the lease could not be renewed, if so. */
   problem?(): string | undefined;
   world: Pick<World, 'monotonicMs' | 'after'>;
 }
 
-/** A write waits so long for a lease that could not be renewed; its commit is fenced, whatever it is decided on. */
+/**
+ * A write waits so long for a lease that could not be renewed (its commit is fenced, whatever it is decided on), and every
+ * request for what was not heard of yet.
+ */
 const PATIENCE_MS = 5_000;
 const LOOK_MS = 25;
 
-/** Why a site can't say that there is no such thing. */
+/** Why a site can't say what there is, or that there is no such thing. */
 export const READING = 'the site still reads what it wrote last; try again';
 
 /**
@@ -47,6 +53,7 @@ export function guardByLease({
   basePath,
   isHeld,
   isCurrent,
+  isBehind,
   problem,
   world,
 }: LeaseGuardOptions): GuardedApp {
@@ -79,25 +86,30 @@ export function guardByLease({
     return { isOwn, isRead: onlyReads(request.method, pathname + search, basePath) };
   };
 
-  async function untilHeld(): Promise<void> {
+  /** Waits until the request may begin; why it may not, else. */
+  async function toBegin(isRead: boolean): Promise<Response | undefined> {
     const deadline = world.monotonicMs() + PATIENCE_MS;
-    while (!isHeld() && world.monotonicMs() < deadline) {
+    const hasToWait = (): boolean => (isHeld() ? isBehind() : !isRead);
+    while (hasToWait() && world.monotonicMs() < deadline) {
       await new Promise<void>((resolve) => void world.after(LOOK_MS, resolve));
     }
+    if (!isHeld()) return refusal(isRead);
+    return isBehind() ? busyResponse(READING, 'starting') : undefined;
   }
 
-  /** `wasHeld` at the start. What counts is the end: as long as the lease is held then, nobody else wrote meanwhile. */
+  /**
+   * `mayBegin`: the lease is held, and all that was acknowledged is heard of. Of the lease the end counts: as long as it is
+   * held then, nobody else wrote meanwhile. Of what is heard the beginning: what is acknowledged later need not be seen.
+   */
   async function answer(
     request: Request,
     bindings: Parameters<EdgeApp['fetch']>[1],
-    wasHeld: boolean,
+    mayBegin: boolean,
   ): Promise<Response> {
-    if (!wasHeld) {
+    if (!mayBegin) {
       const { isOwn, isRead } = placeOf(request);
-      if (!isOwn) {
-        if (!isRead) await untilHeld();
-        if (!isHeld()) return refusal(isRead);
-      }
+      const refused = isOwn ? undefined : await toBegin(isRead);
+      if (refused !== undefined) return refused;
     }
     const wasCurrent = isCurrent();
     const response = await app.fetch(request, bindings);
@@ -118,7 +130,7 @@ export function guardByLease({
     async fetch(request, bindings) {
       inFlight++;
       try {
-        return await answer(request, bindings, isHeld());
+        return await answer(request, bindings, isHeld() && !isBehind());
       } finally {
         inFlight--;
       }

@@ -25,7 +25,7 @@ const LAST_ANSWERS_MS = 1_000;
 export interface SiteEdgeParts {
   site: Site;
   places: PlaceIndex;
-  host: Pick<ShardHost, 'isCurrent'>;
+  host: Pick<ShardHost, 'isBehind' | 'isCurrent'>;
   federation: Federation;
   standbys(): StandbyView[];
   blocks: BlockDriver;
@@ -95,6 +95,7 @@ function guardedApp(
     basePath: config.basePath,
     isHeld: () => lease.isHeld(),
     isCurrent: () => host.isCurrent,
+    isBehind: () => host.isBehind,
     problem: () => lease.problem,
     world,
   });

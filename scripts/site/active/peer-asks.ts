@@ -12,7 +12,7 @@ import { READING } from '../lease-guard.ts';
 
 export interface PeerAsksParts {
   filling: Pick<Filling, 'sure'>;
-  host: Pick<ShardHost, 'isCurrent'>;
+  host: Pick<ShardHost, 'isBehind' | 'isCurrent'>;
   /** These two rest on the federation, which serves the asks: they are there a moment after it. */
   site(): Site;
   forward(): Pick<Forwarder, 'answerLocate'>;
@@ -29,7 +29,10 @@ export const peerAsks = ({ filling, host, site, forward }: PeerAsksParts): Recor
   ...Object.fromEntries(
     QUESTIONS.map((kind): [string, AskHandler] => [
       kind,
-      async (body, _peer, asker) => orRefuse(await answerQuestion(site(), kind, body, asker)),
+      async (body, _peer, asker) => {
+        if (host.isBehind) throw refuseAsk('Unavailable', READING);
+        return orRefuse(await answerQuestion(site(), kind, body, asker));
+      },
     ]),
   ),
 });
