@@ -127,6 +127,11 @@ export interface Site {
   /** Tells all partitions again of a global network at home here: whoever holds no block of it leases one. */
   leaseBlocks(network: string): void;
   /**
+   * Why a global network can't be made, changed or deleted: the database was restored from a backup, and what there was of
+   * them since is only known when it has been compared with the other sites (reliability.md F24). undefined: it can.
+   */
+  refuseFenced(): Refusal | undefined;
+  /**
    * Acts once a partition here has given all its blocks of global networks back, or says why it can't. If nothing comes of it,
    * the partition leases blocks anew.
    */

@@ -229,6 +229,7 @@ export function createTestSite(script: Script = {}): TestSite {
     onBusMessage: () => () => undefined,
     recallBlocks: async () => ({ missing: [], isCalled: true }),
     leaseBlocks: (network) => void site.leased.push(network),
+    refuseFenced: () => undefined,
     withoutBlocks: async (_partition, act) => await act(),
     host: async (partition) => void site.hostedNow.push(partition),
   };

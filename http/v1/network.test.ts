@@ -378,6 +378,27 @@ test('design.md §2: a global network of another site is read from the copy, and
   assert.match(messageOf(refused), /site b/);
 });
 
+test('reliability.md F24: a restored site leaves global networks as they are until it was compared; those of partitions serve', async () => {
+  const { add, call, site } = start();
+  add(network('global', { partition: '' }));
+  add(network('n'));
+  site.refuseFenced = () => unavailable('site a was restored from a backup');
+  site.script['registry.createNetwork'] = { network: network('m'), usage: { IPv4: USAGE, IPv6: null } };
+  site.script['registry.deleteNetwork'] = { network: network('n'), usage: { IPv4: null, IPv6: null } };
+  const made = { prefixes: ['10.1.0.0/24'], destinationprefixes: [], privatesuper: false, nat: false, underlay: false };
+  for (const [method, path, body] of [
+    ['PUT', '/v1/network', { ...made, id: 'new' }],
+    ['POST', '/v1/network', { id: 'global', name: 'other' }],
+    ['DELETE', '/v1/network/global', undefined],
+  ] as const) {
+    const refused = await call('Metal-Admin', method, path, body);
+    assert.deepEqual([refused.status, messageOf(refused)], [503, 'site a was restored from a backup'], method);
+  }
+  assert.deepEqual([...new Set(site.asked.map(({ command }) => command))], ['get'], 'nothing was asked to change');
+  assert.equal((await call('Metal-Admin', 'PUT', '/v1/network', { ...made, id: 'm', partitionid: 'p' })).status, 201);
+  assert.equal((await call('Metal-Admin', 'DELETE', '/v1/network/n')).status, 200);
+});
+
 test('networks.md §1.8: a global network shows what all partitions hold; design.md §6: its idle blocks come home before it goes', async () => {
   const site = createTestSite({
     'network.get': {

@@ -132,6 +132,8 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
     return site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as);
   }
   if (as === 'free') return notAChild(id);
+  const fenced = isGlobal(view.network) ? site.refuseFenced() : undefined;
+  if (fenced !== undefined) return fenced;
   const { dry = false } = request.as;
   const body = { id, partition, partitions: site.places.hosted() };
   const end = (blocksIdle?: BlocksIdle) =>
@@ -194,6 +196,8 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(network)) return network;
       const dangling = await refusePartition({ site, as }, network.partition);
       if (dangling !== undefined) return (await refuseClaims(site, network, as)) ?? dangling;
+      const fenced = isGlobal(network) ? site.refuseFenced() : undefined;
+      if (fenced !== undefined) return fenced;
       return withWordOfAll(
         { site, as },
         claimsOfNetwork(network),
@@ -225,6 +229,8 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(first)) return first;
       const stored = await site.ask(at, 'get', {}, as);
       if (isRefusal(stored)) return stored;
+      const fenced = isGlobal(stored.network) ? site.refuseFenced() : undefined;
+      if (fenced !== undefined) return fenced;
       const update = updatedNetwork(stored.network, first, site.wallMs());
       if (isRefusal(update)) return update;
       const apply = async (h: string, blocksIdle: BlocksIdle): Promise<NetworkView | Refusal> => {

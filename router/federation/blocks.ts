@@ -56,6 +56,8 @@ export interface BlockDriver {
   readonly open: number;
   /** Sites that a restored backup was not compared with yet, with the reason; null: nothing is fenced. */
   readonly restored: { missing: readonly string[] } | null;
+  /** Why a global network can't be changed, made or deleted here: the same; undefined: it can. */
+  refuseFenced(): Refusal | undefined;
   /** Blocks of the partitions here that give nothing out since a backup was restored. */
   closedBlocks(): Promise<number>;
   /**
@@ -79,7 +81,7 @@ const ADOPTED_WITHIN_MS = 250;
 const SPARE_MS = 60_000;
 
 const FENCED = (site: string): string =>
-  `site ${site} was restored from a backup, and compares its blocks with the other sites first`;
+  `site ${site} was restored from a backup, and compares its global networks with the other sites first`;
 
 export interface BlockDriverOptions extends BlockPorts {
   /** The database was restored from a backup, and not compared with the other sites yet (reliability.md F24). */
@@ -106,6 +108,7 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
   const comparison = createComparison(ports, holder);
   let isFenced = options.isRestored === true;
   const started = new Set<string>();
+  const refuseFenced = (): Refusal | undefined => (isFenced ? unreachable(FENCED(site)) : undefined);
 
   let cancelSparing = (): void => {};
   /** Idle blocks beyond what a member may keep come home now and then, while there is space: nobody waits for them. */
@@ -290,8 +293,10 @@ export function createBlockDriver(options: BlockDriverOptions): BlockDriver {
       });
     },
     hostedChanged,
+    refuseFenced,
     async withoutBlocks(partition, act) {
-      if (isFenced) return unreachable(FENCED(site));
+      const fenced = refuseFenced();
+      if (fenced !== undefined) return fenced;
       letGo(partition);
       let isDone = false;
       try {

@@ -95,11 +95,13 @@ test('reliability.md F24: fenced until every site has answered, and says for who
   refused(await scene.until(scene.acquire('b')), 'Unavailable', 'was restored from a backup');
   refused(await scene.until(scene.attach('b', kept!) as Promise<never>), 'Unavailable', 'was restored from a backup');
   refused(await scene.until(scene.of('b').driver.acceptLoss({ without: false })), 'Conflict', 'site a');
+  refused(scene.of('b').driver.refuseFenced(), 'Unavailable', 'was restored from a backup');
   assert.equal(granted(await scene.until(scene.getIp('b', kept!))).address, kept);
   // What others ask meanwhile is put off.
   scene.weather.cut.clear();
   await scene.run(3_000);
   assert.equal(scene.of('b').driver.restored, null);
+  assert.equal(scene.of('b').driver.refuseFenced(), undefined);
   const next = granted(await scene.until(scene.acquire('b')));
   assert.ok(next.address !== kept);
   scene.close();

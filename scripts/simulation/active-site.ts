@@ -247,6 +247,7 @@ export async function openActiveSite(ground: ProcessGround): Promise<{ active: A
     onBusMessage: () => () => {},
     recallBlocks: (network, of) => blocks.recallAll(network, of),
     leaseBlocks: (network) => blocks.lease(network),
+    refuseFenced: () => blocks.refuseFenced(),
     withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
     host: async () => {},
   };

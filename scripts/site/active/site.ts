@@ -58,6 +58,7 @@ export function siteOf(
     onBusMessage: parts.messages.add,
     recallBlocks: (network, of) => blocks.recallAll(network, of),
     leaseBlocks: (network) => blocks.lease(network),
+    refuseFenced: () => blocks.refuseFenced(),
     withoutBlocks: (partition, act) => blocks.withoutBlocks(partition, act),
     host: parts.hosting.host,
   };
