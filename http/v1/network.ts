@@ -102,6 +102,10 @@ async function refuseClaims(site: Site, network: NetworkRecord, as: AskOptions):
   return isRefusal(answer) && answer.kind !== 'NotFound' ? answer : undefined;
 }
 
+/** What partitions have of their own is served at once after a restore, what all have is not (reliability.md F24). */
+const refuseFenced = (site: Site, network: NetworkRecord): Refusal | undefined =>
+  isGlobal(network) ? site.refuseFenced() : undefined;
+
 async function find({ site, as, param }: RouteRequest<undefined>): Promise<Answer | Refusal> {
   const at = networkAt(site, param('id'));
   if (!isRefusal(at)) {
@@ -132,7 +136,7 @@ async function free(request: RouteRequest<undefined>, as: 'free' | 'delete'): Pr
     return site.ask(allocatorOf(partition), 'freeNetwork', { network: id, as }, request.as);
   }
   if (as === 'free') return notAChild(id);
-  const fenced = isGlobal(view.network) ? site.refuseFenced() : undefined;
+  const fenced = refuseFenced(site, view.network);
   if (fenced !== undefined) return fenced;
   const { dry = false } = request.as;
   const body = { id, partition, partitions: site.places.hosted() };
@@ -196,7 +200,7 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(network)) return network;
       const dangling = await refusePartition({ site, as }, network.partition);
       if (dangling !== undefined) return (await refuseClaims(site, network, as)) ?? dangling;
-      const fenced = isGlobal(network) ? site.refuseFenced() : undefined;
+      const fenced = refuseFenced(site, network);
       if (fenced !== undefined) return fenced;
       return withWordOfAll(
         { site, as },
@@ -229,7 +233,7 @@ export function addNetworkRoutes(edge: Edge): void {
       if (isRefusal(first)) return first;
       const stored = await site.ask(at, 'get', {}, as);
       if (isRefusal(stored)) return stored;
-      const fenced = isGlobal(stored.network) ? site.refuseFenced() : undefined;
+      const fenced = refuseFenced(site, stored.network);
       if (fenced !== undefined) return fenced;
       const update = updatedNetwork(stored.network, first, site.wallMs());
       if (isRefusal(update)) return update;

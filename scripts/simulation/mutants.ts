@@ -3,8 +3,8 @@
 import type { Fence, ShardStore } from '../../actors/ports.ts';
 import type { Change, Row } from '../../actors/records.ts';
 import { isRefusal } from '../../actors/refusal.ts';
-import type { AnyBehaviour } from '../../actors/runtime/behaviour.ts';
 import { signRequest } from '../../http/auth/hmac.ts';
+import { command, forgetful, holdingOnce } from './altered-actors.ts';
 import type { Invariant } from './invariants.ts';
 import type { Mutation } from './parts.ts';
 import type { FaultKind, Wishes } from './schedule.ts';
@@ -25,59 +25,10 @@ export interface Mutant {
 
 const faults = (...kinds: FaultKind[]): Wishes => ({ faults: kinds });
 
-/** Replaces handlers of one kind of actor. */
-const behaviour =
-  (kind: string, change: (sound: AnyBehaviour) => AnyBehaviour) =>
-  (all: AnyBehaviour[]): AnyBehaviour[] =>
-    all.map((sound) => (sound.kind === kind ? change(sound) : sound));
-
-type Handler = (state: unknown, body: unknown, context: unknown) => unknown;
-
-/** Replaces one command of an actor, given the sound one. */
-const command =
-  (kind: string, name: string, change: (sound: Handler) => Handler) =>
-  (all: AnyBehaviour[]): AnyBehaviour[] =>
-    behaviour(kind, (sound) => {
-      const commands = sound.commands as Record<string, Handler>;
-      return { ...sound, commands: { ...commands, [name]: change(commands[name] as Handler) } };
-    })(all);
-
 const onShard = (change: (sound: ShardStore, thread: Thread) => Partial<ShardStore>): Mutation => ({
   parts: { shardStore: (sound, thread) => ({ ...sound, ...change(sound, thread) }) },
 });
 const SLOW_MS = 1_500;
-
-/** Forgets addresses that it gave out: the check of the actor itself is gone. */
-const forgetful = (all: AnyBehaviour[]): AnyBehaviour[] =>
-  all.map((sound) => {
-    if (sound.kind !== 'network' && sound.kind !== 'block') return sound;
-    return {
-      ...sound,
-      evolve(state: unknown, change: Change) {
-        if (change.table !== 'ip' || change.value === null) sound.evolve(state, change);
-      },
-    };
-  });
-
-/** What an operation reserved is known to the state in which it was reserved, and to none that is loaded later. */
-const holdingOnce = (all: AnyBehaviour[]): AnyBehaviour[] => {
-  const heldIn = new WeakMap<Change, unknown>();
-  return all.map((sound) => ({
-    ...sound,
-    hold(state: unknown, operation: string, changes: Change[]) {
-      const known = changes.filter((change) => !heldIn.has(change) || heldIn.get(change) === state);
-      for (const change of known) heldIn.set(change, state);
-      sound.hold(state, operation, known);
-    },
-    unhold(state: unknown, operation: string, changes: Change[]) {
-      sound.unhold(
-        state,
-        operation,
-        changes.filter((change) => heldIn.get(change) === state),
-      );
-    },
-  }));
-};
 
 export const MUTANTS: readonly Mutant[] = [
   {
